@@ -1,0 +1,1 @@
+"""What the statistics office runs: the matcher and the key issuer."""

@@ -1,0 +1,623 @@
+"""The agreement: the one file from which all trust in a run follows.
+
+An agreement is TOML 1.0 in UTF-8 (NFC, line feeds, no control or bidirectional-override characters). It is
+named by the SHA-256 of its bytes, so that anyone can check it with `sha256sum`. Unknown keys, wrong types and
+contradictions are refused, all of them at once. What depends on the day, or is merely not filled in yet, is
+judged by `readiness`, so that a draft can be read, explained and rehearsed before anybody has signed.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pprl.errors import ConfigError, Finding
+
+MAX_AGREEMENT_BYTES = 1_000_000
+
+KINDS = (
+    "given-name",
+    "middle-names",
+    "surname",
+    "full-name",
+    "date-of-birth",
+    "year-of-birth",
+    "sex",
+    "postcode",
+    "address-line",
+    "place",
+    "free-text",
+    "number",
+    "code",
+)
+Kind = Literal[
+    "given-name",
+    "middle-names",
+    "surname",
+    "full-name",
+    "date-of-birth",
+    "year-of-birth",
+    "sex",
+    "postcode",
+    "address-line",
+    "place",
+    "free-text",
+    "number",
+    "code",
+]
+Role = Literal["department", "matcher", "key-issuer", "research", "auditor"]
+DateOrder = Literal["day-month-year", "month-day-year"]
+
+_NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,39}$"
+_SHA256 = r"^[0-9a-f]{64}$"
+
+
+def _raw_key(length: int) -> AfterValidator:
+    def check(text: str) -> str:
+        try:
+            raw = base64.b64decode(text, validate=True)
+        except binascii.Error:
+            raise ValueError("not standard base64") from None
+        if len(raw) != length or base64.b64encode(raw).decode() != text:
+            raise ValueError(f"not {length} bytes in standard base64")
+        return text
+
+    return AfterValidator(check)
+
+
+Name = Annotated[str, Field(pattern=_NAME)]
+Line = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\n]*$")]
+Text = Annotated[str, Field(min_length=1, max_length=5_000)]
+Sha256 = Annotated[str, Field(pattern=_SHA256)]
+Share = Annotated[float, Field(gt=0, le=1)]
+Days = Annotated[int, Field(ge=1, le=3_650)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Project(_Section):
+    """What is linked, why, and between which days."""
+
+    id: Name
+    title: Line
+    version: Annotated[int, Field(ge=1)]
+    previous_sha256: Sha256 | None = None
+    purposes_permitted: Annotated[tuple[Line, ...], Field(min_length=1)]
+    purposes_forbidden: Annotated[tuple[Line, ...], Field(min_length=1)]
+    valid_from: date
+    valid_until: date
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.valid_until < self.valid_from:
+            raise ValueError("valid_until is before valid_from")
+        if (self.version == 1) != (self.previous_sha256 is None):
+            raise ValueError("version 1 has no previous_sha256, and every later version names it")
+        return self
+
+
+class Dpia(_Section):
+    """The data protection impact assessment that covers the run."""
+
+    reference: Line
+    expires: date
+
+
+class PartyKeys(_Section):
+    """A party's public keys, each in standard base64 of its raw bytes."""
+
+    ed25519: Annotated[str, _raw_key(32)]
+    ml_dsa_65: Annotated[str, _raw_key(1952)]
+    x_wing: Annotated[str, _raw_key(1216)]
+
+
+class Party(_Section):
+    """An organisation, or a team inside one that holds a role of its own."""
+
+    id: Name
+    name: Line
+    contact: Line
+    roles: Annotated[tuple[Role, ...], Field(min_length=1)]
+    keys: PartyKeys | None = None
+
+    @model_validator(mode="after")
+    def _roles_go_together(self) -> Self:
+        roles = set(self.roles)
+        if len(roles) != len(self.roles):
+            raise ValueError("a role is listed twice")
+        if "department" in roles and roles & {"matcher", "key-issuer"}:
+            raise ValueError("a department can't be its own coordinator: give matcher and key-issuer to others")
+        if "department" in roles and "research" in roles:
+            raise ValueError("a department can't be the research environment: it would learn who matched")
+        if "auditor" in roles and len(roles) > 1:
+            raise ValueError("an auditor holds no other role")
+        return self
+
+
+class Dataset(_Section):
+    """One table that one department brings.
+
+    `columns` maps each agreed identifier to the department's own column name. An identifier that it does not
+    have is left out, and counts as missing for all its records. Without `record_id_column` a record is known
+    at home by its row number.
+    """
+
+    name: Name
+    party: Name
+    description: Text
+    legal_gateway: Line
+    legal_regime: Line
+    expected_rows_min: Annotated[int, Field(ge=1)]
+    expected_rows_max: Annotated[int, Field(ge=1, le=2**31)]
+    may_have_duplicates: bool
+    record_id_column: Line | None = None
+    date_order: DateOrder = "day-month-year"
+    columns: dict[Name, Line]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.expected_rows_max < self.expected_rows_min:
+            raise ValueError("expected_rows_max is below expected_rows_min")
+        used = [*self.columns.values(), *([self.record_id_column] if self.record_id_column else [])]
+        if len(set(used)) != len(used):
+            raise ValueError("one column is used twice")
+        if not self.columns:
+            raise ValueError("columns maps no identifier")
+        return self
+
+
+class Identifier(_Section):
+    """A thing about a person that may be used to link, and why it is needed."""
+
+    name: Name
+    kind: Kind
+    why: Text
+
+
+class ClkFeature(_Section):
+    """How one identifier goes into the cryptographic longterm key (CLK); the words are clkhash's.
+
+    `ngram` cuts the value into pieces of `n` characters, with their place if `positional`; `exact` takes it
+    whole; `numeric` makes near numbers share tokens up to `threshold_distance` apart, in steps of
+    `resolution`. Bits are set either `bits_per_token` or `bits_per_feature`.
+    """
+
+    identifier: Name
+    comparison: Literal["ngram", "exact", "numeric"]
+    n: Annotated[int, Field(ge=1, le=4)] | None = None
+    positional: bool | None = None
+    threshold_distance: Annotated[float, Field(gt=0)] | None = None
+    resolution: Annotated[int, Field(ge=1, le=512)] | None = None
+    hash: Literal["blake", "double"]
+    bits_per_token: Annotated[int, Field(ge=1, le=1_000)] | None = None
+    bits_per_feature: Annotated[int, Field(ge=1, le=20_000)] | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.bits_per_token is None) == (self.bits_per_feature is None):
+            raise ValueError("give bits_per_token or bits_per_feature, one of the two")
+        ngram = self.n is not None and self.positional is not None
+        if (self.comparison == "ngram") != ngram or (not ngram and (self.n, self.positional) != (None, None)):
+            raise ValueError("comparison ngram takes n and positional; no other comparison does")
+        numeric = self.threshold_distance is not None and self.resolution is not None
+        given = (self.threshold_distance, self.resolution) != (None, None)
+        if (self.comparison == "numeric") != numeric or (not numeric and given):
+            raise ValueError(
+                "comparison numeric takes threshold_distance and resolution; no other comparison does"
+            )
+        return self
+
+
+class ClkParameters(_Section):
+    """Parameters of scheme `clk`: one Bloom filter of `clk_bits` bits a record, after `xor_folds` foldings."""
+
+    clk_bits: Literal[512, 1024, 2048, 4096]
+    xor_folds: Annotated[int, Field(ge=0, le=3)]
+    features: Annotated[tuple[ClkFeature, ...], Field(min_length=1)]
+
+
+class Encoding(_Section):
+    """What departments do to a record before anything leaves.
+
+    `invalid_values` says what happens to a value that breaks its identifier's rule: `refuse` the file, or
+    count it `missing`. A record with fewer than `min_identifiers` present is given no encoding: it can't be
+    compared, and still gets a linkage key.
+    """
+
+    scheme: Literal["clk"]
+    invalid_values: Literal["refuse", "missing"]
+    min_identifiers: Annotated[int, Field(ge=1)]
+    clk: ClkParameters
+
+
+class Linkage(_Section):
+    """How pairs are decided: the share of links that must be right, and the Dice threshold or `estimated`."""
+
+    target_precision: Annotated[float, Field(ge=0.5, lt=1)]
+    threshold: Annotated[float, Field(gt=0, le=1)] | Literal["estimated"]
+
+
+class Privacy(_Section):
+    """Gates on encodings that the coordinator applies at receipt and the department before sending.
+
+    `max_popcount_share` refuses encodings with more of their bits set: such wildcards match everybody.
+    """
+
+    max_popcount_share: Share
+
+
+class Release(_Section):
+    """Who learns what afterwards.
+
+    `linkage_keys` is `per-person` (a department's records of one person share its key) or `per-record` (a
+    department does not even learn which of its own records were linked to each other). No release below
+    `min_linked_people`. Counts below `small_number_limit` are shown to nobody but the coordinator.
+    """
+
+    linkage_keys: Literal["per-person", "per-record"]
+    crosswalk_to: Name | None = None
+    min_linked_people: Annotated[int, Field(ge=1)]
+    small_number_limit: Annotated[int, Field(ge=1, le=1_000)]
+
+
+class Retention(_Section):
+    """Days after registration until each artefact must be gone."""
+
+    encodings_days: Days
+    references_days: Days
+    pairs_days: Days
+    linkage_keys_days: Days
+    home_map_days: Days
+
+
+class Log(_Section):
+    """Who watches the log. This version keeps no witnessed log yet, so a quorum above 0 is refused."""
+
+    witnesses: tuple[Name, ...] = ()
+    quorum: Annotated[int, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _no_promise_that_is_not_kept(self) -> Self:
+        if self.quorum > 0:
+            raise ValueError("this version can't collect witnesses' signatures: quorum must be 0")
+        return self
+
+
+class Approval(_Section):
+    """A named officer who approved for a party."""
+
+    party: Name
+    officer: Line
+    post: Line
+    approved_on: date
+
+
+class Agreement(_Section):
+    """The whole file. Lookups beside it are total: a name that passed `parse` resolves."""
+
+    agreement_format: Literal[1]
+    project: Project
+    dpia: Dpia
+    party: Annotated[tuple[Party, ...], Field(min_length=3, max_length=20)]
+    dataset: Annotated[tuple[Dataset, ...], Field(min_length=2, max_length=20)]
+    identifier: Annotated[tuple[Identifier, ...], Field(min_length=1, max_length=40)]
+    encoding: Encoding
+    linkage: Linkage
+    privacy: Privacy
+    release: Release
+    retention: Retention
+    log: Log
+    approval: tuple[Approval, ...] = ()
+
+    def party_with(self, role: Role) -> Party:
+        """The party that holds a role of which there is one: matcher, key-issuer, or research where named."""
+        return next(party for party in self.party if role in party.roles)
+
+    def party_named(self, party_id: str) -> Party:
+        """The party of that id.
+
+        Raises:
+            ConfigError: no such party is in the agreement.
+        """
+        for party in self.party:
+            if party.id == party_id:
+                return party
+        raise ConfigError(f"The agreement has no party '{party_id}'.", hint="Use a key of one of its parties.")
+
+    def dataset_named(self, name: str) -> Dataset:
+        """The dataset of that name.
+
+        Raises:
+            ConfigError: no such dataset is in the agreement.
+        """
+        for dataset in self.dataset:
+            if dataset.name == name:
+                return dataset
+        names = ", ".join(each.name for each in self.dataset)
+        raise ConfigError(f"The agreement has no dataset '{name}'.", hint=f"It has: {names}.")
+
+    def datasets_of(self, party_id: str) -> tuple[Dataset, ...]:
+        """The datasets that a party brings, in the agreement's order."""
+        return tuple(dataset for dataset in self.dataset if dataset.party == party_id)
+
+    def kind_of(self, identifier: str) -> Kind:
+        """The kind of an agreed identifier."""
+        return next(each.kind for each in self.identifier if each.name == identifier)
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementFile:
+    """An agreement together with the bytes that everybody approved.
+
+    Attributes:
+        content: the parsed agreement.
+        raw: the file's bytes, unchanged.
+    """
+
+    content: Agreement
+    raw: bytes
+
+    @property
+    def sha256(self) -> str:
+        """The agreement's name everywhere: 64 hexadecimal digits, as `sha256sum` prints."""
+        return hashlib.sha256(self.raw).hexdigest()
+
+
+def parse(raw: bytes, *, where: str) -> AgreementFile:
+    """Read an agreement, strictly. Everybody runs this before anything else.
+
+    Args:
+        raw: the file's bytes.
+        where: how messages name the file.
+
+    Returns:
+        The agreement with its bytes.
+
+    Raises:
+        ConfigError: with one finding for each problem, each with its line and what to do.
+    """
+    text = _decode(raw, where)
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{where} is not TOML: {error}", hint="Mend the line that is named.") from None
+    try:
+        content = Agreement.model_validate(_with_tuples(tree))
+    except ValidationError as error:
+        findings = _findings(error, text)
+    else:
+        findings = tuple(_contradictions(content, _lines_of_keys(text)))
+        if not findings:
+            return AgreementFile(content, raw)
+    raise ConfigError(
+        f"{where} is not a valid agreement: {len(findings)} problem{'s' if len(findings) > 1 else ''}.",
+        hint="'pprl agreement explain' tells what each section means.",
+        findings=findings,
+    )
+
+
+def readiness(agreement: Agreement, *, today: date) -> tuple[Finding, ...]:
+    """What still stands between a well-formed agreement and a run. Every party checks this before each step.
+
+    Args:
+        agreement: a parsed agreement.
+        today: the day of the check.
+
+    Returns:
+        Findings; none means that the agreement is in force and complete.
+    """
+    return tuple([*_out_of_time(agreement, today), *_not_filled_in(agreement)])
+
+
+def _out_of_time(agreement: Agreement, today: date) -> Iterator[Finding]:
+    project, dpia = agreement.project, agreement.dpia
+    if today < project.valid_from:
+        yield Finding(f"not in force before {project.valid_from}", column="project.valid_from")
+    if today > project.valid_until:
+        yield Finding(
+            f"expired on {project.valid_until}", "agree a new version", column="project.valid_until"
+        )
+    if today > dpia.expires:
+        yield Finding(f"the DPIA expired on {dpia.expires}", "renew it, then agree a new version", column="dpia.expires")
+
+
+def _not_filled_in(agreement: Agreement) -> Iterator[Finding]:
+    approved = {approval.party for approval in agreement.approval}
+    for index, party in enumerate(agreement.party):
+        path = f"party[{index}]"
+        if party.keys is None and party.roles != ("auditor",):
+            yield Finding(
+                f"'{party.id}' has no public keys yet", f"paste its {party.id}.party.toml", column=f"{path}.keys"
+            )
+        if party.id not in approved and party.roles != ("auditor",):
+            yield Finding(
+                f"nobody has approved for '{party.id}'", "add an [[approval]] of its officer", column="approval"
+            )
+
+
+def _decode(raw: bytes, where: str) -> str:
+    if len(raw) > MAX_AGREEMENT_BYTES:
+        raise ConfigError(f"{where} is larger than {MAX_AGREEMENT_BYTES} bytes.")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{where} is not UTF-8 at line {line}.", hint="Save it as UTF-8.") from None
+    for number, line_text in enumerate(text.split("\n"), start=1):
+        if any(unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"} and c != "\t" for c in line_text):
+            raise ConfigError(
+                f"{where} holds a control or invisible character at line {number}.",
+                hint="Take it out; end lines with a line feed alone.",
+            )
+    if not unicodedata.is_normalized("NFC", text):
+        raise ConfigError(f"{where} is not in Unicode normal form C.", hint="Save it as NFC.")
+    return text
+
+
+def _with_tuples(tree: Any) -> Any:
+    """TOML arrays as tuples: what is frozen must not hold a list."""
+    if isinstance(tree, dict):
+        return {key: _with_tuples(value) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return tuple(_with_tuples(value) for value in tree)
+    return tree
+
+
+def _findings(error: ValidationError, text: str) -> tuple[Finding, ...]:
+    lines = _lines_of_keys(text)
+    return tuple(
+        Finding(
+            rule=_plain_rule(problem["type"], problem["msg"]),
+            column=_dotted(problem["loc"]),
+            line=_line_at(problem["loc"], lines),
+        )
+        for problem in error.errors(include_url=False, include_input=False)
+    )
+
+
+def _plain_rule(kind: str, message: str) -> str:
+    plain = {"extra_forbidden": "unknown key: take it out or mend its spelling", "missing": "missing: add it"}
+    return plain.get(kind, message.removeprefix("Value error, "))
+
+
+def _dotted(path: tuple[int | str, ...]) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
+
+
+def _line_at(path: tuple[int | str, ...], lines: dict[tuple[int | str, ...], int]) -> int | None:
+    for length in range(len(path), 0, -1):
+        if path[:length] in lines:
+            return lines[path[:length]]
+    return None
+
+
+def _lines_of_keys(text: str) -> dict[tuple[int | str, ...], int]:
+    """The line on which each key, table and array element starts.
+
+    Found with the parser itself: a key stands on the first line without which it would not be there. Only
+    run on a faulty file, so that reading it many times over costs nothing that matters.
+    """
+    starts: dict[tuple[int | str, ...], int] = {}
+    lines = text.split("\n")
+    last_whole = 0
+    for count in range(1, len(lines) + 1):
+        if re.fullmatch(r"\s*(#.*)?", lines[count - 1]) and last_whole == count - 1:
+            last_whole = count
+            continue
+        try:
+            tree = tomllib.loads("\n".join(lines[:count]))
+        except tomllib.TOMLDecodeError:
+            continue
+        for path in _paths(tree):
+            starts.setdefault(path, last_whole + 1)
+        last_whole = count
+    return starts
+
+
+def _paths(tree: Any, path: tuple[int | str, ...] = ()) -> Iterator[tuple[int | str, ...]]:
+    if path:
+        yield path
+    children = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    for key, value in children:
+        yield from _paths(value, (*path, key))
+
+
+def _contradictions(agreement: Agreement, lines: dict[tuple[int | str, ...], int]) -> Iterator[Finding]:
+    """What no single section can see: names that don't resolve, roles that are not filled."""
+
+    def finding(rule: str, *path: int | str) -> Finding:
+        return Finding(rule, column=_dotted(path), line=_line_at(path, lines))
+
+    yield from _repeated(agreement, finding)
+    yield from _roles_not_filled(agreement, finding)
+    yield from _names_that_resolve_to_nothing(agreement, finding)
+    yield from _features_that_do_not_fit(agreement, finding)
+
+
+def _repeated(agreement: Agreement, finding: Any) -> Iterator[Finding]:
+    groups = {
+        "party": [party.id for party in agreement.party],
+        "dataset": [dataset.name.casefold() for dataset in agreement.dataset],
+        "identifier": [identifier.name for identifier in agreement.identifier],
+    }
+    for section, names in groups.items():
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                yield finding(f"'{name}' is there twice", section, index)
+    keys = [(index, party.keys) for index, party in enumerate(agreement.party) if party.keys]
+    for position, (index, mine) in enumerate(keys):
+        others = [other for _, other in keys[:position]]
+        if any(
+            mine.ed25519 == other.ed25519 or mine.ml_dsa_65 == other.ml_dsa_65 or mine.x_wing == other.x_wing
+            for other in others
+        ):
+            yield finding("two parties share a public key: each makes its own", "party", index, "keys")
+
+
+def _roles_not_filled(agreement: Agreement, finding: Any) -> Iterator[Finding]:
+    for role in ("matcher", "key-issuer"):
+        holders = [party.id for party in agreement.party if role in party.roles]
+        if len(holders) != 1:
+            yield finding(f"exactly one party must be {role}; there are {len(holders)}", "party")
+    for index, party in enumerate(agreement.party):
+        if "department" in party.roles and not agreement.datasets_of(party.id):
+            yield finding(f"department '{party.id}' brings no dataset", "party", index)
+    research = [party.id for party in agreement.party if "research" in party.roles]
+    named = [agreement.release.crosswalk_to] if agreement.release.crosswalk_to else []
+    if research != named:
+        yield finding(
+            "release.crosswalk_to must name the one party whose role is research, and only it",
+            "release",
+            "crosswalk_to",
+        )
+    if len({dataset.party for dataset in agreement.dataset}) < 2:
+        yield finding("the datasets come from a single department: nothing is hidden from anybody", "dataset")
+
+
+def _names_that_resolve_to_nothing(agreement: Agreement, finding: Any) -> Iterator[Finding]:
+    departments = {party.id for party in agreement.party if "department" in party.roles}
+    parties = {party.id for party in agreement.party}
+    identifiers = {identifier.name for identifier in agreement.identifier}
+    for index, dataset in enumerate(agreement.dataset):
+        if dataset.party not in departments:
+            yield finding("party is not a department of this agreement", "dataset", index, "party")
+        for name in dataset.columns:
+            if name not in identifiers:
+                yield finding(f"no [[identifier]] is named '{name}'", "dataset", index, "columns", name)
+    for index, identifier in enumerate(agreement.identifier):
+        if not any(identifier.name in dataset.columns for dataset in agreement.dataset):
+            yield finding("no dataset has this identifier", "identifier", index)
+    for index, approval in enumerate(agreement.approval):
+        if approval.party not in parties:
+            yield finding("party is not in this agreement", "approval", index, "party")
+    for index, witness in enumerate(agreement.log.witnesses):
+        if witness not in parties:
+            yield finding("witness is not a party of this agreement", "log", "witnesses", index)
+
+
+def _features_that_do_not_fit(agreement: Agreement, finding: Any) -> Iterator[Finding]:
+    identifiers = [identifier.name for identifier in agreement.identifier]
+    features = agreement.encoding.clk.features
+    for index, feature in enumerate(features):
+        path = ("encoding", "clk", "features", index, "identifier")
+        if feature.identifier not in identifiers:
+            yield finding(f"no [[identifier]] is named '{feature.identifier}'", *path)
+        if feature.identifier in [earlier.identifier for earlier in features[:index]]:
+            yield finding("an identifier has two features", *path)
+    for index, name in enumerate(identifiers):
+        if name not in {feature.identifier for feature in features}:
+            yield finding("no feature encodes this identifier: take it out", "identifier", index)
+    if agreement.encoding.min_identifiers > len(identifiers):
+        yield finding("more than there are identifiers", "encoding", "min_identifiers")
