@@ -14,7 +14,7 @@ import hashlib
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, Literal, Self
@@ -22,8 +22,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pprl.errors import ConfigError, Finding
+from pprl.protocol.toml_lines import Lines, Path, dotted, key_lines, line_of
 
 MAX_AGREEMENT_BYTES = 1_000_000
+MAX_DEPTH = 20
 
 KINDS = (
     "given-name",
@@ -61,6 +63,10 @@ DateOrder = Literal["day-month-year", "month-day-year"]
 _NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,39}$"
 _SHA256 = r"^[0-9a-f]{64}$"
 
+# Unicode categories that a reader can't see, or that change what they see: controls, formats (which hold the
+# bidirectional overrides), lone surrogates, line and paragraph separators.
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
 
 def _raw_key(length: int) -> AfterValidator:
     def check(text: str) -> str:
@@ -76,7 +82,7 @@ def _raw_key(length: int) -> AfterValidator:
 
 
 Name = Annotated[str, Field(pattern=_NAME)]
-Line = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\n]*$")]
+Line = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\n]*\S[^\n]*$")]
 Text = Annotated[str, Field(min_length=1, max_length=5_000)]
 Sha256 = Annotated[str, Field(pattern=_SHA256)]
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -84,7 +90,7 @@ Days = Annotated[int, Field(ge=1, le=3_650)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Project(_Section):
@@ -138,7 +144,9 @@ class Party(_Section):
         if len(roles) != len(self.roles):
             raise ValueError("a role is listed twice")
         if "department" in roles and roles & {"matcher", "key-issuer"}:
-            raise ValueError("a department can't be its own coordinator: give matcher and key-issuer to others")
+            raise ValueError(
+                "a department can't be its own coordinator: give matcher and key-issuer to others"
+            )
         if "department" in roles and "research" in roles:
             raise ValueError("a department can't be the research environment: it would learn who matched")
         if "auditor" in roles and len(roles) > 1:
@@ -221,7 +229,7 @@ class ClkFeature(_Section):
 
 
 class ClkParameters(_Section):
-    """Parameters of scheme `clk`: one Bloom filter of `clk_bits` bits a record, after `xor_folds` foldings."""
+    """Parameters of scheme `clk`: a Bloom filter a record, of `clk_bits` bits after `xor_folds` foldings."""
 
     clk_bits: Literal[512, 1024, 2048, 4096]
     xor_folds: Annotated[int, Field(ge=0, le=3)]
@@ -334,7 +342,9 @@ class Agreement(_Section):
         for party in self.party:
             if party.id == party_id:
                 return party
-        raise ConfigError(f"The agreement has no party '{party_id}'.", hint="Use a key of one of its parties.")
+        raise ConfigError(
+            f"The agreement has no party '{party_id}'.", hint="Use a key of one of its parties."
+        )
 
     def dataset_named(self, name: str) -> Dataset:
         """The dataset of that name.
@@ -389,22 +399,21 @@ def parse(raw: bytes, *, where: str) -> AgreementFile:
         ConfigError: with one finding for each problem, each with its line and what to do.
     """
     text = _decode(raw, where)
+    tree = _tree(text, where)
+    lines = key_lines(text)
+    findings = list(_invisible_values(tree, lines))
     try:
-        tree = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{where} is not TOML: {error}", hint="Mend the line that is named.") from None
-    try:
-        content = Agreement.model_validate(_with_tuples(tree))
+        content = Agreement.model_validate(tree)
     except ValidationError as error:
-        findings = _findings(error, text)
+        findings += _model_findings(error, tree, lines)
     else:
-        findings = tuple(_contradictions(content, _lines_of_keys(text)))
+        findings += _contradictions(content, lines)
         if not findings:
             return AgreementFile(content, raw)
     raise ConfigError(
         f"{where} is not a valid agreement: {len(findings)} problem{'s' if len(findings) > 1 else ''}.",
-        hint="'pprl agreement explain' tells what each section means.",
-        findings=findings,
+        hint="The auditor's guide in configs/ tells what each field means.",
+        findings=tuple(sorted(findings, key=lambda finding: finding.line or 0)),
     )
 
 
@@ -418,10 +427,19 @@ def readiness(agreement: Agreement, *, today: date) -> tuple[Finding, ...]:
     Returns:
         Findings; none means that the agreement is in force and complete.
     """
-    return tuple([*_out_of_time(agreement, today), *_not_filled_in(agreement)])
+    return (*out_of_time(agreement, today=today), *not_filled_in(agreement))
 
 
-def _out_of_time(agreement: Agreement, today: date) -> Iterator[Finding]:
+def out_of_time(agreement: Agreement, *, today: date) -> Iterator[Finding]:
+    """What the calendar refuses: an agreement or DPIA that isn't in force, an approval that can't be yet.
+
+    Args:
+        agreement: a parsed agreement.
+        today: the day of the check.
+
+    Yields:
+        Findings; a rehearsal heeds these too.
+    """
     project, dpia = agreement.project, agreement.dpia
     if today < project.valid_from:
         yield Finding(f"not in force before {project.valid_from}", column="project.valid_from")
@@ -430,20 +448,44 @@ def _out_of_time(agreement: Agreement, today: date) -> Iterator[Finding]:
             f"expired on {project.valid_until}", "agree a new version", column="project.valid_until"
         )
     if today > dpia.expires:
-        yield Finding(f"the DPIA expired on {dpia.expires}", "renew it, then agree a new version", column="dpia.expires")
+        yield Finding(
+            f"the DPIA expired on {dpia.expires}",
+            "renew it, then agree a new version",
+            column="dpia.expires",
+        )
+    for index, approval in enumerate(agreement.approval):
+        if approval.approved_on > today:
+            yield Finding(
+                f"approved on a day to come, {approval.approved_on}",
+                "mend the date",
+                column=f"approval[{index}].approved_on",
+            )
 
 
-def _not_filled_in(agreement: Agreement) -> Iterator[Finding]:
+def not_filled_in(agreement: Agreement) -> Iterator[Finding]:
+    """What parties still have to put in before a run: public keys and approvals. A rehearsal makes its own.
+
+    Args:
+        agreement: a parsed agreement.
+
+    Yields:
+        Findings in the order of the parties. An auditor who only reads needs neither.
+    """
     approved = {approval.party for approval in agreement.approval}
     for index, party in enumerate(agreement.party):
-        path = f"party[{index}]"
-        if party.keys is None and party.roles != ("auditor",):
+        if party.roles == ("auditor",):
+            continue
+        if party.keys is None:
             yield Finding(
-                f"'{party.id}' has no public keys yet", f"paste its {party.id}.party.toml", column=f"{path}.keys"
+                f"'{party.id}' has no public keys yet",
+                f"paste its {party.id}.party.toml",
+                column=f"party[{index}].keys",
             )
-        if party.id not in approved and party.roles != ("auditor",):
+        if party.id not in approved:
             yield Finding(
-                f"nobody has approved for '{party.id}'", "add an [[approval]] of its officer", column="approval"
+                f"nobody has approved for '{party.id}'",
+                "add an [[approval]] of its officer",
+                column="approval",
             )
 
 
@@ -456,89 +498,152 @@ def _decode(raw: bytes, where: str) -> str:
         line = raw.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{where} is not UTF-8 at line {line}.", hint="Save it as UTF-8.") from None
     for number, line_text in enumerate(text.split("\n"), start=1):
-        if any(unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"} and c != "\t" for c in line_text):
+        hidden = _first_invisible(line_text.replace("\t", " "))
+        if hidden:
             raise ConfigError(
-                f"{where} holds a control or invisible character at line {number}.",
-                hint="Take it out; end lines with a line feed alone.",
+                f"{where} holds {hidden} at line {number}.", hint=_HIDDEN_HINTS.get(hidden, "Take it out.")
             )
     if not unicodedata.is_normalized("NFC", text):
         raise ConfigError(f"{where} is not in Unicode normal form C.", hint="Save it as NFC.")
     return text
 
 
-def _with_tuples(tree: Any) -> Any:
-    """TOML arrays as tuples: what is frozen must not hold a list."""
+_CARRIAGE_RETURN = "a carriage return"
+_BYTE_ORDER_MARK = "a byte order mark"
+_HIDDEN_HINTS = {
+    _CARRIAGE_RETURN: "Save it with Unix line ends (LF), not Windows ones.",
+    _BYTE_ORDER_MARK: "Save it as UTF-8 without a byte order mark.",
+}
+
+
+def _first_invisible(text: str) -> str:
+    """Words for the first character that a reader could not see; empty if there is none."""
+    for character in text:
+        if unicodedata.category(character) in _INVISIBLE:
+            names = {"\r": _CARRIAGE_RETURN, "\ufeff": _BYTE_ORDER_MARK}
+            return names.get(character, f"a control or invisible character (U+{ord(character):04X})")
+    return ""
+
+
+def _tree(text: str, where: str) -> Any:
+    try:
+        return _with_tuples(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        message, line = _without_place(str(error))
+        raise ConfigError(
+            f"{where} is not TOML.",
+            hint="Mend the line that is named.",
+            findings=(Finding(message, line=line),),
+        ) from None
+    except RecursionError:
+        raise ConfigError(f"{where} is not an agreement: it is nested too deeply.") from None
+    except ValueError:
+        # tomllib lets Python's own limit on the digits of a number through as it is.
+        raise ConfigError(f"{where} is not an agreement: it holds a number of thousands of digits.") from None
+
+
+def _without_place(message: str) -> tuple[str, int | None]:
+    """The parser's message without its place, and the line of that place."""
+    found = re.fullmatch(r"(.*) \(at line (\d+), column \d+\)", message, re.DOTALL)
+    return (found[1], int(found[2])) if found else (message, None)
+
+
+def _with_tuples(tree: Any, depth: int = 0) -> Any:
+    """TOML arrays as tuples: what is frozen must not hold a list.
+
+    Raises:
+        RecursionError: deeper than any agreement is.
+    """
+    if depth > MAX_DEPTH:
+        raise RecursionError
     if isinstance(tree, dict):
-        return {key: _with_tuples(value) for key, value in tree.items()}
+        return {key: _with_tuples(value, depth + 1) for key, value in tree.items()}
     if isinstance(tree, list):
-        return tuple(_with_tuples(value) for value in tree)
+        return tuple(_with_tuples(value, depth + 1) for value in tree)
     return tree
 
 
-def _findings(error: ValidationError, text: str) -> tuple[Finding, ...]:
-    lines = _lines_of_keys(text)
-    return tuple(
-        Finding(
-            rule=_plain_rule(problem["type"], problem["msg"]),
-            column=_dotted(problem["loc"]),
-            line=_line_at(problem["loc"], lines),
+def _invisible_values(tree: Any, lines: Lines, path: Path = ()) -> Iterator[Finding]:
+    """TOML escapes could put back what `_decode` keeps out, and reach a terminal or a reader's eye."""
+    if isinstance(tree, str):
+        hidden = _first_invisible(tree.replace("\n", " ").replace("\t", " "))
+        if hidden:
+            yield Finding(
+                f"holds {hidden} by an escape: take it out", column=dotted(path), line=line_of(path, lines)
+            )
+    elif isinstance(tree, dict):
+        for key, value in tree.items():
+            if _first_invisible(key):
+                yield Finding(
+                    "a key holds an invisible character", column=dotted(path), line=line_of(path, lines)
+                )
+            else:
+                yield from _invisible_values(value, lines, (*path, key))
+    elif isinstance(tree, tuple):
+        for index, value in enumerate(tree):
+            yield from _invisible_values(value, lines, (*path, index))
+
+
+def _model_findings(error: ValidationError, tree: Any, lines: Lines) -> Iterator[Finding]:
+    """One finding a place; where a field may be one of two things, both refusals are told together."""
+    rules: dict[Path, list[str]] = {}
+    for problem in error.errors(include_url=False, include_input=False):
+        path = _path_in(tree, problem["loc"], missing=problem["type"] == "missing")
+        if not any(_first_invisible(part) for part in path if isinstance(part, str)):
+            rules.setdefault(path, []).append(
+                _plain_rule(problem["type"], problem["msg"], problem.get("ctx", {}))
+            )
+    for path, reasons in rules.items():
+        yield Finding(" or ".join(dict.fromkeys(reasons)), column=dotted(path), line=line_of(path, lines))
+
+
+def _path_in(tree: Any, loc: Path, *, missing: bool) -> Path:
+    """The part of a location that stands in the file: the model adds names of its own alternatives to it."""
+    for length, part in enumerate(loc):
+        is_there = (
+            part in tree if isinstance(tree, dict) else isinstance(tree, tuple) and isinstance(part, int)
         )
-        for problem in error.errors(include_url=False, include_input=False)
-    )
+        if not is_there:
+            return loc[: length + 1] if missing else loc[:length]
+        tree = tree[part]
+    return loc
 
 
-def _plain_rule(kind: str, message: str) -> str:
-    plain = {"extra_forbidden": "unknown key: take it out or mend its spelling", "missing": "missing: add it"}
-    return plain.get(kind, message.removeprefix("Value error, "))
+_PLAIN_RULES = {
+    "extra_forbidden": "unknown key: take it out or mend its spelling",
+    "missing": "missing: add it",
+    "string_type": "must be text in quotes",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "bool_type": "must be true or false",
+    "date_type": "must be a date such as 2027-01-31, without quotes or a time",
+    "tuple_type": "must be a list in square brackets, or [[tables]]",
+    "dict_type": "must be a table",
+    "model_type": "must be a table",
+    "string_too_short": "must not be empty",
+}
+_PLAIN_PATTERNS = {
+    _NAME: "must be a letter, then at most 39 letters, digits, - and _",
+    _SHA256: "must be a SHA-256 as sha256sum prints it: 64 of 0-9 and a-f",
+}
 
 
-def _dotted(path: tuple[int | str, ...]) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
+def _plain_rule(kind: str, message: str, context: dict[str, Any]) -> str:
+    if kind == "string_pattern_mismatch":
+        return _PLAIN_PATTERNS.get(context["pattern"], "must be one line of text, and not blank")
+    plain = message.removeprefix("Value error, ").replace("Input should be", "must be")
+    return _PLAIN_RULES.get(kind, plain[:1].lower() + plain[1:])
 
 
-def _line_at(path: tuple[int | str, ...], lines: dict[tuple[int | str, ...], int]) -> int | None:
-    for length in range(len(path), 0, -1):
-        if path[:length] in lines:
-            return lines[path[:length]]
-    return None
+_MakeFinding = Callable[..., Finding]
 
 
-def _lines_of_keys(text: str) -> dict[tuple[int | str, ...], int]:
-    """The line on which each key, table and array element starts.
-
-    Found with the parser itself: a key stands on the first line without which it would not be there. Only
-    run on a faulty file, so that reading it many times over costs nothing that matters.
-    """
-    starts: dict[tuple[int | str, ...], int] = {}
-    lines = text.split("\n")
-    last_whole = 0
-    for count in range(1, len(lines) + 1):
-        if re.fullmatch(r"\s*(#.*)?", lines[count - 1]) and last_whole == count - 1:
-            last_whole = count
-            continue
-        try:
-            tree = tomllib.loads("\n".join(lines[:count]))
-        except tomllib.TOMLDecodeError:
-            continue
-        for path in _paths(tree):
-            starts.setdefault(path, last_whole + 1)
-        last_whole = count
-    return starts
-
-
-def _paths(tree: Any, path: tuple[int | str, ...] = ()) -> Iterator[tuple[int | str, ...]]:
-    if path:
-        yield path
-    children = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
-    for key, value in children:
-        yield from _paths(value, (*path, key))
-
-
-def _contradictions(agreement: Agreement, lines: dict[tuple[int | str, ...], int]) -> Iterator[Finding]:
+def _contradictions(agreement: Agreement, lines: Lines) -> Iterator[Finding]:
     """What no single section can see: names that don't resolve, roles that are not filled."""
 
     def finding(rule: str, *path: int | str) -> Finding:
-        return Finding(rule, column=_dotted(path), line=_line_at(path, lines))
+        return Finding(rule, column=dotted(path), line=line_of(path, lines))
 
     yield from _repeated(agreement, finding)
     yield from _roles_not_filled(agreement, finding)
@@ -546,16 +651,17 @@ def _contradictions(agreement: Agreement, lines: dict[tuple[int | str, ...], int
     yield from _features_that_do_not_fit(agreement, finding)
 
 
-def _repeated(agreement: Agreement, finding: Any) -> Iterator[Finding]:
+def _repeated(agreement: Agreement, finding: _MakeFinding) -> Iterator[Finding]:
     groups = {
         "party": [party.id for party in agreement.party],
-        "dataset": [dataset.name.casefold() for dataset in agreement.dataset],
+        "dataset": [dataset.name for dataset in agreement.dataset],
         "identifier": [identifier.name for identifier in agreement.identifier],
     }
     for section, names in groups.items():
+        folded = [name.casefold() for name in names]
         for index, name in enumerate(names):
-            if name in names[:index]:
-                yield finding(f"'{name}' is there twice", section, index)
+            if folded[index] in folded[:index]:
+                yield finding(f"'{name}' is there twice (capitals don't tell names apart)", section, index)
     keys = [(index, party.keys) for index, party in enumerate(agreement.party) if party.keys]
     for position, (index, mine) in enumerate(keys):
         others = [other for _, other in keys[:position]]
@@ -566,7 +672,7 @@ def _repeated(agreement: Agreement, finding: Any) -> Iterator[Finding]:
             yield finding("two parties share a public key: each makes its own", "party", index, "keys")
 
 
-def _roles_not_filled(agreement: Agreement, finding: Any) -> Iterator[Finding]:
+def _roles_not_filled(agreement: Agreement, finding: _MakeFinding) -> Iterator[Finding]:
     for role in ("matcher", "key-issuer"):
         holders = [party.id for party in agreement.party if role in party.roles]
         if len(holders) != 1:
@@ -586,7 +692,7 @@ def _roles_not_filled(agreement: Agreement, finding: Any) -> Iterator[Finding]:
         yield finding("the datasets come from a single department: nothing is hidden from anybody", "dataset")
 
 
-def _names_that_resolve_to_nothing(agreement: Agreement, finding: Any) -> Iterator[Finding]:
+def _names_that_resolve_to_nothing(agreement: Agreement, finding: _MakeFinding) -> Iterator[Finding]:
     departments = {party.id for party in agreement.party if "department" in party.roles}
     parties = {party.id for party in agreement.party}
     identifiers = {identifier.name for identifier in agreement.identifier}
@@ -607,17 +713,30 @@ def _names_that_resolve_to_nothing(agreement: Agreement, finding: Any) -> Iterat
             yield finding("witness is not a party of this agreement", "log", "witnesses", index)
 
 
-def _features_that_do_not_fit(agreement: Agreement, finding: Any) -> Iterator[Finding]:
-    identifiers = [identifier.name for identifier in agreement.identifier]
+def _features_that_do_not_fit(agreement: Agreement, finding: _MakeFinding) -> Iterator[Finding]:
+    kinds = {identifier.name: identifier.kind for identifier in agreement.identifier}
     features = agreement.encoding.clk.features
+    encoded = [feature.identifier for feature in features]
     for index, feature in enumerate(features):
         path = ("encoding", "clk", "features", index, "identifier")
-        if feature.identifier not in identifiers:
+        if feature.identifier not in kinds:
             yield finding(f"no [[identifier]] is named '{feature.identifier}'", *path)
-        if feature.identifier in [earlier.identifier for earlier in features[:index]]:
+        elif feature.comparison == "numeric" and kinds[feature.identifier] not in {"number", "year-of-birth"}:
+            yield finding("comparison numeric takes an identifier of kind number or year-of-birth", *path)
+        if feature.identifier in encoded[:index]:
             yield finding("an identifier has two features", *path)
-    for index, name in enumerate(identifiers):
-        if name not in {feature.identifier for feature in features}:
+    for index, name in enumerate(kinds):
+        if name not in encoded:
             yield finding("no feature encodes this identifier: take it out", "identifier", index)
-    if agreement.encoding.min_identifiers > len(identifiers):
+    yield from _too_few_to_encode(agreement, finding)
+
+
+def _too_few_to_encode(agreement: Agreement, finding: _MakeFinding) -> Iterator[Finding]:
+    least = agreement.encoding.min_identifiers
+    if least > len(agreement.identifier):
         yield finding("more than there are identifiers", "encoding", "min_identifiers")
+        return
+    for index, dataset in enumerate(agreement.dataset):
+        if len(dataset.columns) < least:
+            rule = "fewer than encoding.min_identifiers: none of its records could be compared"
+            yield finding(rule, "dataset", index, "columns")
