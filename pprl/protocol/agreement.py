@@ -22,7 +22,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pprl.errors import ConfigError, Finding
-from pprl.protocol.toml_lines import Lines, Path, dotted, key_lines, line_of
+from pprl.protocol.toml_lines import KeyPath, Lines, dotted, key_lines, line_of
 
 MAX_AGREEMENT_BYTES = 1_000_000
 MAX_DEPTH = 20
@@ -61,6 +61,7 @@ Role = Literal["department", "matcher", "key-issuer", "research", "auditor"]
 DateOrder = Literal["day-month-year", "month-day-year"]
 
 _NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,39}$"
+NAME = re.compile(_NAME)
 _SHA256 = r"^[0-9a-f]{64}$"
 
 # Unicode categories that a reader can't see, or that change what they see: controls, formats (which hold the
@@ -563,7 +564,7 @@ def _with_tuples(tree: Any, depth: int = 0) -> Any:
     return tree
 
 
-def _invisible_values(tree: Any, lines: Lines, path: Path = ()) -> Iterator[Finding]:
+def _invisible_values(tree: Any, lines: Lines, path: KeyPath = ()) -> Iterator[Finding]:
     """TOML escapes could put back what `_decode` keeps out, and reach a terminal or a reader's eye."""
     if isinstance(tree, str):
         hidden = _first_invisible(tree.replace("\n", " ").replace("\t", " "))
@@ -586,7 +587,7 @@ def _invisible_values(tree: Any, lines: Lines, path: Path = ()) -> Iterator[Find
 
 def _model_findings(error: ValidationError, tree: Any, lines: Lines) -> Iterator[Finding]:
     """One finding a place; where a field may be one of two things, both refusals are told together."""
-    rules: dict[Path, list[str]] = {}
+    rules: dict[KeyPath, list[str]] = {}
     for problem in error.errors(include_url=False, include_input=False):
         path = _path_in(tree, problem["loc"], missing=problem["type"] == "missing")
         if not any(_first_invisible(part) for part in path if isinstance(part, str)):
@@ -597,7 +598,7 @@ def _model_findings(error: ValidationError, tree: Any, lines: Lines) -> Iterator
         yield Finding(" or ".join(dict.fromkeys(reasons)), column=dotted(path), line=line_of(path, lines))
 
 
-def _path_in(tree: Any, loc: Path, *, missing: bool) -> Path:
+def _path_in(tree: Any, loc: KeyPath, *, missing: bool) -> KeyPath:
     """The part of a location that stands in the file: the model adds names of its own alternatives to it."""
     for length, part in enumerate(loc):
         is_there = (

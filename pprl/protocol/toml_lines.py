@@ -12,8 +12,8 @@ import tomllib
 from collections.abc import Iterator
 from typing import NamedTuple
 
-Path = tuple[int | str, ...]
-Lines = dict[Path, int]
+KeyPath = tuple[int | str, ...]
+Lines = dict[KeyPath, int]
 
 
 class _Token(NamedTuple):
@@ -40,8 +40,8 @@ def key_lines(text: str) -> Lines:
         Lines, counted from 1, by path from the root: strings are keys, numbers are places in arrays.
     """
     lines: Lines = {}
-    counts: dict[Path, int] = {}
-    table: Path = ()
+    counts: dict[KeyPath, int] = {}
+    table: KeyPath = ()
     for statement in _statements(text):
         if statement[0].text == "[":
             table = _table(statement, counts)
@@ -55,7 +55,7 @@ def key_lines(text: str) -> Lines:
     return lines
 
 
-def line_of(path: Path, lines: Lines) -> int | None:
+def line_of(path: KeyPath, lines: Lines) -> int | None:
     """The line of a path, or of the nearest thing around it; None if the text has neither."""
     for length in range(len(path), 0, -1):
         if path[:length] in lines:
@@ -63,7 +63,7 @@ def line_of(path: Path, lines: Lines) -> int | None:
     return None
 
 
-def dotted(path: Path) -> str:
+def dotted(path: KeyPath) -> str:
     """A path as people write it: `party[0].keys`."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
 
@@ -86,11 +86,11 @@ def _statements(text: str) -> Iterator[list[_Token]]:
         yield statement
 
 
-def _table(statement: list[_Token], counts: dict[Path, int]) -> Path:
+def _table(statement: list[_Token], counts: dict[KeyPath, int]) -> KeyPath:
     """The path that a [table] or [[array of tables]] header opens; `counts` remembers the arrays' lengths."""
     brackets = 2 if len(statement) > 1 and statement[1].text == "[" else 1
     named = _parts(statement[brackets:-brackets])
-    path: Path = ()
+    path: KeyPath = ()
     for part in named[:-1]:
         path = (*path, part)
         if path in counts:
@@ -117,10 +117,10 @@ def _parts(tokens: list[_Token]) -> tuple[str, ...]:
     return tuple(parts)
 
 
-def _elements(path: Path, statement: list[_Token]) -> Iterator[tuple[Path, int]]:
+def _elements(path: KeyPath, statement: list[_Token]) -> Iterator[tuple[KeyPath, int]]:
     """The places of a value's array elements, of arrays inside arrays too."""
     start = next(place for place, token in enumerate(statement) if token.text == "=") + 1
-    open_at: list[Path | None] = []  # None marks an inline table: what is inside stands on its line
+    open_at: list[KeyPath | None] = []  # None marks an inline table: what is inside stands on its line
     index: list[int] = []
     fresh = False
     for text, line in statement[start:]:

@@ -1,0 +1,497 @@
+"""Drafting an agreement from the headers of the departments' files, never from their values.
+
+A draft is complete enough to rehearse with throw-away keys. What only people can say stands in it as
+"To be completed", and `pprl.agreements.check` lists it until they have.
+"""
+
+from __future__ import annotations
+
+import textwrap
+import unicodedata
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from math import ceil, floor
+
+from pprl.agreements.columns import KNOWN, Recognised, recognise
+from pprl.errors import ConfigError, Finding, UsageError
+from pprl.protocol.agreement import NAME, Kind
+
+TO_BE_COMPLETED = "To be completed"
+CLK_BITS = 1024
+TARGET_BITS = 800
+MOST_DATASETS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSketch:
+    """What a draft needs to know about a table.
+
+    Attributes:
+        name: the dataset's name in the agreement.
+        header: its column names.
+        rows: its number of records.
+    """
+
+    name: str
+    header: tuple[str, ...]
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultFeature:
+    """How identifiers of a kind go into the CLK unless somebody knows better.
+
+    Attributes:
+        comparison: `ngram` or `exact`.
+        n: length of the pieces; None for exact.
+        positional: whether a piece counts at its place alone; None for exact.
+        bits: bits set for a value, before scaling to `TARGET_BITS` for all identifiers together.
+    """
+
+    comparison: str
+    n: int | None
+    positional: bool | None
+    bits: int
+
+
+DEFAULT_FEATURES: Mapping[Kind, DefaultFeature] = {
+    "given-name": DefaultFeature("ngram", 2, False, 200),
+    "middle-names": DefaultFeature("ngram", 2, False, 80),
+    "surname": DefaultFeature("ngram", 2, False, 160),
+    "full-name": DefaultFeature("ngram", 2, False, 360),
+    "date-of-birth": DefaultFeature("ngram", 1, True, 280),
+    "year-of-birth": DefaultFeature("ngram", 1, True, 120),
+    "sex": DefaultFeature("exact", None, None, 20),
+    "postcode": DefaultFeature("ngram", 1, True, 120),
+    "address-line": DefaultFeature("ngram", 2, False, 120),
+    "place": DefaultFeature("ngram", 2, False, 60),
+    "free-text": DefaultFeature("ngram", 2, False, 60),
+    "number": DefaultFeature("ngram", 1, True, 300),
+    "code": DefaultFeature("exact", None, None, 150),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A dataset of the draft: its sketch, its record id, its columns by identifier, the others with reasons."""
+
+    sketch: DatasetSketch
+    party: str
+    may_have_duplicates: bool
+    record_id: str | None
+    columns: Mapping[str, str]
+    not_used: tuple[tuple[str, str], ...]
+
+
+def draft(
+    datasets: Sequence[DatasetSketch],
+    *,
+    today: date,
+    project_id: str = "draft",
+    title: str = f"{TO_BE_COMPLETED}: what is linked, in one line",
+    duplicates: Collection[str] = (),
+) -> str:
+    """Write an agreement for tables that nobody has described yet. A department's data officer runs it.
+
+    Args:
+        datasets: 2 to 20 tables, each with a name of its own.
+        today: the first day of the draft's year.
+        project_id: the project's short name.
+        title: the project's title, one line.
+        duplicates: names of the datasets in which a person may have several records.
+
+    Returns:
+        A commented agreement; the same arguments give the same text. It parses, and rehearses as it is.
+
+    Raises:
+        UsageError: the names don't fit, or there are too few or too many datasets.
+        ConfigError: the headers share too little; each finding says what was understood of one of them.
+
+    Leaks:
+        column names and numbers of records; a header that is really a row of data would be told apart only
+        by people, so read the draft before passing it on.
+    """
+    _refuse_names_that_do_not_fit(datasets, project_id, title, duplicates)
+    headers = [recognise(sketch.header, may_have_duplicates=sketch.name in duplicates) for sketch in datasets]
+    shared = _shared_identifiers(headers)
+    tables = [
+        _table(sketch, _party_of(sketch.name, place), header, shared, sketch.name in duplicates)
+        for place, (sketch, header) in enumerate(zip(datasets, headers, strict=True), start=1)
+    ]
+    _refuse_too_little_in_common(tables, headers)
+    sections = (
+        _opening(),
+        _project(project_id, title, today),
+        _parties(tables),
+        *(_dataset(table) for table in tables),
+        _identifiers(shared),
+        _encoding(shared, least=min(3, *(len(table.columns) for table in tables))),
+        _linkage(),
+        _release(tables),
+        _retention(),
+        _approvals(),
+    )
+    return "\n".join(sections)
+
+
+def feature_lines(identifiers: Sequence[tuple[str, Kind]]) -> tuple[str, ...]:
+    """The default features of some identifiers, as TOML inline tables, one a line.
+
+    Args:
+        identifiers: names with their kinds, in the agreement's order.
+
+    Returns:
+        Lines for `encoding.clk.features`, whose bits come to about `TARGET_BITS` in all.
+    """
+    total = sum(DEFAULT_FEATURES[kind].bits for _, kind in identifiers)
+    return tuple(_feature_line(name, DEFAULT_FEATURES[kind], total) for name, kind in identifiers)
+
+
+def _feature_line(name: str, feature: DefaultFeature, total: int) -> str:
+    cut = f", n = {feature.n}, positional = {'true' if feature.positional else 'false'}" if feature.n else ""
+    bits = max(1, round(feature.bits * TARGET_BITS / total))
+    return (
+        f'  {{ identifier = {toml_text(name)}, comparison = "{feature.comparison}"{cut}, hash = "blake",'
+        f" bits_per_feature = {bits} }},"
+    )
+
+
+def toml_text(text: str) -> str:
+    """Text as a TOML basic string. What isn't in normal form C is written by escapes, as a file must be in it."""
+    plain = text.replace("\\", "\\\\").replace('"', '\\"')
+    if unicodedata.is_normalized("NFC", text):
+        return f'"{plain}"'
+    return '"' + "".join(c if ord(c) < 128 else f"\\U{ord(c):08X}" for c in plain) + '"'
+
+
+def _refuse_names_that_do_not_fit(
+    datasets: Sequence[DatasetSketch], project_id: str, title: str, duplicates: Collection[str]
+) -> None:
+    names = [sketch.name for sketch in datasets]
+    if not 2 <= len(names) <= MOST_DATASETS:
+        raise UsageError(f"An agreement links 2 to {MOST_DATASETS} datasets; {len(names)} were given.")
+    for name in (*names, project_id):
+        if not NAME.fullmatch(name):
+            raise UsageError(
+                "A name of a dataset or project does not fit.",
+                hint="Take a letter, then at most 39 letters, digits, - and _.",
+            )
+    if len({name.casefold() for name in names}) < len(names):
+        raise UsageError("Two datasets have the same name.", hint="Give each a name of its own.")
+    if not title.strip() or not title.isprintable() or len(title) > 500:
+        raise UsageError("The title does not fit.", hint="Take one line of at most 500 characters.")
+    if not set(duplicates) <= set(names):
+        raise UsageError(
+            "A dataset said to have duplicates was not given.", hint=f"Given: {', '.join(names)}."
+        )
+
+
+def _shared_identifiers(headers: Sequence[Recognised]) -> tuple[str, ...]:
+    """Identifiers that two datasets or more have, without those that only say again what others say."""
+    holders = {
+        name: {place for place, header in enumerate(headers) if name in header.identifiers} for name in KNOWN
+    }
+    shared = {name: places for name, places in holders.items() if len(places) >= 2}
+    for whole, parts in (("full_name", ("given_name", "surname")), ("year_of_birth", ("date_of_birth",))):
+        in_parts = set.intersection(*(shared.get(part, set()) for part in parts))
+        if whole in shared and shared[whole] <= in_parts:
+            del shared[whole]
+    return tuple(shared)
+
+
+def _table(
+    sketch: DatasetSketch, party: str, header: Recognised, shared: Collection[str], may_have_duplicates: bool
+) -> _Table:
+    columns = {name: column for name, column in header.identifiers.items() if name in shared}
+    record_id = None if header.record_id in columns.values() else header.record_id
+    alone = {
+        column: f"no other dataset has {name}"
+        for name, column in header.identifiers.items()
+        if name not in shared and column != record_id
+    }
+    said_again = {"full_name", "year_of_birth"} & set(header.identifiers) - set(shared)
+    for name in said_again:
+        alone[header.identifiers[name]] = "other columns say the same"
+    reasons = {**dict(header.not_used), **alone}
+    not_used = tuple(
+        (column, reasons[column]) for column in dict.fromkeys(sketch.header) if column in reasons
+    )
+    return _Table(sketch, party, may_have_duplicates, record_id, columns, not_used)
+
+
+def _party_of(dataset: str, place: int) -> str:
+    return f"{dataset}-dept" if len(dataset) <= 35 else f"department-{place}"
+
+
+def _refuse_too_little_in_common(tables: Sequence[_Table], headers: Sequence[Recognised]) -> None:
+    if all(len(table.columns) >= 2 for table in tables):
+        return
+    findings = []
+    for table, header in zip(tables, headers, strict=True):
+        understood = (
+            ", ".join(f"{name} ({column})" for name, column in header.identifiers.items()) or "no column"
+        )
+        findings.append(
+            Finding(
+                f"understood {understood}; did not use {len(header.not_used)} others",
+                column=table.sketch.name,
+            )
+        )
+    raise ConfigError(
+        "The files share too few identifiers: each needs two or more that another has too.",
+        hint="Give the columns plain names such as given_name, surname, date_of_birth, sex or postcode.",
+        findings=tuple(findings),
+    )
+
+
+def _comment(*paragraphs: str) -> str:
+    lines: list[str] = []
+    for paragraph in paragraphs:
+        if lines:
+            lines.append("#")
+        lines += textwrap.wrap(paragraph, 100, initial_indent="# ", subsequent_indent="# ")
+    return "\n".join(lines) + "\n"
+
+
+def _opening() -> str:
+    return (
+        _comment(
+            "DRAFT of an agreement to link records, written from column names alone: no value was looked at.",
+            "It rehearses as it is ('pprl rehearse'), with throw-away keys. Before a real run, people complete "
+            f"what says '{TO_BE_COMPLETED}', paste every party's public keys, and approve. 'pprl agreement "
+            "check' lists what is left, and 'pprl agreement explain' tells the whole in plain English.",
+            "All parties keep the same bytes: 'sha256sum' of this file names it in everything they exchange.",
+        )
+        + "\nagreement_format = 1\n"
+    )
+
+
+def _project(project_id: str, title: str, today: date) -> str:
+    until = today + timedelta(days=365)
+    return (
+        _comment(
+            "What is linked, why, and between which days. Outside these days the software refuses to run."
+        )
+        + f"""
+[project]
+id = {toml_text(project_id)}
+title = {toml_text(unicodedata.normalize("NFC", title))}
+version = 1
+purposes_permitted = ["{TO_BE_COMPLETED}: what the linked records may be used for"]
+purposes_forbidden = [
+  "Any decision about a single person",
+  "Finding out who a record is about",
+]
+valid_from = {today}
+valid_until = {until}
+
+"""
+        + _comment("The data protection impact assessment that covers this. Once expired, nothing runs.")
+        + f"""
+[dpia]
+reference = "{TO_BE_COMPLETED}: where the assessment is kept, and who agreed it"
+expires = {until}
+"""
+    )
+
+
+def _parties(tables: Sequence[_Table]) -> str:
+    departments = (
+        _party(table.party, f"Department that brings {table.sketch.name}", "department") for table in tables
+    )
+    coordinators = (
+        _party("matcher", "Office that compares encodings", "matcher"),
+        _party("key-issuer", "Office that issues linkage keys", "key-issuer"),
+        _party("research", "Research environment", "research"),
+    )
+    return (
+        _comment(
+            "Who takes part. Departments bring records. The matcher sees encodings, never names; the key issuer "
+            "sees which records go together, never encodings. One office may hold both, at a cost in privacy that "
+            "'pprl agreement explain' tells; a department can hold neither. The research environment gets the "
+            "crosswalk.",
+            "Each party runs 'pprl identity create' (the coordinator its own command), keeps NAME.key secret and "
+            "sends NAME.party.toml: its [party.keys] table goes below the party's other lines.",
+        )
+        + "\n"
+        + "\n".join((*departments, *coordinators))
+    )
+
+
+def _party(party: str, name: str, role: str) -> str:
+    return f"""[[party]]
+id = "{party}"
+name = "{name}"
+contact = "data-protection@{party.casefold().replace("_", "-")}.example"
+roles = ["{role}"]
+"""
+
+
+def _dataset(table: _Table) -> str:
+    sketch = table.sketch
+    least, most = max(1, floor(sketch.rows * 0.8)), max(1, ceil(sketch.rows * 1.2))
+    record_id = f"record_id_column = {toml_text(table.record_id)}\n" if table.record_id else ""
+    at_home = (
+        "record_id_column stays at home, to tell which key is for which record."
+        if record_id
+        else "No column names the records: their row numbers do, and stay at home."
+    )
+    columns = "".join(f"{name} = {toml_text(column)}\n" for name, column in table.columns.items())
+    return (
+        _comment(
+            f"The table '{sketch.name}'. A file with fewer or more rows than expected is refused: the range is the "
+            f"{sketch.rows:,} rows of the file it was drafted from, 20 % either way. {at_home}"
+        )
+        + f"""
+[[dataset]]
+name = "{sketch.name}"
+party = "{table.party}"
+description = "{TO_BE_COMPLETED}: what a row is, and whom the table covers"
+legal_gateway = "{TO_BE_COMPLETED}: the law that lets the department share"
+legal_regime = "{TO_BE_COMPLETED}: the data protection law that applies"
+expected_rows_min = {least}
+expected_rows_max = {most}
+may_have_duplicates = {"true" if table.may_have_duplicates else "false"}
+{record_id}
+"""
+        + _comment(
+            "Identifier on the left, the department's own column on the right. No other column is read."
+        )
+        + _not_used(table)
+        + f"\n[dataset.columns]\n{columns}"
+    )
+
+
+def _not_used(table: _Table) -> str:
+    if not table.not_used:
+        return ""
+    said = "; ".join(f"{_in_a_comment(column)} ({reason})" for column, reason in table.not_used)
+    return "#\n" + _comment(f"Not used: {said}.")
+
+
+def _in_a_comment(column: str) -> str:
+    """A column name that can't end the comment or change how it reads."""
+    shown = unicodedata.normalize("NFC", column)[:60]
+    return "".join(c if c.isprintable() else "?" for c in shown).strip() or "a column without a name"
+
+
+def _identifiers(shared: Sequence[str]) -> str:
+    tables = (
+        f"""[[identifier]]
+name = "{name}"
+kind = "{KNOWN[name].kind}"
+why = "{KNOWN[name].why}"
+"""
+        for name in shared
+    )
+    return (
+        _comment(
+            "The only things about a person that are used, each with its reason: take out what is not needed. "
+            "The kind fixes the rule by which every department writes a value."
+        )
+        + "\n"
+        + "\n".join(tables)
+    )
+
+
+def _encoding(shared: Sequence[str], *, least: int) -> str:
+    features = "\n".join(feature_lines([(name, KNOWN[name].kind) for name in shared]))
+    return (
+        _comment(
+            "What a department does to a record before anything leaves: it becomes a string of bits, keyed by a "
+            "secret that only departments hold. More bits mean more weight. Encodings are still personal data.",
+            'invalid_values: "missing" leaves out a value that breaks its rule (a date that never was), "refuse" '
+            "stops. A record with fewer than min_identifiers of its values is not compared; it still gets a key.",
+        )
+        + f"""
+[encoding]
+scheme = "clk"
+invalid_values = "missing"
+min_identifiers = {least}
+
+[encoding.clk]
+clk_bits = {CLK_BITS}
+xor_folds = 0
+features = [
+{features}
+]
+"""
+    )
+
+
+def _linkage() -> str:
+    return (
+        _comment(
+            "Of the links that are made, this share should be right. The threshold is found from the encodings' "
+            "own scores: nobody tunes it."
+        )
+        + """
+[linkage]
+target_precision = 0.98
+threshold = "estimated"
+
+"""
+        + _comment(
+            "A submission with an encoding that has more of its bits set is refused: it would match everybody."
+        )
+        + """
+[privacy]
+max_popcount_share = 0.75
+"""
+    )
+
+
+def _release(tables: Sequence[_Table]) -> str:
+    fewest = min(table.sketch.rows for table in tables)
+    return (
+        _comment(
+            'Who learns what afterwards. "per-person": a department\'s records of one person share a linkage key, '
+            'which shows it its own duplicates; "per-record" hides even that. Keys differ from party to party, and '
+            "only crosswalk_to learns which belong together. With fewer people in common than min_linked_people, "
+            "nothing is released; counts below small_number_limit are shown to nobody but the coordinator."
+        )
+        + f"""
+[release]
+linkage_keys = "per-person"
+crosswalk_to = "research"
+min_linked_people = {min(10, max(1, fewest // 100))}
+small_number_limit = 10
+"""
+    )
+
+
+def _retention() -> str:
+    return (
+        _comment("Days after the agreement is registered by which each thing must be gone.")
+        + """
+[retention]
+encodings_days = 30       # at the matcher
+references_days = 30      # at the key issuer: which random reference is which record's random handle
+pairs_days = 30           # at both: which references were found alike
+linkage_keys_days = 180   # at the key issuer
+home_map_days = 365       # at each department: which key is for which of its rows
+
+"""
+        + _comment("This version collects no witnesses' signatures, so it may promise none.")
+        + """
+[log]
+quorum = 0
+"""
+    )
+
+
+def _approvals() -> str:
+    return (
+        _comment(
+            "Last, a named officer of every party approves, each by a table like this one, without the # signs. "
+            "Until all are there, only a rehearsal runs."
+        )
+        + """#
+#     [[approval]]
+#     party = "matcher"
+#     officer = "A. N. Officer"
+#     post = "Head of linkage"
+#     approved_on = 2027-01-31
+"""
+    )
