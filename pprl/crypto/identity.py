@@ -1,0 +1,353 @@
+"""A party's identity: the keys with which it signs and opens what is sealed to it.
+
+Each identity has three key pairs. Ed25519 and ML-DSA-65 sign together, so that a forger must break both;
+X-Wing (ML-KEM-768 with X25519) receives, so that what is recorded today stays closed to a quantum computer
+of tomorrow. Private keys are kept as their 32-byte seeds and leave an `Identity` only through `to_key_file`.
+
+The key file is canonical JSON and a line feed (docs/formats/envelope.md). In version 1 its private keys are
+not encrypted, and its `protection` says so: the file's mode and place protect it. Python can't wipe memory,
+so a key stays in that of the process until it ends.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from typing import Any, NoReturn
+
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives import hpke
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey, MLDSA65PublicKey
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+
+from pprl.crypto.derive import random_bytes, same
+from pprl.errors import FormatError, KeyFileError, VerificationError
+from pprl.protocol import canonical
+from pprl.protocol.agreement import PartyKeys
+
+KEY_FILE_FORMAT = "pprl-identity"
+KEY_FILE_VERSION = 1
+MAX_KEY_FILE_BYTES = 16_384
+
+SEED_BYTES = 32
+CONTENT_KEY_BYTES = 32
+# Signed as a container, and as nothing else that an identity may ever sign.
+SIGNATURE_CONTEXT = b"pprl/v1/container"
+
+_ALGORITHMS = ("ed25519", "ml_dsa_65", "x_wing")
+_ML_KEM_SEED_BYTES = 64
+_ML_KEM_PUBLIC_BYTES = 1_184
+_PARTY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
+_HPKE = hpke.Suite(hpke.KEM.MLKEM768_X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
+
+
+class Identity:
+    """A party's private keys. Its text form shows the party and nothing else; it can't be pickled or copied.
+
+    Attributes:
+        party: the party's id in agreements.
+        public: its public keys.
+    """
+
+    __slots__ = ("_ed25519", "_ml_dsa_65", "_seeds", "_x_wing", "party", "public")
+
+    party: str
+    public: PartyKeys
+
+    def __init__(self, party: str, seeds: dict[str, bytes]) -> None:
+        """Derive the keys. Only `create` and `from_key_file` call this.
+
+        Args:
+            party: the party's id.
+            seeds: 32 random bytes for each of ed25519, ml_dsa_65 and x_wing.
+        """
+        ml_kem, x25519 = _expanded(seeds["x_wing"])
+        self.party = party
+        self._seeds = seeds
+        self._ed25519 = Ed25519PrivateKey.from_private_bytes(seeds["ed25519"])
+        self._ml_dsa_65 = MLDSA65PrivateKey.from_seed_bytes(seeds["ml_dsa_65"])
+        self._x_wing = hpke.MLKEM768X25519PrivateKey(ml_kem, x25519)
+        self.public = PartyKeys(
+            ed25519=_base64(self._ed25519.public_key().public_bytes_raw()),
+            ml_dsa_65=_base64(self._ml_dsa_65.public_key().public_bytes_raw()),
+            x_wing=_base64(ml_kem.public_key().public_bytes_raw() + x25519.public_key().public_bytes_raw()),
+        )
+
+    def sign(self, message: bytes) -> tuple[bytes, bytes]:
+        """Sign with both algorithms. ML-DSA-65 is randomised, so no two signatures are alike.
+
+        Args:
+            message: the bytes to sign.
+
+        Returns:
+            The Ed25519 signature, 64 bytes, and the ML-DSA-65 signature, 3,309 bytes.
+
+        Source: RFC 8032; FIPS 204, algorithm 2, context `pprl/v1/container`.
+        """
+        return self._ed25519.sign(message), self._ml_dsa_65.sign(message, SIGNATURE_CONTEXT)
+
+    def unwrap(self, wrapped_key: bytes, *, info: bytes) -> bytes:
+        """Open a content key that was wrapped for this identity.
+
+        Args:
+            wrapped_key: what `wrap` made.
+            info: what it was bound to.
+
+        Returns:
+            The content key, 32 bytes.
+
+        Raises:
+            VerificationError: wrapped for another key, bound to something else, or altered.
+        """
+        try:
+            key = _HPKE.decrypt(wrapped_key, self._x_wing, info=info)
+        except (InvalidTag, ValueError):
+            key = b""
+        if len(key) != CONTENT_KEY_BYTES:
+            raise VerificationError(
+                "The content key was not wrapped for these keys and this binding.",
+                hint="Ask the sender to seal it again to your keys as they stand in the agreement.",
+            )
+        return key
+
+    def __repr__(self) -> str:
+        """Party alone: representations end up in logs and tracebacks."""
+        return f"<identity of {self.party}>"
+
+    def __reduce_ex__(self, _: Any) -> NoReturn:
+        """No pickle, no copy: a key leaves through `to_key_file` only."""
+        raise TypeError("an identity can't be pickled or copied")
+
+
+def create(party: str) -> Identity:
+    """Make a new identity from the operating system's randomness. Run by the party itself, at home.
+
+    Args:
+        party: its id in agreements.
+
+    Returns:
+        The identity.
+
+    Raises:
+        KeyFileError: no agreement could name a party so.
+    """
+    _check_party(party, "The new identity")
+    return Identity(party, {algorithm: random_bytes(SEED_BYTES) for algorithm in _ALGORITHMS})
+
+
+def to_key_file(identity: Identity) -> bytes:
+    """The key file's bytes. The caller writes them with mode 0600, and nowhere else.
+
+    Args:
+        identity: what to keep.
+
+    Returns:
+        Canonical JSON and a line feed.
+
+    Leaks: everything; whoever reads the file can sign as the party and open what is sealed to it.
+    """
+    seeds = identity._seeds
+    members = {
+        "format": KEY_FILE_FORMAT,
+        "party": identity.party,
+        "private": {algorithm: _base64(seeds[algorithm]) for algorithm in _ALGORITHMS},
+        "protection": "none",
+        "public": identity.public.model_dump(),
+        "version": KEY_FILE_VERSION,
+    }
+    return canonical.dumps(members) + b"\n"
+
+
+def from_key_file(raw: bytes, *, where: str) -> Identity:
+    """Read a key file, strictly. Run by the party that owns it.
+
+    Args:
+        raw: the file's bytes.
+        where: how messages name the file.
+
+    Returns:
+        The identity; its public keys are derived anew and agree with those in the file.
+
+    Raises:
+        KeyFileError: not a key file of this version, damaged, or with public keys of others.
+    """
+    members = _key_file_members(raw, where)
+    _check_party(members["party"], where)
+    private = members["private"]
+    if not isinstance(private, dict) or set(private) != set(_ALGORITHMS):
+        raise _damaged(where, "it must hold exactly three private keys")
+    identity = Identity(members["party"], {each: _seed(private[each], where) for each in _ALGORITHMS})
+    if members["public"] != identity.public.model_dump():
+        raise _damaged(where, "its public keys do not belong to its private keys")
+    return identity
+
+
+def fingerprint(keys: PartyKeys) -> str:
+    """A short name of public keys, to compare by telephone or on paper.
+
+    Args:
+        keys: a party's public keys.
+
+    Returns:
+        The first 128 bits of the SHA-256 of the keys in canonical JSON: 8 groups of 4 hexadecimal digits.
+    """
+    digits = hashlib.sha256(canonical.dumps(keys.model_dump())).hexdigest()
+    return " ".join(digits[start : start + 4] for start in range(0, 32, 4))
+
+
+def party_card(identity: Identity) -> str:
+    """The public half, as text to paste into an agreement. Nothing in it is secret.
+
+    Args:
+        identity: whose card.
+
+    Returns:
+        TOML: a `[party.keys]` table under comment lines that say where it goes.
+    """
+    keys = identity.public
+    return (
+        f"# Public keys of '{identity.party}'. Nothing here is secret.\n"
+        f'# Paste all of this below the [[party]] whose id is "{identity.party}", before the next section.\n'
+        "# Then compare the fingerprint with that party by telephone or in person:\n"
+        f"#     {fingerprint(keys)}\n"
+        "[party.keys]\n"
+        f'ed25519 = "{keys.ed25519}"\n'
+        f'ml_dsa_65 = "{keys.ml_dsa_65}"\n'
+        f'x_wing = "{keys.x_wing}"\n'
+    )
+
+
+def wrap(content_key: bytes, keys: PartyKeys, *, info: bytes) -> bytes:
+    """Wrap a content key so that only one party can open it. Run by the sender.
+
+    Args:
+        content_key: 32 fresh random bytes.
+        keys: the recipient's public keys.
+        info: what the wrapping is bound to; the recipient must give the same.
+
+    Returns:
+        HPKE's encapsulated key and ciphertext, 1,168 bytes.
+
+    Raises:
+        VerificationError: the recipient's key is no valid key.
+
+    Source: RFC 9180, base mode, single shot; KEM 0x647A (X-Wing), KDF 0x0001, AEAD 0x0002.
+    """
+    raw = base64.b64decode(keys.x_wing)
+    try:
+        ml_kem = MLKEM768PublicKey.from_public_bytes(raw[:_ML_KEM_PUBLIC_BYTES])
+        x25519 = X25519PublicKey.from_public_bytes(raw[_ML_KEM_PUBLIC_BYTES:])
+        return _HPKE.encrypt(content_key, hpke.MLKEM768X25519PublicKey(ml_kem, x25519), info=info)
+    except ValueError:
+        raise VerificationError(
+            "The recipient's X-Wing key is not a valid public key.",
+            hint="Ask the recipient for its public card again.",
+        ) from None
+
+
+def ed25519_verifies(signature: bytes, message: bytes, keys: PartyKeys) -> bool:
+    """Whether a party's Ed25519 key made a signature.
+
+    Args:
+        signature: 64 bytes.
+        message: what was signed.
+        keys: the party's keys, from the agreement.
+
+    Returns:
+        False for anything but a valid signature by a valid key.
+    """
+    try:
+        Ed25519PublicKey.from_public_bytes(base64.b64decode(keys.ed25519)).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def ml_dsa_65_verifies(signature: bytes, message: bytes, keys: PartyKeys) -> bool:
+    """Whether a party's ML-DSA-65 key made a signature over a container's statement.
+
+    Args:
+        signature: 3,309 bytes.
+        message: what was signed.
+        keys: the party's keys, from the agreement.
+
+    Returns:
+        False for anything but a valid signature by a valid key, in this protocol's context.
+    """
+    try:
+        public_key = MLDSA65PublicKey.from_public_bytes(base64.b64decode(keys.ml_dsa_65))
+        public_key.verify(signature, message, SIGNATURE_CONTEXT)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def same_keys(left: PartyKeys, right: PartyKeys) -> bool:
+    """Whether two sets of public keys are one and the same, all three of them.
+
+    Args:
+        left: one party's keys.
+        right: another's.
+
+    Returns:
+        True if every key is equal.
+    """
+    return same(canonical.dumps(left.model_dump()), canonical.dumps(right.model_dump()))
+
+
+def _expanded(seed: bytes) -> tuple[MLKEM768PrivateKey, X25519PrivateKey]:
+    """X-Wing's two private keys from its one seed (draft-connolly-cfrg-xwing-kem, section 5.2)."""
+    expanded = hashlib.shake_256(seed).digest(_ML_KEM_SEED_BYTES + SEED_BYTES)
+    return (
+        MLKEM768PrivateKey.from_seed_bytes(expanded[:_ML_KEM_SEED_BYTES]),
+        X25519PrivateKey.from_private_bytes(expanded[_ML_KEM_SEED_BYTES:]),
+    )
+
+
+def _key_file_members(raw: bytes, where: str) -> dict[str, Any]:
+    if len(raw) > MAX_KEY_FILE_BYTES or not raw.endswith(b"\n"):
+        raise _damaged(where, "it is too long or cut short")
+    try:
+        members = canonical.loads(raw[:-1])
+    except FormatError:
+        # Not chained: an error about a secret file says nothing of what the file holds.
+        members = None
+    if not isinstance(members, dict) or members.get("format") != KEY_FILE_FORMAT:
+        raise KeyFileError(f"{where} is not a party's key file.", hint="Make one: identity create.")
+    if type(members.get("version")) is not int or members["version"] != KEY_FILE_VERSION:
+        raise KeyFileError(f"{where} is a key file of another version.", hint="Use the release that made it.")
+    if members.get("protection") != "none":
+        raise KeyFileError(f"{where} is protected in a way that this version can't open.")
+    if set(members) != {"format", "party", "private", "protection", "public", "version"}:
+        raise _damaged(where, "it has other members than a key file")
+    return members
+
+
+def _check_party(party: Any, where: str) -> None:
+    if not isinstance(party, str) or not _PARTY.fullmatch(party):
+        raise KeyFileError(
+            f"{where} names no party that an agreement could name.",
+            hint="Ids have a letter first, then letters, digits, '-' and '_', 40 characters at most.",
+        )
+
+
+def _seed(text: Any, where: str) -> bytes:
+    try:
+        raw = base64.b64decode(text if isinstance(text, str) else "?", validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if len(raw) != SEED_BYTES or _base64(raw) != text:
+        raise _damaged(where, "a private key is not 32 bytes in standard base64")
+    return raw
+
+
+def _damaged(where: str, reason: str) -> KeyFileError:
+    return KeyFileError(f"{where} is damaged: {reason}.", hint="Restore it from your safe copy.")
+
+
+def _base64(raw: bytes) -> str:
+    return base64.b64encode(raw).decode("ascii")

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import resource
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+from forgery import AGREEMENT, CONTENT, KIND, NORTH, OFFICE, SOUTH, binding, opened, sealed
+
+from pprl.crypto import container
+from pprl.crypto.identity import create
+from pprl.errors import FormatError, KeyFileError, ProtocolError, VerificationError
+from pprl.protocol import envelope
+
+STEP = container.STEP_BYTES
+
+
+@pytest.mark.parametrize("length", [0, 1, 16_383, 16_384, 16_385, STEP - 1, STEP, STEP + 1, 2 * STEP])
+def test_round_trip(length: int) -> None:
+    content = (CONTENT * (length // len(CONTENT) + 1))[:length]
+    bound = binding(plaintext_bytes=length)
+    raw = sealed(bound, content=content)
+    result, plaintext = opened(raw, sender="north", dataset="north_register")
+    assert plaintext == content
+    assert result == container.Opened(bound, hashlib.sha256(raw).hexdigest())
+
+
+def test_seal_returns_the_containers_digest() -> None:
+    out = io.BytesIO(b"kept")
+    out.seek(4)
+    digest = container.seal(
+        io.BytesIO(CONTENT), out, binding=binding(), sender=NORTH, recipient=OFFICE.public
+    )
+    assert out.getvalue().startswith(b"kept" + envelope.MAGIC)
+    assert hashlib.sha256(out.getvalue()[4:]).hexdigest() == digest
+
+
+def test_sealing_twice_shares_nothing_but_the_binding() -> None:
+    first, second = sealed(), sealed()
+    assert container.peek(io.BytesIO(first)) == container.peek(io.BytesIO(second))
+    assert first[-len(CONTENT) :] != second[-len(CONTENT) :]
+
+
+def test_larger_than_memory_allows_goes_through_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(container, "_HELD_IN_MEMORY_BYTES", 1_000)
+    out = io.BytesIO()
+    container.seal(
+        io.BytesIO(CONTENT),
+        out,
+        binding=binding(),
+        sender=NORTH,
+        recipient=OFFICE.public,
+        spool_directory=tmp_path,
+    )
+    assert opened(out.getvalue())[1] == CONTENT
+    assert list(tmp_path.iterdir()) == []
+
+
+class Spied(io.BytesIO):
+    written = b""
+
+    def write(self, data: object) -> int:
+        Spied.written += bytes(data)  # type: ignore[call-overload]
+        return super().write(data)  # type: ignore[arg-type]
+
+
+def test_only_ciphertext_is_spooled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.SpooledTemporaryFile", lambda **_: Spied())
+    raw = sealed()
+    assert raw.endswith(Spied.written)
+    assert len(Spied.written) == envelope.ciphertext_bytes(len(CONTENT))
+
+
+@pytest.mark.parametrize("length", [0, len(CONTENT) - 1, len(CONTENT) + 1, 10 * len(CONTENT)])
+def test_content_of_another_length_than_bound_is_not_sealed(length: int) -> None:
+    out = io.BytesIO()
+    content = io.BytesIO((CONTENT * 10)[:length])
+    with pytest.raises(ProtocolError, match="changed its length"):
+        container.seal(content, out, binding=binding(), sender=NORTH, recipient=OFFICE.public)
+    assert out.getvalue() == b""
+
+
+def test_keys_of_another_party_do_not_seal() -> None:
+    out = io.BytesIO()
+    with pytest.raises(KeyFileError, match="keys of 'south'"):
+        container.seal(io.BytesIO(CONTENT), out, binding=binding(), sender=SOUTH, recipient=OFFICE.public)
+    assert out.getvalue() == b""
+
+
+def test_fresh_identities_seal_and_open() -> None:
+    north, office = create("north"), create("office")
+    out = io.BytesIO()
+    container.seal(io.BytesIO(CONTENT), out, binding=binding(), sender=north, recipient=office.public)
+    with pytest.raises(VerificationError, match="Ed25519"):
+        opened(out.getvalue(), me=office)
+
+
+def test_peek_verifies_nothing() -> None:
+    raw = bytearray(sealed())
+    raw[-1] ^= 1
+    assert container.peek(io.BytesIO(bytes(raw))) == binding()
+    with pytest.raises(VerificationError):
+        opened(bytes(raw))
+
+
+def test_nothing_is_decrypted_before_every_earlier_check() -> None:
+    raw = bytearray(sealed())
+    raw[-1] ^= 1
+    out = io.BytesIO()
+    with pytest.raises(VerificationError):
+        container.open_container(io.BytesIO(bytes(raw)), out, me=OFFICE, agreement=AGREEMENT, kind=KIND)
+    assert out.getvalue() == b""
+
+
+@pytest.mark.parametrize("length", [0, 1, 8, 11, 12, 13, 100, 5_000])
+def test_cut_short_anywhere_is_refused(length: int) -> None:
+    with pytest.raises(FormatError):
+        opened(sealed()[:length])
+    with pytest.raises(FormatError):
+        container.peek(io.BytesIO(sealed()[:length]))
+
+
+def test_messages_hold_no_content() -> None:
+    canary = b"Ottoline Featherstonehaugh" * 100
+    raw = sealed(binding(plaintext_bytes=len(canary)), content=canary)
+    assert canary[:26] not in raw
+    for attempt in (
+        partial(opened, raw, me=SOUTH),
+        partial(opened, raw[:-1]),
+        partial(opened, raw[:-1] + bytes([raw[-1] ^ 1])),
+        partial(opened, raw, kind="pairs"),
+    ):
+        with pytest.raises((FormatError, VerificationError)) as caught:
+            attempt()
+        assert "Ottoline" not in f"{caught.value} {caught.value.hint} {caught.value.findings}"
+
+
+# Windows.
+
+
+def larger_file() -> BinaryIO:
+    return io.BytesIO(b"head" + bytes(range(100)) + b"tail")
+
+
+def test_window_is_a_file_of_its_own() -> None:
+    view = container.window(larger_file(), 4, 100)
+    assert view.read() == bytes(range(100))
+    assert view.read() == b""
+    assert view.seek(0, io.SEEK_END) == 100
+    assert view.seek(-10, io.SEEK_END) == 90
+    assert view.read(5) == bytes(range(90, 95))
+    assert view.seek(2, io.SEEK_CUR) == 97
+    assert view.read(100) == bytes(range(97, 100))
+    assert view.seek(1_000) == 1_000
+    assert view.read(1) == b""
+    assert not view.writable()
+    with pytest.raises(OSError, match="before the start"):
+        view.seek(-101, io.SEEK_END)
+
+
+def test_windows_on_one_file_do_not_disturb_each_other() -> None:
+    file = larger_file()
+    first, second = container.window(file, 4, 50), container.window(file, 54, 50)
+    assert first.read(10) + second.read(10) + first.read(10) == bytes(
+        [*range(10), *range(50, 60), *range(10, 20)]
+    )
+    first.close()
+    del first
+    assert second.read(1) == bytes([60])
+    assert not file.closed
+
+
+def test_window_ends_where_the_file_ends() -> None:
+    assert container.window(larger_file(), 100, 1_000).read() == bytes(range(96, 100)) + b"tail"
+    assert container.window(larger_file(), 1_000, 10).read() == b""
+    assert container.window(larger_file(), 4, 0).read() == b""
+
+
+def test_containers_inside_a_larger_file() -> None:
+    first, second = sealed(), sealed(binding(kind="references"))
+    file = io.BytesIO(b"SUBMISSION" + first + second + b"trailer")
+    out = io.BytesIO()
+    for offset, part, kind in ((10, first, KIND), (10 + len(first), second, "references")):
+        view = container.window(file, offset, len(part))
+        container.open_container(view, out, me=OFFICE, agreement=AGREEMENT, kind=kind)
+    assert out.getvalue() == CONTENT * 2
+    view = container.window(file, 10, len(first) + 1)
+    with pytest.raises(FormatError, match="instead of"):
+        container.open_container(view, out, me=OFFICE, agreement=AGREEMENT, kind=KIND)
+
+
+@pytest.mark.slow
+def test_large_content_takes_little_memory(tmp_path: Path) -> None:
+    length = 300 * STEP
+    with (tmp_path / "content").open("wb") as file:
+        file.truncate(length)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with (tmp_path / "content").open("rb") as content, (tmp_path / "sealed").open("w+b") as out:
+        bound = binding(plaintext_bytes=length)
+        container.seal(content, out, binding=bound, sender=NORTH, recipient=OFFICE.public)
+        with (tmp_path / "opened").open("wb") as plaintext:
+            container.open_container(out, plaintext, me=OFFICE, agreement=AGREEMENT, kind=KIND)
+    assert (tmp_path / "opened").stat().st_size == length
+    grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown_kib < 64 * 1024

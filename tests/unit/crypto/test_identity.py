@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import base64
+import copy
+import hashlib
+import logging
+import pickle
+import tomllib
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from forgery import NORTH, SOUTH, identity
+
+from pprl.crypto.identity import (
+    Identity,
+    create,
+    ed25519_verifies,
+    fingerprint,
+    from_key_file,
+    ml_dsa_65_verifies,
+    party_card,
+    same_keys,
+    to_key_file,
+    wrap,
+)
+from pprl.errors import KeyFileError, VerificationError
+from pprl.protocol import canonical
+from pprl.protocol.agreement import PartyKeys
+
+
+def test_created_identities_differ() -> None:
+    assert not same_keys(create("north").public, create("north").public)
+
+
+@pytest.mark.parametrize("party", ["", "9north", "nörth", "a b", "x" * 41, "north\n"])
+def test_create_refuses_ids_that_no_agreement_has(party: str) -> None:
+    with pytest.raises(KeyFileError, match="names no party"):
+        create(party)
+
+
+def test_x_wing_keys_grow_from_the_seed_as_in_the_draft() -> None:
+    # draft-connolly-cfrg-xwing-kem-10, appendix C, first vector: the seed is SHAKE128 of nothing.
+    seed = bytes.fromhex("7f9c2ba4e88f827d616045507605853ed73b8093f6efbc88eb1a6eacfa66ef26")
+    keys = Identity("north", {"ed25519": bytes(32), "ml_dsa_65": bytes(32), "x_wing": seed}).public
+    public = base64.b64decode(keys.x_wing)
+    assert public[:24].hex() == "e2236b35a8c24b39b10aa1323a96a919a2ced88400633a7b"
+    assert hashlib.sha256(public).hexdigest() == (
+        "2e816deebcd76c5c80d0cd2d174478871658e8e2ff42bc9d4a6e486372e856bb"
+    )
+
+
+def test_ed25519_keys_are_rfc_8032() -> None:
+    # RFC 8032, section 7.1, test 1.
+    seed = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
+    keys = Identity("north", {"ed25519": seed, "ml_dsa_65": bytes(32), "x_wing": bytes(32)}).public
+    assert base64.b64decode(keys.ed25519).hex() == (
+        "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+    )
+
+
+def test_key_file_round_trip() -> None:
+    made = create("north")
+    read = from_key_file(to_key_file(made), where="north.key")
+    assert read.party == "north"
+    assert same_keys(read.public, made.public)
+    assert to_key_file(read) == to_key_file(made)
+
+
+def changed(change: Callable[[dict[str, Any]], object]) -> bytes:
+    members = canonical.loads(to_key_file(NORTH)[:-1])
+    change(members)
+    return canonical.dumps(members) + b"\n"
+
+
+BAD_KEY_FILES = {
+    "empty": b"",
+    "no line feed": to_key_file(NORTH)[:-1],
+    "cut short": to_key_file(NORTH)[:200] + b"\n",
+    "two line feeds": to_key_file(NORTH) + b"\n",
+    "too long": b'"' + b"x" * 20_000 + b'"\n',
+    "not JSON": b"-----BEGIN PRIVATE KEY-----\n",
+    "an array": b"[]\n",
+    "spaces": to_key_file(NORTH).replace(b'":', b'": '),
+    "another format": changed(lambda members: members.update(format="age")),
+    "version 2": changed(lambda members: members.update(version=2)),
+    "version true": changed(lambda members: members.update(version=True)),
+    "protected": changed(lambda members: members.update(protection="argon2id")),
+    "without protection": changed(lambda members: members.pop("protection")),
+    "more members": changed(lambda members: members.update(note="mine")),
+    "no party": changed(lambda members: members.update(party=None)),
+    "bad party": changed(lambda members: members.update(party="../north")),
+    "one key missing": changed(lambda members: members["private"].pop("x_wing")),
+    "no keys": changed(lambda members: members.update(private=[])),
+    "short key": changed(lambda members: members["private"].update(x_wing="AAAA")),
+    "key is no text": changed(lambda members: members["private"].update(x_wing=7)),
+    "key with spare bits": changed(lambda members: members["private"].update(ed25519="A" * 42 + "B=")),
+    "keys exchanged": changed(
+        lambda members: members["private"].update(ed25519=members["private"]["ml_dsa_65"])
+    ),
+    "public keys of another": changed(lambda members: members.update(public=SOUTH.public.model_dump())),
+    "no public keys": changed(lambda members: members.update(public=None)),
+}
+
+
+@pytest.mark.parametrize("raw", BAD_KEY_FILES.values(), ids=BAD_KEY_FILES.keys())
+def test_key_file_refused(raw: bytes) -> None:
+    with pytest.raises(KeyFileError, match=r"north\.key"):
+        from_key_file(raw, where="north.key")
+
+
+def test_private_keys_show_nowhere() -> None:
+    secret = identity("north", "canary")
+    private = canonical.loads(to_key_file(secret)[:-1])["private"]
+    canaries = [*private.values(), *(base64.b64decode(each).hex() for each in private.values())]
+    canaries += [str(base64.b64decode(each))[2:-1] for each in private.values()]
+    texts = [repr(secret), str(secret), f"{secret}", f"{secret!r:>60}", party_card(secret), str([secret])]
+    texts.append(logging.Formatter().format(logging.makeLogRecord({"msg": "%s", "args": (secret,)})))
+    try:
+        secret.unwrap(bytes(1168), info=b"")
+    except VerificationError as error:
+        inner = error.__traceback__.tb_next if error.__traceback__ else None
+        report = traceback.TracebackException(type(error), error, inner, capture_locals=True)
+        texts.append("".join(report.format()))
+        assert "wrapped_key = " in texts[-1]
+    for damaged in (changed(lambda members: members.update(private=private)), b"{" + to_key_file(secret)):
+        try:
+            from_key_file(damaged, where="north.key")
+        except KeyFileError as error:
+            texts.append("".join(traceback.format_exception(error)))
+    assert len(texts) == 10
+    assert not [canary for canary in canaries for text in texts if canary in text]
+
+
+def test_identities_are_neither_pickled_nor_copied() -> None:
+    for attempt in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="can't be pickled or copied"):
+            attempt(NORTH)
+
+
+def test_party_card_pastes_into_an_agreement() -> None:
+    tree = tomllib.loads('[[party]]\nid = "north"\n' + party_card(NORTH) + "[[party]]\n")
+    assert PartyKeys.model_validate(tree["party"][0]["keys"]) == NORTH.public
+    assert fingerprint(NORTH.public) in party_card(NORTH)
+    assert "'north'" in party_card(NORTH)
+
+
+def test_fingerprint() -> None:
+    groups = fingerprint(NORTH.public).split(" ")
+    assert [len(group) for group in groups] == [4] * 8
+    digest = hashlib.sha256(canonical.dumps(NORTH.public.model_dump())).hexdigest()
+    assert digest.startswith("".join(groups))
+    assert fingerprint(SOUTH.public) != fingerprint(NORTH.public)
+
+
+def test_fingerprint_covers_every_key() -> None:
+    for algorithm in ("ed25519", "ml_dsa_65", "x_wing"):
+        other = NORTH.public.model_copy(update={algorithm: getattr(SOUTH.public, algorithm)})
+        assert fingerprint(other) != fingerprint(NORTH.public)
+        assert not same_keys(other, NORTH.public)
+
+
+def test_signatures_verify_under_the_signers_keys_alone() -> None:
+    ed25519, ml_dsa_65 = NORTH.sign(b"message")
+    assert ed25519_verifies(ed25519, b"message", NORTH.public)
+    assert ml_dsa_65_verifies(ml_dsa_65, b"message", NORTH.public)
+    for verifies, signature in ((ed25519_verifies, ed25519), (ml_dsa_65_verifies, ml_dsa_65)):
+        assert not verifies(signature, b"another", NORTH.public)
+        assert not verifies(signature, b"message", SOUTH.public)
+        assert not verifies(signature[:-1], b"message", NORTH.public)
+        assert not verifies(b"", b"message", NORTH.public)
+        assert not verifies(bytes(len(signature)), b"message", NORTH.public)
+
+
+def test_keys_that_are_no_keys_verify_nothing() -> None:
+    ed25519, ml_dsa_65 = NORTH.sign(b"message")
+    broken = NORTH.public.model_copy(update={"ed25519": "AAAA", "ml_dsa_65": "AAAA"})
+    assert not ed25519_verifies(ed25519, b"message", broken)
+    assert not ml_dsa_65_verifies(ml_dsa_65, b"message", broken)
+
+
+def test_ml_dsa_signatures_are_for_containers_only() -> None:
+    signature = NORTH._ml_dsa_65.sign(b"message", b"another use")
+    assert not ml_dsa_65_verifies(signature, b"message", NORTH.public)
+
+
+def test_wrapped_keys_open_for_the_recipient_and_binding_alone() -> None:
+    wrapped = wrap(b"k" * 32, NORTH.public, info=b"binding")
+    assert len(wrapped) == 1168
+    assert NORTH.unwrap(wrapped, info=b"binding") == b"k" * 32
+    flipped = bytes([wrapped[0] ^ 1]) + wrapped[1:]
+    for who, what, info in (
+        (SOUTH, wrapped, b"binding"),
+        (NORTH, wrapped, b"another"),
+        (NORTH, flipped, b"binding"),
+        (NORTH, wrapped[:-1], b"binding"),
+        (NORTH, b"", b"binding"),
+        (NORTH, wrap(b"k" * 31, NORTH.public, info=b"binding"), b"binding"),
+    ):
+        with pytest.raises(VerificationError, match="not wrapped for these keys"):
+            who.unwrap(what, info=info)
+
+
+@pytest.mark.parametrize("x25519", [bytes(32), b"\x01" + bytes(31)], ids=["zero", "low order"])
+def test_wrapping_for_a_key_that_is_no_key_is_refused(x25519: bytes) -> None:
+    raw = base64.b64decode(NORTH.public.x_wing)[:1184] + x25519
+    broken = NORTH.public.model_copy(update={"x_wing": base64.b64encode(raw).decode()})
+    with pytest.raises(VerificationError, match="not a valid public key"):
+        wrap(b"k" * 32, broken, info=b"")
