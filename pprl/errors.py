@@ -131,3 +131,18 @@ class TransportError(PprlError):
     def __init__(self, message: str, *, retry: bool, hint: str = "") -> None:
         super().__init__(message, hint=hint or ("Try again later." if retry else ""))
         self.retry = retry
+
+
+BY_CODE: dict[str, type[PprlError]] = {
+    kind.code: kind
+    for kind in (
+        UsageError,
+        ConfigError,
+        DataError,
+        KeyFileError,
+        FormatError,
+        VerificationError,
+        ProtocolError,
+        DisclosureError,
+    )
+}

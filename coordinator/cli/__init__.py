@@ -1,0 +1,34 @@
+"""The `coordinator` command: what ONS runs. A command parses, calls one operation, and renders."""
+
+from __future__ import annotations
+
+import click
+
+from coordinator.cli import identity, run, setup
+from pprl import __version__
+from pprl.console import Commands, completion_command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="coordinator")
+def main() -> None:
+    """Match encodings and issue linkage keys, without ever seeing personal data.
+
+    Two roles: the matcher sees encodings, but can't tell whose they are; the key issuer decides and issues keys,
+    and sees no encoding. Each has its own key file and its own store.
+    """
+
+
+for command in (
+    identity.identity,
+    setup.init,
+    setup.agreement,
+    run.receive,
+    run.status,
+    run.match,
+    run.issue,
+    run.link,
+    run.release,
+    completion_command("coordinator"),
+):
+    main.add_command(command)

@@ -1,0 +1,168 @@
+"""`coordinator receive`, `status`, `match`, `issue`, `link`, `release`: a run, step by step."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from coordinator.cli.options import agreement_option, store_option
+from pprl.console import force_option, json_option, path_argument, path_option, progress, show, table, talk
+
+
+@click.command()
+@path_argument("files", nargs=-1, required=True, metavar="FILE...")
+@store_option
+@json_option
+def receive(files: tuple[Path, ...], store: Path, as_json: bool) -> None:
+    """Verify each FILE (departments' submissions, the matcher's pairs) and keep it, sealed as it is.
+
+    Each role takes the part that is sealed to it. A file that is refused changes nothing.
+
+    Example: coordinator receive offences.submission court.submission --store matcher
+    """
+    from coordinator import operations
+    from pprl.files.atomic import read_file
+
+    me = operations.open_store(store)
+    receipts = [receipt for path in files for receipt in operations.receive(me, read_file(path, what="file"))]
+    show(
+        [asdict(receipt) for receipt in receipts],
+        as_json=as_json,
+        text=lambda: table(
+            [(each.kind, each.dataset, each.sender, f"{each.records:,}") for each in receipts],
+            header=("received", "dataset", "from", "records"),
+            right=(3,),
+        ),
+    )
+
+
+@click.command()
+@store_option
+@json_option
+def status(store: Path, as_json: bool) -> None:
+    """Say how far each run is, what is missing, and what must be destroyed by when.
+
+    Example: coordinator status --store matcher
+    """
+    from coordinator import operations
+
+    runs = operations.status(operations.open_store(store))
+    show(
+        runs,
+        as_json=as_json,
+        text=lambda: "\n\n".join(map(_status_text, runs)) or "No agreement is registered.",
+    )
+
+
+@click.command()
+@store_option
+@agreement_option
+@path_option("-o", "--out", required=True, help="The pairs, sealed to the key issuer.")
+@force_option
+def match(store: Path, sha256: str | None, out: Path, force: bool) -> None:
+    """Matcher: compare all encodings, and seal the pairs that are not hopeless to the key issuer.
+
+    Interrupting and repeating it is safe; asked again when done, it gives the same file again.
+
+    Example: coordinator match --store matcher -o pairs.sealed
+    """
+    from coordinator import operations
+    from pprl.files.atomic import new_file
+
+    with new_file(out, force=force) as file, progress() as tell:
+        _, sealed = operations.match(operations.open_store(store), sha256, progress=tell)
+        file.write(sealed)
+    talk(f"Hand {out} to the key issuer.")
+
+
+@click.command()
+@store_option
+@agreement_option
+@json_option
+def issue(store: Path, sha256: str | None, as_json: bool) -> None:
+    """Key issuer: decide which records belong to one person, and issue a linkage key for every record.
+
+    Nothing leaves before 'coordinator release'.
+
+    Example: coordinator issue --store issuer
+    """
+    from coordinator import operations
+
+    with progress() as tell:
+        report = operations.issue(operations.open_store(store), sha256, progress=tell)
+    show(report, as_json=as_json, text=lambda: _report_text(report))
+
+
+@click.command()
+@store_option
+@agreement_option
+@json_option
+def link(store: Path, sha256: str | None, as_json: bool) -> None:
+    """Both roles in one office: match, hand over, issue.
+
+    Example: coordinator link --store coordinator-store
+    """
+    from coordinator import operations
+
+    with progress() as tell:
+        report = operations.link(operations.open_store(store), sha256, progress=tell)
+    show(report, as_json=as_json, text=lambda: _report_text(report))
+
+
+@click.command()
+@store_option
+@agreement_option
+@path_option("-o", "--out", "folder", required=True, help="New folder for the sealed results.")
+@force_option
+def release(store: Path, sha256: str | None, folder: Path, force: bool) -> None:
+    """Key issuer: write each recipient's sealed result, if the agreement's release rules allow it.
+
+    Example: coordinator release --store issuer -o results
+    """
+    from coordinator import operations
+    from pprl.files.atomic import new_directory
+
+    with new_directory(folder, force=force) as made:
+        for name, sealed in operations.release(operations.open_store(store), sha256).items():
+            (made / name).write_bytes(sealed)
+    talk(f"Send each file in {folder} to its recipient; 'pprl inspect' tells whose it is.")
+
+
+def _status_text(run: dict[str, Any]) -> str:
+    def parts(of: list[dict[str, Any]]) -> str:
+        return ", ".join(f"{each['kind']} {each['dataset']}".strip() for each in of) or "nothing"
+
+    return "\n".join(
+        [
+            f"{run['project']} version {run['version']}, as {run['role']}: {run['stage']}",
+            f"  agreement {run['agreement_sha256']}",
+            f"  received: {parts(run['received'])}",
+            f"  missing: {parts(run['missing'])}",
+            *(
+                f"  {artefact.replace('_', ' ')} must be gone by {day}"
+                for artefact, day in run["gone_by"].items()
+            ),
+        ]
+    )
+
+
+def _report_text(report: dict[str, Any]) -> str:
+    precision, recall = report["estimated_precision"]["value"], report["estimated_recall"]["value"]
+
+    def share(value: float | None) -> str:
+        return "can't be estimated" if value is None else f"{value:.1%} (an estimate, without an interval)"
+
+    records = ", ".join(f"{name} {count:,}" for name, count in report["records"].items())
+    return "\n".join(
+        [
+            f"records: {records}",
+            f"linked pairs: {report['linked_pairs']:,}",
+            f"people linked between datasets: {report['linked_people']:,}",
+            f"threshold: {report['threshold']:.4f}",
+            f"estimated precision: {share(precision)}",
+            f"estimated recall: {share(recall)}",
+        ]
+    )

@@ -1,0 +1,201 @@
+"""The key issuer's computation: from references and pairs to linkage keys. Pure; randomness is passed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordinator.linkage.compare import Pairs
+from coordinator.linkage.solve import Compared, clusters
+from coordinator.linkage.threshold import ThresholdEstimate, estimate_threshold
+from pprl.errors import VerificationError
+from pprl.protocol import framing
+from pprl.protocol.agreement import AgreementFile
+from pprl.protocol.crosswalk import Crosswalk, CrosswalkHeader
+from pprl.protocol.framing import ID_BYTES, Bytes
+from pprl.protocol.linkage_keys import LinkageKeys, LinkageKeysHeader
+from pprl.protocol.pairs import LEVELS_IN_ONE, PairsDocument
+from pprl.protocol.submission import References
+
+Progress = Callable[[str, float], None]
+RandomBytes = Callable[[int], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """What the key issuer has decided.
+
+    Attributes:
+        linkage_keys: one document a dataset.
+        crosswalk: which keys belong to one person.
+        report: counts, threshold and estimates; no keys, no scores of single pairs.
+    """
+
+    linkage_keys: tuple[LinkageKeys, ...] = field(repr=False)
+    crosswalk: Crosswalk = field(repr=False)
+    report: dict[str, Any]
+
+
+def issue(
+    agreement: AgreementFile,
+    references: Mapping[str, References],
+    document: PairsDocument,
+    *,
+    random_bytes: RandomBytes,
+    progress: Progress,
+) -> Issued:
+    """Decide which records belong to one person, and give every record a linkage key; the key issuer runs this.
+
+    Args:
+        agreement: names the datasets and the rules.
+        references: of every dataset.
+        document: the matcher's pairs.
+        random_bytes: the source of linkage keys.
+        progress: told what is done, and the share of it.
+
+    Raises:
+        VerificationError: the pairs are not about these submissions.
+
+    Leaks: to the key issuer, which handles belong to one person. To departments, nothing but their own keys.
+    """
+    progress("decide", 0.0)
+    compared = _with_positions(agreement, references, document)
+    decided = _estimate(agreement, document, compared)
+    sizes = [len(references[dataset.name].handles) for dataset in agreement.content.dataset]
+    duplicates = [dataset.may_have_duplicates for dataset in agreement.content.dataset]
+    people = clusters(sizes, duplicates, compared, decided.threshold)
+    progress("issue", 0.5)
+    keys = _draw_keys(people, agreement, random_bytes)
+    crosswalk = _crosswalk(people, keys, agreement, random_bytes)
+    progress("issue", 1.0)
+    return Issued(
+        linkage_keys=tuple(
+            _linkage_keys(references[dataset.name], keys[index])
+            for index, dataset in enumerate(agreement.content.dataset)
+        ),
+        crosswalk=crosswalk,
+        report=_report(agreement, decided, people, duplicates),
+    )
+
+
+def _with_positions(
+    agreement: AgreementFile, references: Mapping[str, References], document: PairsDocument
+) -> list[Compared]:
+    """The pairs again, with positions among a dataset's handles for references."""
+    names = [dataset.name for dataset in agreement.content.dataset]
+    for matched in document.header.datasets:
+        if matched.submission != references[matched.dataset].header.submission:
+            raise VerificationError(f"The pairs are about another submission of '{matched.dataset}'.")
+    compared = []
+    for table, rows in zip(document.header.tables, document.tables, strict=True):
+        pairs = Pairs(
+            _positions(rows.left, references[table.left]),
+            _positions(rows.right, references[table.right]),
+            rows.levels / LEVELS_IN_ONE,
+        )
+        compared.append(Compared(names.index(table.left), names.index(table.right), pairs))
+    return compared
+
+
+def _positions(ids: Bytes, references: References) -> NDArray[np.uint32]:
+    found = framing.positions(ids, references.references[0])
+    if (found < 0).any():
+        raise VerificationError(
+            f"The pairs name a reference that '{references.header.dataset}' doesn't have."
+        )
+    return references.positions[0][found].astype(np.uint32)
+
+
+def _estimate(
+    agreement: AgreementFile, document: PairsDocument, compared: list[Compared]
+) -> ThresholdEstimate:
+    linkage = agreement.content.linkage
+    return estimate_threshold(
+        compared,
+        encoded=[matched.encoded for matched in document.header.datasets],
+        may_have_duplicates=[dataset.may_have_duplicates for dataset in agreement.content.dataset],
+        floor=document.header.tables[0].floor / LEVELS_IN_ONE,
+        target_precision=linkage.target_precision,
+        fixed=None if linkage.threshold == "estimated" else linkage.threshold,
+    )
+
+
+def _draw_keys(
+    people: list[NDArray[np.int64]], agreement: AgreementFile, random_bytes: RandomBytes
+) -> list[Bytes]:
+    """For each dataset, the linkage key of each record: fresh for each dataset, so that no two recipients agree."""
+    per_person = agreement.content.release.linkage_keys == "per-person"
+    drawn = []
+    for labels in people:
+        owners = np.unique(labels, return_inverse=True)[1] if per_person else np.arange(len(labels))
+        drawn.append(_random_ids(int(owners.max()) + 1, random_bytes)[owners])
+    return drawn
+
+
+def _random_ids(count: int, random_bytes: RandomBytes) -> Bytes:
+    return np.frombuffer(random_bytes(count * ID_BYTES), dtype=np.uint8).reshape(count, ID_BYTES)
+
+
+def _linkage_keys(references: References, keys: Bytes) -> LinkageKeys:
+    about = references.header
+    header = LinkageKeysHeader(
+        agreement_sha256=about.agreement_sha256,
+        dataset=about.dataset,
+        party=about.party,
+        submission=about.submission,
+        records=about.records,
+    )
+    return LinkageKeys(header, references.handles, keys)
+
+
+def _crosswalk(
+    people: list[NDArray[np.int64]], keys: list[Bytes], agreement: AgreementFile, random_bytes: RandomBytes
+) -> Crosswalk:
+    datasets = np.concatenate([np.full(len(labels), index) for index, labels in enumerate(people)])
+    rows = np.hstack([np.concatenate(people)[:, None].view(np.uint8).reshape(-1, 8), np.vstack(keys)])
+    first_of_each = np.unique(rows, axis=0, return_index=True)[1]
+    labels, datasets = np.concatenate(people)[first_of_each], datasets[first_of_each]
+    linked = np.bincount(labels)[labels] > 1
+    names = _random_ids(int(labels.max()) + 1, random_bytes)
+    header = CrosswalkHeader(
+        agreement_sha256=agreement.sha256,
+        datasets=tuple(dataset.name for dataset in agreement.content.dataset),
+        linkage_keys=int(linked.sum()),
+    )
+    return Crosswalk(header, names[labels[linked]], datasets[linked], np.vstack(keys)[first_of_each][linked])
+
+
+def _report(
+    agreement: AgreementFile,
+    decided: ThresholdEstimate,
+    people: list[NDArray[np.int64]],
+    duplicates: list[bool],
+) -> dict[str, Any]:
+    sizes = np.bincount(np.concatenate(people))
+    in_datasets = np.stack([np.bincount(labels, minlength=len(sizes)) for labels in people])
+    return {
+        "agreement_sha256": agreement.sha256,
+        "method": decided.method,
+        "records": {
+            dataset.name: len(labels)
+            for dataset, labels in zip(agreement.content.dataset, people, strict=True)
+        },
+        "linked_pairs": _linked_pairs(in_datasets, duplicates),
+        "linked_people": int(((in_datasets > 0).sum(axis=0) > 1).sum()),
+        "clusters": int((sizes > 1).sum()),
+        "threshold": decided.threshold,
+        "estimated_precision": {"value": decided.estimated_precision, "low": None, "high": None},
+        "estimated_recall": {"value": decided.estimated_recall, "low": None, "high": None},
+    }
+
+
+def _linked_pairs(in_datasets: NDArray[np.int64], duplicates: list[bool]) -> int:
+    """Record pairs in one cluster: between datasets, and inside those that may have duplicates."""
+    everything = in_datasets.sum(axis=0)
+    between = (everything**2 - (in_datasets**2).sum(axis=0)).sum() // 2
+    within = sum(int((counts * (counts - 1) // 2).sum()) for counts in in_datasets[np.array(duplicates)])
+    return int(between) + within

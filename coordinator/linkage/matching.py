@@ -1,0 +1,83 @@
+"""The matcher's computation: from encodings to the pairs that are not hopeless. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import combinations_with_replacement
+
+from coordinator.linkage.compare import compare, levels, plan_floor
+from pprl.protocol.agreement import AgreementFile
+from pprl.protocol.pairs import (
+    LEVELS_IN_ONE,
+    MatchedDataset,
+    PairsDocument,
+    PairsHeader,
+    PairTable,
+    ReferencePairs,
+)
+from pprl.protocol.submission import CLK_PASS, Encodings
+
+Progress = Callable[[str, float], None]
+
+
+def match(
+    agreement: AgreementFile, encodings: Mapping[str, Encodings], *, progress: Progress
+) -> PairsDocument:
+    """Compare every two datasets, and every dataset with itself; the matcher runs this.
+
+    Pairs inside a dataset are needed even where it has no duplicates: they show how alike different people are.
+
+    Args:
+        agreement: names the datasets, in the order of the result.
+        encodings: of every dataset.
+        progress: told what is compared, and the share of it that is done.
+
+    Leaks: to the key issuer, which references are alike, and how much.
+    """
+    names = [dataset.name for dataset in agreement.content.dataset]
+    floor = plan_floor([encodings[name].filters[0] for name in names])
+    compared = [
+        _compare(encodings[left], encodings[right], floor, progress)
+        for left, right in combinations_with_replacement(names, 2)
+    ]
+    header = PairsHeader(
+        agreement_sha256=agreement.sha256,
+        scheme=agreement.content.encoding.scheme,
+        datasets=tuple(_matched(encodings[name]) for name in names),
+        tables=tuple(table for table, _ in compared),
+    )
+    return PairsDocument(header, tuple(pairs for _, pairs in compared))
+
+
+def _compare(
+    left: Encodings, right: Encodings, floor: float, progress: Progress
+) -> tuple[PairTable, ReferencePairs]:
+    names = (left.header.dataset, right.header.dataset)
+    within = names[0] == names[1]
+    label = f"within {names[0]}" if within else f"{names[0]} with {names[1]}"
+    (filters_left,), (filters_right,) = left.filters, right.filters
+    found = compare(
+        filters_left,
+        None if within else filters_right,
+        floor=floor,
+        progress=lambda share: progress(label, share),
+    )
+    rows = len(filters_left)
+    table = PairTable(
+        left=names[0],
+        right=names[1],
+        blocking_pass=CLK_PASS,
+        compared=rows * (rows - 1) // 2 if within else rows * len(filters_right),
+        floor=round(floor * LEVELS_IN_ONE),
+        pairs=len(found),
+    )
+    return table, ReferencePairs(
+        left.references[0][found.left], right.references[0][found.right], levels(found.dice)
+    )
+
+
+def _matched(encodings: Encodings) -> MatchedDataset:
+    header = encodings.header
+    return MatchedDataset(
+        dataset=header.dataset, submission=header.submission, encoded=len(encodings.references[0])
+    )

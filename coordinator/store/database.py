@@ -1,0 +1,205 @@
+"""The tables of a coordinator's database, and the few questions that are asked of them.
+
+SQLAlchemy on SQLite in the store's folder. A row tells what was received and when; the containers themselves
+stay sealed in files beside the database, and are opened in memory when a step needs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import JSON, Engine, ForeignKey, UniqueConstraint, create_engine, event, select, update
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from coordinator.store.stages import Role, Stage, Step, after
+from pprl.errors import FormatError, ProtocolError
+
+DATABASE_NAME = "coordinator.sqlite"
+STORE_FORMAT = 1
+
+
+class _Base(DeclarativeBase):
+    type_annotation_map = {dict[str, Any]: JSON}  # noqa: RUF012 - SQLAlchemy's own declaration
+
+
+class StoreRow(_Base):
+    """What this store is: one row."""
+
+    __tablename__ = "store"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    format: Mapped[int]
+    party: Mapped[str]
+    roles: Mapped[str]
+    key_file: Mapped[str]
+
+
+class AgreementRow(_Base):
+    """An agreement that was registered here, with its bytes."""
+
+    __tablename__ = "agreement"
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    project: Mapped[str]
+    version: Mapped[int]
+    raw: Mapped[bytes]
+    registered_at: Mapped[datetime]
+
+
+class PartRow(_Base):
+    """A sealed part that was received and verified. A dataset comes once: a second one is refused."""
+
+    __tablename__ = "part"
+    __table_args__ = (UniqueConstraint("agreement_sha256", "kind", "dataset"),)
+    container_sha256: Mapped[str] = mapped_column(primary_key=True)
+    agreement_sha256: Mapped[str] = mapped_column(ForeignKey("agreement.sha256"))
+    kind: Mapped[str]
+    dataset: Mapped[str]
+    sender: Mapped[str]
+    submission: Mapped[str]
+    records: Mapped[int]
+    received_at: Mapped[datetime]
+
+
+class RunRow(_Base):
+    """How far a role is with an agreement, and what it found."""
+
+    __tablename__ = "run"
+    agreement_sha256: Mapped[str] = mapped_column(ForeignKey("agreement.sha256"), primary_key=True)
+    role: Mapped[str] = mapped_column(primary_key=True)
+    stage: Mapped[str]
+    report: Mapped[dict[str, Any]]
+
+
+class EventRow(_Base):
+    """What happened, in order: counts and digests only."""
+
+    __tablename__ = "event"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    agreement_sha256: Mapped[str]
+    role: Mapped[str]
+    step: Mapped[str]
+    stage: Mapped[str]
+    detail: Mapped[dict[str, Any]]
+
+
+def create(folder: Path, *, party: str, roles: tuple[Role, ...], key_file: Path) -> Engine:
+    """Make a new database in a folder that has none."""
+    engine = _engine(folder)
+    _Base.metadata.create_all(engine)
+    with Session(engine) as session, session.begin():
+        row = StoreRow(id=1, format=STORE_FORMAT, party=party, roles=",".join(roles), key_file=str(key_file))
+        session.add(row)
+    return engine
+
+
+def open_existing(folder: Path) -> Engine:
+    """Open a store's database.
+
+    Raises:
+        ProtocolError: there is none.
+        FormatError: it is damaged or of another version.
+    """
+    if not (folder / DATABASE_NAME).is_file():
+        raise ProtocolError(
+            f"There is no coordinator store in {folder}.", hint="Make one with 'coordinator init'."
+        )
+    engine = _engine(folder)
+    with reading(engine) as session:
+        row = session.get(StoreRow, 1)
+        if row is None or row.format != STORE_FORMAT:
+            raise FormatError("The coordinator store is of another version.")
+    return engine
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Session]:
+    """A session that only looks."""
+    try:
+        with Session(engine) as session:
+            yield session
+    except DatabaseError as error:
+        raise FormatError(
+            f"The coordinator's database can't be used ({type(error).__name__}).",
+            hint="Restore it from a backup.",
+        ) from None
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Session]:
+    """A session whose changes all happen, or none."""
+    with reading(engine) as session, session.begin():
+        yield session
+
+
+def run_of(session: Session, agreement_sha256: str, role: Role) -> RunRow:
+    """The run of an agreement in a role.
+
+    Raises:
+        ProtocolError: this store does not hold that role.
+    """
+    row = session.get(RunRow, (agreement_sha256, role.value))
+    if row is None:
+        raise ProtocolError(
+            f"This store does not hold the role of {role}.", hint="Use the store of the party that does."
+        )
+    return row
+
+
+def versions_of(session: Session, project: str) -> list[AgreementRow]:
+    """The registered versions of a project's agreement."""
+    return list(session.scalars(select(AgreementRow).where(AgreementRow.project == project)))
+
+
+def parts_of(session: Session, agreement_sha256: str, kind: str) -> list[PartRow]:
+    """The received parts of a kind."""
+    query = select(PartRow).where(PartRow.agreement_sha256 == agreement_sha256, PartRow.kind == kind)
+    return list(session.scalars(query))
+
+
+def move_on(session: Session, run: RunRow, step: Step, *, at: datetime, detail: dict[str, Any]) -> None:
+    """Take a step with a run and write it down, unless somebody else took one in the meantime.
+
+    Raises:
+        ProtocolError: the step can't be taken from this stage, or the run has moved since it was read.
+    """
+    here, there = Stage(run.stage), after(Role(run.role), Stage(run.stage), step)
+    session.flush()
+    changed = session.execute(
+        update(RunRow)
+        .where(
+            RunRow.agreement_sha256 == run.agreement_sha256,
+            RunRow.role == run.role,
+            RunRow.stage == here.value,
+        )
+        .values(stage=there.value)
+    )
+    if changed.rowcount != 1:  # type: ignore[attr-defined]
+        raise ProtocolError(
+            "Another command moved this run on at the same time.", hint="Look at 'coordinator status'."
+        )
+    session.add(
+        EventRow(
+            at=at,
+            agreement_sha256=run.agreement_sha256,
+            role=run.role,
+            step=step.value,
+            stage=there.value,
+            detail=detail,
+        )
+    )
+
+
+def _engine(folder: Path) -> Engine:
+    engine = create_engine(f"sqlite:///{folder / DATABASE_NAME}")
+
+    @event.listens_for(engine, "connect")
+    def _strict(connection: Any, _record: Any) -> None:
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA secure_delete = ON")
+
+    return engine

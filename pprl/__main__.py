@@ -1,0 +1,5 @@
+"""`python -m pprl` is `pprl`."""
+
+from pprl.cli import main
+
+main(prog_name="pprl")

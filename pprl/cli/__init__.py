@@ -1,0 +1,37 @@
+"""The `pprl` command: one module a noun. A command parses, calls one step, and renders."""
+
+from __future__ import annotations
+
+import click
+
+from pprl import __version__
+from pprl.cli import agreement, crosswalk, data, demo, identity, inspect, keys, rehearse, secret
+from pprl.console import Commands, completion_command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="pprl")
+def main() -> None:
+    """Link records about people across departments without showing anyone who they are.
+
+    For departments, auditors and the research environment; the coordinator's command is 'coordinator'.
+    Nothing is ever overwritten without --force, and no secret is ever an argument.
+
+    Start with: pprl demo
+    """
+
+
+for command in (
+    demo.demo,
+    rehearse.rehearse,
+    identity.identity,
+    agreement.agreement,
+    secret.secret,
+    data.check,
+    data.encode,
+    inspect.inspect,
+    keys.keys,
+    crosswalk.crosswalk,
+    completion_command("pprl"),
+):
+    main.add_command(command)

@@ -1,0 +1,137 @@
+"""`pprl agreement`: the file from which all trust in a run follows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pprl.cli.options import load_agreement, today
+from pprl.cli.rehearse import NamedFile, by_name
+from pprl.console import force_option, json_option, path_argument, path_option, show, talk
+
+
+@click.group()
+def agreement() -> None:
+    """Draft, check, explain and compare agreements.
+
+    An agreement is one TOML file that says who links what, why and how; its SHA-256 is its name everywhere.
+    """
+
+
+@agreement.command()
+@click.option(
+    "--dataset", "datasets", type=NamedFile(), multiple=True, required=True, help="NAME=FILE, for each."
+)
+@click.option(
+    "--duplicates", multiple=True, metavar="NAME", help="A dataset that may hold a person more than once."
+)
+@click.option("--project", default="new-project", show_default=True, help="The project's id.")
+@click.option("--title", default="A new linkage project", show_default=True, help="The project's title.")
+@path_option("-o", "--out", required=True, help="The draft.")
+@force_option
+def new(
+    datasets: tuple[tuple[str, Path], ...],
+    duplicates: tuple[str, ...],
+    project: str,
+    title: str,
+    out: Path,
+    force: bool,
+) -> None:
+    """Draft an agreement from the headers of the files, never from their values.
+
+    Finds the identifiers that the files share and chooses parameters for them. The draft can be rehearsed as it is;
+    its comments say what only people can fill in.
+
+    Example: pprl agreement new --dataset offences=offences.csv --dataset court=court.csv -o draft.toml
+    """
+    from pprl.agreements.draft import DatasetSketch, draft
+    from pprl.files.atomic import write_new
+    from pprl.files.tables import count_rows, open_table
+
+    tables = {name: open_table(path) for name, path in by_name(datasets).items()}
+    sketches = [DatasetSketch(name, source.header, count_rows(source)) for name, source in tables.items()]
+    text = draft(sketches, project=project, title=title, today=today(), duplicates=duplicates)
+    write_new(out, text.encode(), force=force)
+    talk(f"{out} is a draft. Read it; then run 'pprl agreement check {out}'.")
+
+
+@agreement.command()
+@path_argument("agreement_path", metavar="AGREEMENT")
+@json_option
+def check(agreement_path: Path, as_json: bool) -> None:
+    """Say everything that is wrong with AGREEMENT, or still missing, with its line and what to do.
+
+    The exit status is 3 if it can't be used as it is.
+
+    Example: pprl agreement check agreement.toml
+    """
+    from pprl.agreements.check import check as check_agreement
+    from pprl.agreements.check import render
+    from pprl.errors import ConfigError
+    from pprl.files.atomic import read_file
+
+    raw = read_file(agreement_path, what="agreement")
+    found = check_agreement(raw, where=agreement_path.name, today=today())
+    show(found.as_data(), as_json=as_json, text=lambda: render(found))
+    if not found.usable:
+        raise ConfigError(f"{agreement_path.name} can't be used as it is.")
+
+
+@agreement.command()
+@path_argument("agreement_path", metavar="AGREEMENT")
+@click.option(
+    "--for", "audience", type=click.Choice(["officer", "auditor"]), default="officer", show_default=True,
+    help="Who reads it: a data officer, or an auditor.",
+)  # fmt: skip
+def explain(agreement_path: Path, audience: str) -> None:
+    """Say in plain English what leaves the building, who learns what, and how long it is kept.
+
+    Example: pprl agreement explain agreement.toml --for auditor
+    """
+    from pprl.agreements.explain import explain as explain_agreement
+
+    click.echo(explain_agreement(load_agreement(agreement_path), audience=audience, today=today()))
+
+
+@agreement.command()
+@path_argument("old")
+@path_argument("new")
+@json_option
+def diff(old: Path, new: Path, as_json: bool) -> None:
+    """Say what changed from agreement OLD to agreement NEW, and which changes weaken privacy or widen the purpose.
+
+    Example: pprl agreement diff version-1.toml version-2.toml
+    """
+    from pprl.agreements.diff import as_data, render
+    from pprl.agreements.diff import diff as diff_agreements
+
+    found = diff_agreements(load_agreement(old), load_agreement(new))
+    show(as_data(found), as_json=as_json, text=lambda: render(found))
+
+
+@agreement.command()
+@path_argument("agreement_path", metavar="AGREEMENT")
+def schema(agreement_path: Path) -> None:
+    """Print the clkhash linkage schema (version 3) that AGREEMENT stands for, for other tools.
+
+    Example: pprl agreement schema agreement.toml > schema.json
+    """
+    import json
+
+    from pprl.encode.clk import linkage_schema
+
+    click.echo(json.dumps(linkage_schema(load_agreement(agreement_path).content), indent=2))
+
+
+@agreement.command("json-schema")
+def json_schema() -> None:
+    """Print the JSON Schema of agreements, for editors that complete and check TOML.
+
+    Example: pprl agreement json-schema > agreement.schema.json
+    """
+    import json
+
+    from pprl.agreements.schema_json import agreement_schema
+
+    click.echo(json.dumps(agreement_schema(), indent=2))

@@ -1,0 +1,158 @@
+"""`pprl check` and `pprl encode`: a department's own table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pprl.cli.options import (
+    agreement_option,
+    key_option,
+    load_agreement,
+    load_agreement_in_force,
+    load_identity,
+    load_secret,
+    secret_file,
+    secret_option,
+    table_options,
+)
+from pprl.console import force_option, json_option, path_argument, path_option, progress, show, table, talk
+
+if TYPE_CHECKING:
+    from pprl.encode.encoder import Survey
+    from pprl.files.tables import Table
+    from pprl.protocol.agreement import Dataset
+
+
+@click.command()
+@path_argument("data")
+@agreement_option
+@table_options
+@json_option
+def check(
+    data: Path,
+    agreement_path: Path,
+    dataset: str | None,
+    encoding: str | None,
+    delimiter: str | None,
+    as_json: bool,
+) -> None:
+    """Look at every row of DATA: what is missing, and what breaks a rule. Nothing leaves.
+
+    Problems are named by row (as a spreadsheet counts: the header is row 1), column and rule, never by value.
+    The exit status is 4 if there are any.
+
+    Example: pprl check offences.csv -a agreement.toml --dataset offences
+    """
+    from pprl import department
+    from pprl.errors import UsageError
+
+    agreement = load_agreement(agreement_path)
+    names = ", ".join(each.name for each in agreement.content.dataset)
+    if dataset is None:
+        raise UsageError("Which dataset is it?", hint=f"Say --dataset with one of: {names}.")
+    agreed = agreement.content.dataset_named(dataset)
+    source = department.open_dataset(data, agreed, encoding=encoding, delimiter=delimiter)
+    found = _with_progress(source, lambda seen: department.check_rows(source, agreed, agreement, seen=seen))
+    show(_survey_data(found, agreed), as_json=as_json, text=lambda: _survey_text(found, agreed))
+    department.require_clean(found, agreed)
+
+
+@click.command()
+@path_argument("data")
+@agreement_option
+@key_option
+@path_option("-o", "--out", required=True, help="The submission, to send to both coordinator roles.")
+@path_option("--map", "map_path", help="The home map, which never leaves.  [default: OUT.home-map.csv]")
+@secret_option
+@table_options
+@force_option
+@json_option
+def encode(
+    data: Path,
+    agreement_path: Path,
+    key_path: Path,
+    out: Path,
+    map_path: Path | None,
+    secret_path: Path | None,
+    dataset: str | None,
+    encoding: str | None,
+    delimiter: str | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Encode DATA, and seal it to the coordinator.
+
+    Writes the submission, which may leave, and the home map (which record id each random handle stands for), which
+    must not: it has mode 0600, and 'pprl keys open' needs it later.
+
+    Example: pprl encode offences.csv -a agreement.toml -k keys/home-office.key -o offences.submission
+    """
+    from pprl import department
+    from pprl.files.atomic import new_file
+
+    agreement, identity = load_agreement_in_force(agreement_path), load_identity(key_path)
+    agreed = department.dataset_for(agreement.content, identity.party, dataset)
+    secret = load_secret(secret_file(secret_path, key_path, identity, agreement), agreement)
+    source = department.open_dataset(data, agreed, encoding=encoding, delimiter=delimiter)
+    map_path = map_path or out.with_name(f"{out.name}.home-map.csv")
+    with new_file(map_path, mode=0o600, force=force) as map_file, new_file(out, force=force) as file:
+        made = _with_progress(
+            source,
+            lambda seen: department.encode_and_seal(source, agreed, agreement, identity, secret, seen=seen),
+        )
+        map_file.write(made.home_map)
+        file.write(made.file)
+    talk(f"May leave: {out}\nStays home: {map_path}")
+    report = {**_survey_data(made.survey, agreed), "submission": made.submission}
+    show(report, as_json=as_json, text=lambda: _survey_text(made.survey, agreed))
+
+
+def _with_progress(source: Table, work: Any) -> Any:
+    """Run work that tells how many rows it has seen, with a bar where somebody watches."""
+    import sys
+
+    from pprl.files.tables import count_rows
+
+    total = count_rows(source) if sys.stderr.isatty() else 1
+    with progress() as tell:
+        return work(lambda seen: tell("rows", min(seen / total, 1.0)))
+
+
+def _survey_data(found: Survey, dataset: Dataset) -> dict[str, Any]:
+    return {
+        "dataset": dataset.name,
+        "records": found.rows,
+        "encodable": found.encodable,
+        "not_encodable": found.rows - found.encodable,
+        "present": {name: found.present.get(name, 0) for name in dataset.columns},
+        "values_that_break_a_rule": found.broken_count,
+        "findings": [
+            {"row": finding.row, "column": finding.column, "rule": finding.rule} for finding in found.broken
+        ],
+    }
+
+
+def _survey_text(found: Survey, dataset: Dataset) -> str:
+    rows = [
+        (
+            name,
+            column,
+            f"{found.present.get(name, 0):,}",
+            f"{found.present.get(name, 0) / max(found.rows, 1):.1%}",
+        )
+        for name, column in dataset.columns.items()
+    ]
+    lines = [
+        f"{dataset.name}: {found.rows:,} records",
+        "",
+        table(rows, header=("identifier", "your column", "present", "share"), right=(2, 3)),
+        "",
+        f"{found.rows - found.encodable:,} records have too few identifiers to be compared; "
+        "they get linkage keys all the same.",
+    ]
+    if found.broken_count:
+        lines.append(f"{found.broken_count:,} values break a rule.")
+    return "\n".join(lines)

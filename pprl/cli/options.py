@@ -1,0 +1,93 @@
+"""Options that several commands share, and what they load."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pprl.console import Function, path_option
+
+if TYPE_CHECKING:
+    from pprl.crypto.identity import Identity
+    from pprl.encode.linkage_secret import LinkageSecret
+    from pprl.protocol.agreement import AgreementFile
+
+
+def agreement_option(function: Function) -> Function:
+    """`-a AGREEMENT`."""
+    option = path_option("-a", "--agreement", "agreement_path", required=True, help="The agreement (TOML).")
+    return option(function)
+
+
+def key_option(function: Function) -> Function:
+    """`-k KEY`."""
+    return path_option("-k", "--key", "key_path", required=True, help="Your party's key file.")(function)
+
+
+def secret_option(function: Function) -> Function:
+    """`--secret FILE`."""
+    help_text = "The linkage secret.  [default: beside the key file, named after the agreement]"
+    return path_option("--secret", "secret_path", help=help_text)(function)
+
+
+def table_options(function: Function) -> Function:
+    """How a department's table is read."""
+    options: tuple[Callable[[Function], Function], ...] = (
+        click.option("--dataset", help="Which dataset of the agreement it is, if your party brings several."),
+        click.option(
+            "--encoding", help="Text encoding of a CSV file that is not UTF-8, such as windows-1252."
+        ),
+        click.option("--delimiter", help="Delimiter of a CSV file.  [default: read from the header]"),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def today() -> date:
+    """The day; the one place where departments' commands look at the clock."""
+    return date.today()
+
+
+def load_agreement(path: Path) -> AgreementFile:
+    """Read an agreement."""
+    from pprl.files.atomic import read_file
+    from pprl.protocol.agreement import MAX_AGREEMENT_BYTES, parse
+
+    return parse(read_file(path, what="agreement", limit=MAX_AGREEMENT_BYTES + 1), where=path.name)
+
+
+def load_agreement_in_force(path: Path) -> AgreementFile:
+    """Read an agreement that must be complete and in force today."""
+    from pprl.crypto.exchange import require_in_force
+
+    agreement = load_agreement(path)
+    require_in_force(agreement, today=today())
+    return agreement
+
+
+def load_identity(path: Path) -> Identity:
+    """Read a key file."""
+    from pprl.crypto.identity import from_key_file
+    from pprl.files.atomic import read_secret_file
+
+    return from_key_file(read_secret_file(path), where=path.name)
+
+
+def secret_file(
+    secret_path: Path | None, key_path: Path, identity: Identity, agreement: AgreementFile
+) -> Path:
+    """Where the linkage secret of an agreement is kept."""
+    return secret_path or key_path.with_name(f"{identity.party}.{agreement.sha256[:8]}.secret")
+
+
+def load_secret(path: Path, agreement: AgreementFile) -> LinkageSecret:
+    """Read a linkage secret."""
+    from pprl.encode.linkage_secret import from_file
+    from pprl.files.atomic import read_secret_file
+
+    return from_file(read_secret_file(path), where=path.name, agreement_sha256=agreement.sha256)

@@ -1,0 +1,74 @@
+"""`pprl secret`: the linkage secret that departments share and the coordinator never has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pprl.cli.options import (
+    agreement_option,
+    key_option,
+    load_agreement_in_force,
+    load_identity,
+    secret_file,
+    secret_option,
+)
+from pprl.console import force_option, path_argument, path_option, talk
+
+
+@click.group()
+def secret() -> None:
+    """Make the departments' linkage secret, and take one up.
+
+    One department runs 'create' and hands each sealed share to its recipient; each recipient runs 'accept'.
+    """
+
+
+@secret.command()
+@agreement_option
+@key_option
+@path_option("-o", "--out", "folder", required=True, help="Folder for the sealed shares.")
+@secret_option
+@force_option
+def create(agreement_path: Path, key_path: Path, folder: Path, secret_path: Path | None, force: bool) -> None:
+    """Make a linkage secret for an agreement, and seal it to each other department.
+
+    Example: pprl secret create -a agreement.toml -k keys/home-office.key -o to-send
+    """
+    from pprl import department
+    from pprl.encode.linkage_secret import to_file
+    from pprl.files.atomic import write_new
+
+    agreement, identity = load_agreement_in_force(agreement_path), load_identity(key_path)
+    made, shares = department.make_secret(agreement, identity)
+    kept = secret_file(secret_path, key_path, identity, agreement)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_new(kept, to_file(made), mode=0o600, force=force)
+    for party, sealed in shares.items():
+        path = folder / f"secret-for-{party}.sealed"
+        write_new(path, sealed, force=force)
+        talk(f"Send {path} to {party}.")
+    talk(f"Kept here: {kept}")
+
+
+@secret.command()
+@path_argument("share")
+@agreement_option
+@key_option
+@secret_option
+@force_option
+def accept(share: Path, agreement_path: Path, key_path: Path, secret_path: Path | None, force: bool) -> None:
+    """Open the linkage SHARE that another department has sealed to you, and keep it.
+
+    Example: pprl secret accept secret-for-moj-courts.sealed -a agreement.toml -k keys/moj-courts.key
+    """
+    from pprl import department
+    from pprl.encode.linkage_secret import to_file
+    from pprl.files.atomic import read_file, write_new
+
+    agreement, identity = load_agreement_in_force(agreement_path), load_identity(key_path)
+    taken = department.accept_secret(read_file(share, what="sealed share"), agreement, identity)
+    kept = secret_file(secret_path, key_path, identity, agreement)
+    write_new(kept, to_file(taken), mode=0o600, force=force)
+    talk(f"Kept here: {kept}")

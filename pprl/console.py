@@ -1,0 +1,188 @@
+"""How commands speak: data on stdout, talk on stderr, errors in one tone, progress only to a person watching.
+
+The only place that decides what an error looks like. What a fault of ours says is its type and where in our code
+it happened: a message from elsewhere might quote somebody's data.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from pprl.errors import PprlError
+
+MOST_FINDINGS_SHOWN = 20
+INTERRUPTED_STATUS = 130
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+Progress = Callable[[str, float], None]
+
+
+class Commands(click.Group):
+    """A group of commands whose errors end in one line of what, one of what to do, and an exit status."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was called, and render what goes wrong."""
+        if ctx.parent is not None:
+            return super().invoke(ctx)
+        try:
+            return super().invoke(ctx)
+        except PprlError as error:
+            _render(error)
+            ctx.exit(error.status)
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except KeyboardInterrupt:
+            talk("Interrupted. Nothing half-done was left behind; the same command can be run again.")
+            ctx.exit(INTERRUPTED_STATUS)
+        except BrokenPipeError:
+            # The reader of our output has gone: there is nobody to tell.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(1)
+        except Exception as error:  # noqa: BLE001 - the last door: no traceback may show data
+            _render_fault(error)
+            ctx.exit(1)
+
+
+def talk(message: str) -> None:
+    """Say something to the person, on stderr."""
+    click.echo(message, err=True)
+
+
+def show(data: Any, *, as_json: bool, text: Callable[[], str]) -> None:
+    """Give a result on stdout: as JSON where asked, else as the text that `text` makes."""
+    click.echo(json.dumps(data, indent=2, ensure_ascii=False) if as_json else text())
+
+
+def table(rows: Sequence[Sequence[str]], *, header: Sequence[str], right: Sequence[int] = ()) -> str:
+    """Plain columns, aligned, readable without colour.
+
+    Args:
+        rows: cells.
+        header: column headings.
+        right: columns to align to the right.
+    """
+    everything = [list(header), ["-" * len(cell) for cell in header], *map(list, rows)]
+    widths = [max(len(row[column]) for row in everything) for column in range(len(header))]
+    everything[1] = ["-" * width for width in widths]
+    lines = (
+        "  ".join(
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in everything
+    )
+    return "\n".join(lines)
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """A progress bar with the time that is left, on stderr; silent where nobody watches.
+
+    Yields a function that takes what is being done and the share of it that is done, from 0 to 1.
+    """
+    if not sys.stderr.isatty():
+        yield lambda _what, _share: None
+        return
+    from rich.console import Console  # noqa: PLC0415 - slow to import
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.progress import Progress as Bar  # noqa: PLC0415
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    tasks: dict[str, Any] = {}
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+
+        def tell(what: str, share: float) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=1.0)
+            bar.update(tasks[what], completed=share)
+
+        yield tell
+
+
+def json_option(function: Function) -> Function:
+    """`--json`, for every command that reports."""
+    return click.option("as_json", "--json", is_flag=True, help="Report as JSON on stdout.")(function)
+
+
+def force_option(function: Function) -> Function:
+    """`--force`, for every command that writes."""
+    return click.option("--force", is_flag=True, help="Overwrite files that exist.")(function)
+
+
+def path_option(*names: str, help: str, **settings: Any) -> Callable[[Function], Function]:
+    """An option that takes a path."""
+    return click.option(*names, type=click.Path(path_type=Path), help=help, **settings)
+
+
+def path_argument(name: str, **settings: Any) -> Callable[[Function], Function]:
+    """An argument that is a path."""
+    return click.argument(name, type=click.Path(path_type=Path), **settings)
+
+
+def completion_command(program: str) -> click.Command:
+    """The `completion` command of a program."""
+
+    @click.command("completion", short_help="Print a shell's completion script.")
+    @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+    @click.pass_context
+    def completion(ctx: click.Context, shell: str) -> None:
+        from click.shell_completion import get_completion_class  # noqa: PLC0415
+
+        kind = get_completion_class(shell)
+        if kind is None:  # pragma: no cover - the choice above allows only shells that click knows
+            raise click.UsageError(f"no completion for {shell}")
+        variable = f"_{program.upper()}_COMPLETE"
+        click.echo(kind(ctx.find_root().command, {}, program, variable).source())
+
+    completion.help = f"Print a shell's completion script.\n\nExample: {program} completion bash > ~/.{program}-completion.sh"
+    return completion
+
+
+def _render(error: PprlError) -> None:
+    if "--json" in sys.argv[1:] or os.environ.get("PPRL_ERRORS") == "json":
+        click.echo(json.dumps({"error": _as_data(error)}, ensure_ascii=False), err=True)
+        return
+    talk(f"Error: {error.message}")
+    for finding in error.findings[:MOST_FINDINGS_SHOWN]:
+        talk(f"  - {finding}")
+    left_out = len(error.findings) - MOST_FINDINGS_SHOWN
+    if left_out > 0:
+        talk(f"  ... and {left_out} more; --json lists them all.")
+    if error.hint:
+        talk(f"What to do: {error.hint}")
+
+
+def _as_data(error: PprlError) -> dict[str, Any]:
+    return {
+        "code": error.code,
+        "status": error.status,
+        "message": error.message,
+        "hint": error.hint,
+        "findings": [
+            {
+                "rule": finding.rule,
+                "remedy": finding.remedy,
+                "row": finding.row,
+                "column": finding.column,
+                "line": finding.line,
+            }
+            for finding in error.findings
+        ],
+    }
+
+
+def _render_fault(error: Exception) -> None:
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if Path(frame.filename).parts[-2:-1] != ("click",)] or frames
+    place = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else "an unknown place"
+    talk(f"Error: a fault in the program ({type(error).__name__} at {place}).")
+    talk("What to do: report it with this line; what it was about is left out, as it may be personal data.")

@@ -1,0 +1,277 @@
+"""What a department does, one function a step, in the order of docs/protocol.md.
+
+Each function takes everything it needs and gives back values; reading and writing files is left to the
+commands, except where a table is streamed. Time and randomness come from the commands as well.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pprl.crypto import derive
+from pprl.crypto.exchange import open_from, require_mine, seal_for
+from pprl.crypto.identity import Identity
+from pprl.encode import encoder, linkage_secret
+from pprl.encode.encoder import EncodedDataset, Survey
+from pprl.encode.linkage_secret import SECRET_KIND, LinkageSecret
+from pprl.errors import ConfigError, DataError, FormatError, VerificationError
+from pprl.files.tables import Table, open_table
+from pprl.protocol import crosswalk, framing, linkage_keys, submission
+from pprl.protocol.agreement import Agreement, AgreementFile, Dataset, Party, Role
+from pprl.protocol.crosswalk import Crosswalk
+from pprl.protocol.linkage_keys import LinkageKeys
+
+HOME_MAP_HEADER = ("handle", "record_id")
+
+Seen = Callable[[int], None]
+
+
+def nothing_seen(_count: int) -> None:
+    """For callers that show no progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class SealedSubmission:
+    """What `encode` makes: the file to send, the map to keep, and the counts to look at."""
+
+    file: bytes
+    home_map: bytes
+    survey: Survey
+    submission: str
+
+
+def dataset_for(agreement: Agreement, party: str, name: str | None) -> Dataset:
+    """The dataset that a department means: the named one, or its only one.
+
+    Raises:
+        ConfigError: it brings none, or several and none is named, or the named one is another's.
+    """
+    own = agreement.datasets_of(party)
+    if name is not None:
+        dataset = agreement.dataset_named(name)
+        if dataset not in own:
+            raise ConfigError(f"Dataset '{name}' is not brought by '{party}'.")
+        return dataset
+    if len(own) != 1:
+        names = ", ".join(each.name for each in own) or "none"
+        raise ConfigError(f"'{party}' brings these datasets: {names}.", hint="Say which with --dataset.")
+    return own[0]
+
+
+def open_dataset(path: Path, dataset: Dataset, *, encoding: str | None, delimiter: str | None) -> Table:
+    """Open a department's table, with every column that the agreement maps."""
+    return open_table(path, encoding=encoding, delimiter=delimiter, needed=columns_of(dataset))
+
+
+def columns_of(dataset: Dataset) -> tuple[str, ...]:
+    """The department's own columns that are read, and no others."""
+    record_id = (dataset.record_id_column,) if dataset.record_id_column else ()
+    return (*record_id, *dataset.columns.values())
+
+
+def check_rows(table: Table, dataset: Dataset, agreement: AgreementFile, *, seen: Seen) -> Survey:
+    """Look at every row: what is missing, and what breaks a rule."""
+    return encoder.survey(_rows(table, dataset), dataset, agreement, seen=seen)
+
+
+def require_clean(found: Survey, dataset: Dataset) -> None:
+    """Refuse a table with any value that breaks a rule, or of another size than agreed.
+
+    Raises:
+        DataError: with the findings, each with row, column and rule.
+    """
+    if found.broken:
+        raise DataError(
+            f"{found.broken_count} value(s) of '{dataset.name}' break a rule.",
+            hint="Mend them at the source.",
+            findings=tuple(found.broken),
+        )
+    encoder.require_expected_rows(found, dataset)
+
+
+def make_secret(agreement: AgreementFile, identity: Identity) -> tuple[LinkageSecret, dict[str, bytes]]:
+    """Make the linkage secret and seal it to each other department.
+
+    Returns:
+        The secret, and a container for each other department's id.
+
+    Raises:
+        ConfigError: the identity is not a department's.
+    """
+    me = _department(agreement.content, identity)
+    secret = linkage_secret.create(agreement.sha256)
+    others = {
+        party.id: seal_for(
+            party, secret.value, sender=identity, agreement=agreement, kind=SECRET_KIND, records=1
+        )
+        for party in agreement.content.party
+        if "department" in party.roles and party.id != me.id
+    }
+    return secret, others
+
+
+def accept_secret(sealed: bytes, agreement: AgreementFile, identity: Identity) -> LinkageSecret:
+    """Open the linkage secret that another department has sealed to this one.
+
+    Raises:
+        VerificationError: it does not come from a department of the agreement, or is not for this one.
+    """
+    _department(agreement.content, identity)
+    opened, value = open_from(sealed, me=identity, agreement=agreement, kind=SECRET_KIND)
+    if "department" not in agreement.content.party_named(opened.binding.sender).roles:
+        raise VerificationError("The linkage secret was not sent by a department.")
+    return linkage_secret.from_bytes(value, where="The container", agreement_sha256=agreement.sha256)
+
+
+def encode_and_seal(
+    table: Table,
+    dataset: Dataset,
+    agreement: AgreementFile,
+    identity: Identity,
+    secret: LinkageSecret,
+    *,
+    seen: Seen,
+) -> SealedSubmission:
+    """Encode a dataset, and seal each part to the one who may read it.
+
+    Raises:
+        DataError: rows break a rule that the agreement does not forgive.
+        DisclosureError: an encoding fails a gate of the agreement.
+    """
+    _department(agreement.content, identity)
+    encoded = encoder.encode(
+        _rows(table, dataset), dataset, agreement, secret, random_bytes=derive.random_bytes, seen=seen
+    )
+    return SealedSubmission(
+        file=_sealed_parts(encoded, dataset, agreement, identity),
+        home_map=_home_map(encoded),
+        survey=encoded.survey,
+        submission=encoded.encodings.header.submission,
+    )
+
+
+def open_linkage_keys(sealed: bytes, agreement: AgreementFile, identity: Identity) -> LinkageKeys:
+    """Open the linkage keys that the key issuer has sealed to this department.
+
+    Raises:
+        VerificationError: not from this agreement's key issuer, or not for this department.
+    """
+    issuer = agreement.content.party_with("key-issuer").id
+    opened, raw = open_from(sealed, me=identity, agreement=agreement, kind=linkage_keys.KIND, sender=issuer)
+    result = linkage_keys.parse(raw, agreement)
+    if (result.header.party, result.header.dataset) != (identity.party, opened.binding.dataset):
+        raise VerificationError("The linkage keys are for another dataset than their envelope says.")
+    return result
+
+
+def join_home_map(result: LinkageKeys, home_map: bytes) -> Iterator[tuple[str, str]]:
+    """Pairs (record id, linkage key) in the order of the record ids.
+
+    Raises:
+        VerificationError: the map and the result are not about the same submission.
+    """
+    keys = dict(zip(_hex_rows(result.handles), _hex_rows(result.keys), strict=True))
+    pairs = list(_read_home_map(home_map))
+    if len(pairs) != len(keys) or any(handle not in keys for handle, _ in pairs):
+        raise VerificationError(
+            "The home map and the linkage keys do not belong to one submission.",
+            hint="Use the map that was written together with the submission that this answers.",
+        )
+    return iter(sorted((record_id, keys[handle]) for handle, record_id in pairs))
+
+
+def open_crosswalk(sealed: bytes, agreement: AgreementFile, identity: Identity) -> Crosswalk:
+    """Open the crosswalk; the research environment runs this.
+
+    Raises:
+        VerificationError: not from this agreement's key issuer, or not for this party.
+    """
+    issuer = agreement.content.party_with("key-issuer").id
+    _, raw = open_from(sealed, me=identity, agreement=agreement, kind=crosswalk.KIND, sender=issuer)
+    return crosswalk.parse(raw, agreement)
+
+
+def crosswalk_rows(document: Crosswalk) -> Iterator[list[str]]:
+    """The crosswalk as a table: `person`, then a column a dataset with its linkage keys.
+
+    A person with several keys in one dataset takes several rows; rows of one person follow each other.
+    """
+    width = len(document.header.datasets)
+    yield ["person", *document.header.datasets]
+    rows: list[list[str]] = []
+    person = ""
+    for who, dataset, key in zip(
+        _hex_rows(document.people), document.datasets.tolist(), _hex_rows(document.keys), strict=True
+    ):
+        if who != person:
+            yield from rows
+            person, rows = who, []
+        free = next((row for row in rows if not row[1 + dataset]), None)
+        if free is None:
+            free = [who, *[""] * width]
+            rows.append(free)
+        free[1 + dataset] = key
+    yield from rows
+
+
+def _rows(table: Table, dataset: Dataset) -> Iterator[tuple[int, dict[str, list[str]]]]:
+    for batch in table.batches(columns_of(dataset)):
+        yield batch.first_row, batch.columns
+
+
+def _department(agreement: Agreement, identity: Identity) -> Party:
+    party = require_mine(agreement, identity)
+    if "department" not in party.roles:
+        raise ConfigError(f"'{party.id}' is not a department in this agreement: it may not hold the secret.")
+    return party
+
+
+def _sealed_parts(
+    encoded: EncodedDataset, dataset: Dataset, agreement: AgreementFile, identity: Identity
+) -> bytes:
+    def sealed(role: Role, kind: str, document: bytes) -> bytes:
+        return seal_for(
+            agreement.content.party_with(role),
+            document,
+            sender=identity,
+            agreement=agreement,
+            kind=kind,
+            records=encoded.survey.rows,
+            dataset=dataset.name,
+        )
+
+    return submission.write_submission(
+        sealed("matcher", submission.ENCODINGS_KIND, submission.write_encodings(encoded.encodings)),
+        sealed("key-issuer", submission.REFERENCES_KIND, submission.write_references(encoded.references)),
+    )
+
+
+def _home_map(encoded: EncodedDataset) -> bytes:
+    text = io.StringIO(newline="")
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(HOME_MAP_HEADER)
+    rows.writerows(encoded.home_map)
+    return text.getvalue().encode()
+
+
+def _read_home_map(raw: bytes) -> Iterator[tuple[str, str]]:
+    try:
+        rows = csv.reader(io.StringIO(raw.decode(), newline=""), strict=True)
+        if tuple(next(rows, ())) != HOME_MAP_HEADER:
+            raise FormatError("This is not a home map.")
+        for row in rows:
+            if len(row) != len(HOME_MAP_HEADER):
+                raise FormatError("The home map is damaged.")
+            yield row[0], row[1]
+    except (csv.Error, UnicodeDecodeError):
+        raise FormatError("The home map is damaged.") from None
+
+
+def _hex_rows(ids: framing.Bytes) -> Sequence[str]:
+    text = ids.tobytes().hex()
+    width = 2 * framing.ID_BYTES
+    return [text[start : start + width] for start in range(0, len(text), width)]

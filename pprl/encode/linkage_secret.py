@@ -1,0 +1,100 @@
+"""The departments' linkage secret: who holds it and an encoding can find out whom the encoding is about.
+
+256 random bits, never chosen and never typed in. One department makes it and seals it to each other one; the
+ceremony to which all contribute takes this module's place without touching what is derived from the secret.
+Everything used is derived with HKDF under a label of its own and bound to the agreement, so that nothing made
+for one agreement can be compared with anything made for another.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass, field
+
+from pprl.crypto import derive
+from pprl.errors import FormatError, KeyFileError
+from pprl.protocol import canonical
+
+SECRET_BYTES = 32
+KEY_CHECK_BYTES = 16
+SECRET_KIND = "linkage-secret"  # noqa: S105 - the kind of a container, not a secret
+_FORMAT = "pprl-linkage-secret"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkageSecret:
+    """The secret of one agreement.
+
+    Attributes:
+        agreement_sha256: the agreement that it was made for.
+        value: its 32 bytes; never shown.
+    """
+
+    agreement_sha256: str
+    value: bytes = field(repr=False)
+
+    def encoding_key(self) -> bytes:
+        """The key of scheme `clk`'s hashing; 32 bytes. Leaks: with encodings, everything."""
+        return self._derive("pprl/v1/clk", SECRET_BYTES)
+
+    def key_check(self) -> str:
+        """128 bits in hexadecimal that are equal for equal secrets, and safe to send: the secret is random."""
+        return self._derive("pprl/v1/key-check", KEY_CHECK_BYTES).hex()
+
+    def _derive(self, label: str, length: int) -> bytes:
+        context = bytes.fromhex(self.agreement_sha256)
+        return derive.hkdf(self.value, label=label, context=context, length=length)
+
+
+def create(agreement_sha256: str) -> LinkageSecret:
+    """Make a new secret for an agreement; one department runs this."""
+    return LinkageSecret(agreement_sha256, derive.random_bytes(SECRET_BYTES))
+
+
+def to_file(secret: LinkageSecret) -> bytes:
+    """The bytes of a secret file, which stays at home with mode 0600."""
+    return canonical.dumps(
+        {
+            "agreement_sha256": secret.agreement_sha256,
+            "format": _FORMAT,
+            "secret": base64.b64encode(secret.value).decode(),
+            "version": 1,
+        }
+    )
+
+
+def from_file(raw: bytes, *, where: str, agreement_sha256: str) -> LinkageSecret:
+    """Read a secret file, strictly.
+
+    Raises:
+        KeyFileError: not a secret file, or one of another agreement.
+    """
+    try:
+        tree = canonical.loads(raw)
+    except FormatError:
+        raise KeyFileError(f"{where} is not a linkage secret file.") from None
+    if not isinstance(tree, dict) or set(tree) != {"agreement_sha256", "format", "secret", "version"}:
+        raise KeyFileError(f"{where} is not a linkage secret file.")
+    if (tree["format"], tree["version"]) != (_FORMAT, 1):
+        raise KeyFileError(f"{where} is not a linkage secret file of a version known here.")
+    if tree["agreement_sha256"] != agreement_sha256:
+        raise KeyFileError(
+            f"{where} holds the secret of another agreement.", hint="Each agreement has a secret of its own."
+        )
+    try:
+        value = base64.b64decode(tree["secret"], validate=True)
+    except (binascii.Error, TypeError, ValueError):
+        value = b""
+    return from_bytes(value, where=where, agreement_sha256=agreement_sha256)
+
+
+def from_bytes(value: bytes, *, where: str, agreement_sha256: str) -> LinkageSecret:
+    """A secret from its 32 bytes, as another department sealed them.
+
+    Raises:
+        KeyFileError: not 32 bytes.
+    """
+    if len(value) != SECRET_BYTES:
+        raise KeyFileError(f"{where} does not hold a secret of {SECRET_BYTES} bytes.")
+    return LinkageSecret(agreement_sha256, value)

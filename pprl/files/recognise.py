@@ -1,0 +1,111 @@
+"""Telling our own files apart by their content, for people who ask what a file is.
+
+What is told of a sealed file is what its envelope claims, unverified; of a secret file, only what it is.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pprl.crypto import container
+from pprl.crypto.identity import fingerprint, from_key_file
+from pprl.errors import ConfigError, FormatError, KeyFileError
+from pprl.files.atomic import read_file
+from pprl.protocol import agreement as agreements
+from pprl.protocol import submission
+from pprl.protocol.envelope import MAGIC as ENVELOPE_MAGIC
+
+_HOME_MAP_START = b"handle,record_id\n"
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """What a file is, and what can be said of it without a key.
+
+    Raises:
+        FormatError: it is none of ours.
+    """
+    raw = read_file(path, what="file")
+    return {"file": path.name, "bytes": len(raw), **_describer(raw)(raw)}
+
+
+def _describer(raw: bytes) -> Callable[[bytes], dict[str, Any]]:
+    if raw.startswith(submission.SUBMISSION_MAGIC):
+        return _submission
+    if raw.startswith(ENVELOPE_MAGIC):
+        return lambda sealed: {"what": "sealed document", **_claims(sealed)}
+    if raw.startswith(_HOME_MAP_START):
+        return _home_map
+    if raw.startswith(b"{"):
+        return _secret_file
+    return _agreement
+
+
+def _submission(raw: bytes) -> dict[str, Any]:
+    windows = submission.containers(io.BytesIO(raw))
+    return {
+        "what": "submission",
+        "parts": [_claims(raw[offset : offset + length]) for offset, length in windows],
+    }
+
+
+def _claims(sealed: bytes) -> dict[str, Any]:
+    binding = container.peek(io.BytesIO(sealed))
+    return {
+        "kind": binding.kind,
+        "dataset": binding.dataset,
+        "sender": binding.sender,
+        "recipient": binding.recipient,
+        "records": binding.records,
+        "agreement_sha256": binding.agreement_sha256,
+        "agreement_version": binding.agreement_version,
+        "verified": False,
+    }
+
+
+def _home_map(raw: bytes) -> dict[str, Any]:
+    return {"what": "home map: keep it at home", "records": raw.count(b"\n") - 1}
+
+
+def _secret_file(raw: bytes) -> dict[str, Any]:
+    try:
+        identity = from_key_file(raw, where="file")
+    except KeyFileError:
+        return _linkage_secret(raw)
+    return {
+        "what": "key file: keep it to yourself",
+        "party": identity.party,
+        "fingerprint": fingerprint(identity.public),
+    }
+
+
+def _linkage_secret(raw: bytes) -> dict[str, Any]:
+    try:
+        tree = json.loads(raw)
+    except ValueError:
+        tree = None
+    if not isinstance(tree, dict) or tree.get("format") != "pprl-linkage-secret":
+        raise FormatError("This is not a file of this protocol.")
+    return {"what": "linkage secret: keep it to yourself", "agreement_sha256": str(tree["agreement_sha256"])}
+
+
+def _agreement(raw: bytes) -> dict[str, Any]:
+    try:
+        parsed = agreements.parse(raw, where="file")
+    except ConfigError:
+        raise FormatError(
+            "This is not a file of this protocol.",
+            hint="For an agreement with mistakes, run 'pprl agreement check'.",
+        ) from None
+    project = parsed.content.project
+    return {
+        "what": "agreement",
+        "project": project.id,
+        "version": project.version,
+        "valid_until": str(project.valid_until),
+        "datasets": [dataset.name for dataset in parsed.content.dataset],
+        "agreement_sha256": parsed.sha256,
+    }

@@ -1,0 +1,76 @@
+"""What the research environment gets: which linkage keys belong to one person.
+
+Only people with at least two linkage keys are in it; a key that is not there was linked to nobody. `person` is a
+random number of this document's own: it is no linkage key and means nothing elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from pprl.errors import FormatError, VerificationError
+from pprl.protocol import framing
+from pprl.protocol.agreement import AgreementFile, Name
+from pprl.protocol.framing import ID_BYTES, Bytes, Count, DocumentHeader
+
+CROSSWALK_MAGIC = b"PPRLXWK1"
+KIND = "crosswalk"
+DATASET_BYTES = 4
+
+
+class CrosswalkHeader(DocumentHeader):
+    """Header of `crosswalk`."""
+
+    format: Literal["pprl-crosswalk"] = "pprl-crosswalk"
+    datasets: Annotated[tuple[Name, ...], Field(min_length=2)]
+    linkage_keys: Count
+
+
+@dataclass(frozen=True, slots=True)
+class Crosswalk:
+    """The parsed document: one row a linkage key.
+
+    Attributes:
+        header: its header.
+        people: shape (linkage keys, 16); equal for keys of one person.
+        datasets: shape (linkage keys,), position of the key's dataset in the header.
+        keys: shape (linkage keys, 16).
+    """
+
+    header: CrosswalkHeader
+    people: Bytes
+    datasets: NDArray[np.int64]
+    keys: Bytes
+
+
+def write(crosswalk: Crosswalk) -> bytes:
+    """The bytes of `crosswalk`; the key issuer runs this. Rows may come in any order."""
+    datasets = crosswalk.datasets.astype(">u4").view(np.uint8).reshape(-1, DATASET_BYTES)
+    # The dataset stands last: a row's order is then that of two random numbers.
+    rows = np.hstack([crosswalk.people, crosswalk.keys, datasets])
+    return framing.write(
+        CROSSWALK_MAGIC, crosswalk.header, [rows[framing.ascending(rows[:, : 2 * ID_BYTES])]]
+    )
+
+
+def parse(raw: bytes, agreement: AgreementFile) -> Crosswalk:
+    """Read `crosswalk`; the research environment runs this on what it has opened.
+
+    Raises:
+        FormatError: the bytes are not as specified.
+        VerificationError: they belong to another agreement.
+    """
+    header, body = framing.read_header(raw, CROSSWALK_MAGIC, CrosswalkHeader)
+    if header.agreement_sha256 != agreement.sha256:
+        raise VerificationError("The crosswalk belongs to another agreement.")
+    (table,) = framing.read_tables(body, [(header.linkage_keys, 2 * ID_BYTES + DATASET_BYTES)])
+    framing.require_ascending(table, key_bytes=2 * ID_BYTES, what="linkage key")
+    datasets = np.ascontiguousarray(table[:, 2 * ID_BYTES :]).view(">u4").reshape(-1).astype(np.int64)
+    if len(datasets) and datasets.max() >= len(header.datasets):
+        raise FormatError("A linkage key belongs to no dataset of the crosswalk.")
+    return Crosswalk(header, table[:, :ID_BYTES], datasets, table[:, ID_BYTES : 2 * ID_BYTES])

@@ -1,0 +1,193 @@
+"""How every machine-written document is laid out: magic, header, then tables of fixed-size records.
+
+::
+
+    8 bytes   magic, which names the document and its version
+    4 bytes   length of the header, big-endian
+    n bytes   header: canonical JSON, an object of the document's own keys
+    rest      the tables that the header counts, one after the other, nothing between and nothing after
+
+The header gives every size, so that a reader knows the document's exact length before it reads a record. In
+a table the records stand in ascending order of their bytes. Their keys are random, so that the order says
+nothing, a repeated key shows at once, and the same content has the same bytes.
+
+This module owns the layout. What the header and the records mean is each document's own matter.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Annotated, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pprl.errors import FormatError
+from pprl.protocol import canonical
+from pprl.protocol.agreement import Name, Sha256
+
+ID_BYTES = 16
+MAX_HEADER_BYTES = 1 << 20
+MAX_RECORDS = 2**31
+
+Bytes = NDArray[np.uint8]
+Hex128 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+Count = Annotated[int, Field(ge=0, le=MAX_RECORDS)]
+Header = TypeVar("Header", bound="DocumentHeader")
+
+
+class DocumentHeader(BaseModel):
+    """What every header holds: the agreement that the document belongs to."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    agreement_sha256: Sha256
+
+
+class DatasetHeader(DocumentHeader):
+    """What every header of a document about one dataset holds as well.
+
+    Attributes:
+        dataset: the dataset's name in the agreement.
+        party: the department that brings it.
+        submission: 128 random bits that join the parts of one submission and the answer to it.
+        records: records in the dataset, encoded or not.
+    """
+
+    dataset: Name
+    party: Name
+    submission: Hex128
+    records: Count
+
+
+def write(magic: bytes, header: DocumentHeader, tables: Iterable[Bytes]) -> bytes:
+    """The bytes of a document. Whoever makes one runs this.
+
+    Args:
+        magic: the document's eight bytes.
+        header: its header.
+        tables: arrays of shape (records, record bytes), each in ascending order.
+    """
+    head = canonical.dumps(header.model_dump(mode="json"))
+    body = (np.ascontiguousarray(table).tobytes() for table in tables)
+    return b"".join([magic, len(head).to_bytes(4, "big"), head, *body])
+
+
+def read_header(raw: bytes | memoryview, magic: bytes, model: type[Header]) -> tuple[Header, memoryview]:
+    """The header of a document, and the bytes after it.
+
+    Raises:
+        FormatError: another document or version, or a header that is not as specified.
+    """
+    view = memoryview(raw)
+    if bytes(view[:7]) != magic[:7]:
+        raise FormatError(f"This is not a {magic_name(magic)} document.")
+    if bytes(view[:8]) != magic:
+        raise FormatError(
+            f"This {magic_name(magic)} document is of another version.",
+            hint="Use the version that the agreement names.",
+        )
+    length = int.from_bytes(view[8:12], "big")
+    if len(view) < 12 or length > MAX_HEADER_BYTES or len(view) < 12 + length:
+        raise FormatError(f"The {magic_name(magic)} document is truncated in its header.")
+    tree = canonical.loads(bytes(view[12 : 12 + length]))
+    try:
+        header = model.model_validate(_with_tuples(tree))
+    except ValidationError as error:
+        keys = ", ".join(
+            sorted({".".join(map(str, problem["loc"])) or "header" for problem in error.errors()})
+        )
+        raise FormatError(f"The header of the {magic_name(magic)} document is wrong at: {keys}.") from None
+    return header, view[12 + length :]
+
+
+def read_tables(body: memoryview, shapes: Sequence[tuple[int, int]]) -> list[Bytes]:
+    """The tables after a header, read-only, checked to be all there is and in ascending order.
+
+    Args:
+        body: the bytes after the header.
+        shapes: (records, record bytes) of each table, from the header.
+
+    Raises:
+        FormatError: truncated, trailing bytes, or records that are out of order or repeated.
+    """
+    expected = sum(math.prod(shape) for shape in shapes)
+    if len(body) != expected:
+        what = "truncated" if len(body) < expected else "longer than its header says"
+        raise FormatError(f"The document is {what}: {len(body)} bytes of records for {expected}.")
+    tables, start = [], 0
+    for records, width in shapes:
+        end = start + records * width
+        tables.append(np.frombuffer(body[start:end], dtype=np.uint8).reshape(records, width))
+        start = end
+    return tables
+
+
+def require_ascending(table: Bytes, *, key_bytes: int = ID_BYTES, what: str) -> None:
+    """Refuse a table whose keys are not strictly ascending.
+
+    Args:
+        table: shape (records, record bytes); the key is the first `key_bytes` of a record, a multiple of 8.
+        key_bytes: length of the key.
+        what: what the key is called in the message.
+
+    Raises:
+        FormatError: a key is repeated, or out of order.
+    """
+    words = _words(table[:, :key_bytes])
+    before, after = words[:-1], words[1:]
+    undecided = np.ones(len(before), dtype=bool)
+    for column in range(words.shape[1]):
+        if np.any(undecided & (before[:, column] > after[:, column])):
+            raise FormatError(f"A {what} is out of order.")
+        undecided &= before[:, column] == after[:, column]
+    if undecided.any():
+        raise FormatError(f"A {what} is repeated.")
+
+
+def ascending(ids: Bytes) -> NDArray[np.int64]:
+    """The order that sorts byte strings of equal length, a multiple of 8; shape (records, bytes) in."""
+    words = _words(ids)
+    return np.lexsort(words.T[::-1])
+
+
+def positions(wanted: Bytes, among: Bytes) -> NDArray[np.int64]:
+    """Where each of `wanted` stands in the ascending ids `among`; -1 where it does not.
+
+    Args:
+        wanted: shape (n, 16).
+        among: shape (m, 16), strictly ascending.
+    """
+    if not len(among):
+        return np.full(len(wanted), -1, dtype=np.int64)
+    keys, sought = _comparable(among), _comparable(wanted)
+    found = np.minimum(np.searchsorted(keys, sought), len(among) - 1)
+    return np.where(keys[found] == sought, found, -1)
+
+
+def magic_name(magic: bytes) -> str:
+    """A document's name in messages: `encodings` for the magic `PPRLENC1`."""
+    return {
+        b"PPRLENC": "encodings",
+        b"PPRLREF": "references",
+        b"PPRLPAI": "pairs",
+        b"PPRLKEY": "linkage keys",
+        b"PPRLXWK": "crosswalk",
+    }[magic[:7]]
+
+
+def _words(ids: Bytes) -> NDArray[np.uint64]:
+    return np.ascontiguousarray(ids).view(">u8")
+
+
+def _comparable(ids: Bytes) -> NDArray[np.void]:
+    # Big-endian words in a structured type compare field by field, which is the order of the bytes.
+    return np.ascontiguousarray(ids).view([("high", ">u8"), ("low", ">u8")]).reshape(-1)
+
+
+def _with_tuples(tree: object) -> object:
+    if isinstance(tree, dict):
+        return {key: _with_tuples(value) for key, value in tree.items()}
+    return tuple(_with_tuples(value) for value in tree) if isinstance(tree, list) else tree

@@ -1,0 +1,62 @@
+"""What a department gets back: a linkage key for every record it sent, matched or not.
+
+The records stand in the order of the department's own random handles. Keys are 128 random bits. So nothing in
+this document, its size or its order, tells which of its people matched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from pprl.errors import VerificationError
+from pprl.protocol import framing
+from pprl.protocol.agreement import AgreementFile
+from pprl.protocol.framing import ID_BYTES, Bytes, DatasetHeader
+
+LINKAGE_KEYS_MAGIC = b"PPRLKEY1"
+KIND = "linkage-keys"
+
+
+class LinkageKeysHeader(DatasetHeader):
+    """Header of `linkage-keys`; `submission` is the one that is answered."""
+
+    format: Literal["pprl-linkage-keys"] = "pprl-linkage-keys"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkageKeys:
+    """The parsed document.
+
+    Attributes:
+        header: its header.
+        handles: shape (records, 16), ascending.
+        keys: shape (records, 16), in the same order.
+    """
+
+    header: LinkageKeysHeader
+    handles: Bytes
+    keys: Bytes
+
+
+def write(result: LinkageKeys) -> bytes:
+    """The bytes of `linkage-keys`; the key issuer runs this."""
+    table = np.hstack([result.handles, result.keys])[framing.ascending(result.handles)]
+    return framing.write(LINKAGE_KEYS_MAGIC, result.header, [table])
+
+
+def parse(raw: bytes, agreement: AgreementFile) -> LinkageKeys:
+    """Read `linkage-keys`; a department runs this on what it has opened.
+
+    Raises:
+        FormatError: the bytes are not as specified.
+        VerificationError: they belong to another agreement.
+    """
+    header, body = framing.read_header(raw, LINKAGE_KEYS_MAGIC, LinkageKeysHeader)
+    if header.agreement_sha256 != agreement.sha256:
+        raise VerificationError("The linkage keys belong to another agreement.")
+    (table,) = framing.read_tables(body, [(header.records, 2 * ID_BYTES)])
+    framing.require_ascending(table, what="handle")
+    return LinkageKeys(header, table[:, :ID_BYTES], table[:, ID_BYTES:])

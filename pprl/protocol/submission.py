@@ -1,0 +1,248 @@
+"""What a department sends: encodings for the matcher, references for the key issuer, in one file.
+
+The two parts never meet in one hand: each is sealed to its own reader. `encodings` holds, for each pass, the
+encodings under references that are fresh and random for that pass, so that the matcher can't tell that a
+record of one pass is a record of another. `references` says which references belong to one record, known by a
+random handle. Scheme `clk` is the case of one pass.
+
+The file that carries both::
+
+    8 bytes   magic PPRLSUB1
+    8 bytes   length of the first container, big-endian
+    n bytes   container of `encodings`, sealed to the matcher
+    8 bytes   length of the second container, big-endian
+    m bytes   container of `references`, sealed to the key issuer
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, BinaryIO, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from pprl.errors import DisclosureError, FormatError, VerificationError
+from pprl.protocol import framing
+from pprl.protocol.agreement import AgreementFile, Name
+from pprl.protocol.framing import ID_BYTES, Bytes, Count, DatasetHeader, Hex128
+
+SUBMISSION_MAGIC = b"PPRLSUB1"
+ENCODINGS_MAGIC = b"PPRLENC1"
+REFERENCES_MAGIC = b"PPRLREF1"
+ENCODINGS_KIND = "encodings"
+REFERENCES_KIND = "references"
+POSITION_BYTES = 4
+CLK_PASS = "clk"  # noqa: S105 - the name of scheme clk's only pass
+
+
+class CountedPass(BaseModel):
+    """A pass in the header of `references`: its name and how many records are encoded in it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: Name
+    records: Count
+
+
+class EncodedPass(CountedPass):
+    """A pass in the header of `encodings`: its name, encoded records and bytes a record."""
+
+    record_bytes: Annotated[int, Field(gt=ID_BYTES, le=65_536)]
+
+
+class EncodingsHeader(DatasetHeader):
+    """Header of `encodings`. `key_check` is equal in two datasets if their linkage secrets are."""
+
+    format: Literal["pprl-encodings"] = "pprl-encodings"
+    scheme: Literal["clk"]
+    key_check: Hex128
+    passes: Annotated[tuple[EncodedPass, ...], Field(min_length=1, max_length=64)]
+
+
+class ReferencesHeader(DatasetHeader):
+    """Header of `references`."""
+
+    format: Literal["pprl-references"] = "pprl-references"
+    passes: Annotated[tuple[CountedPass, ...], Field(min_length=1, max_length=64)]
+
+
+@dataclass(frozen=True, slots=True)
+class Encodings:
+    """The matcher's part, parsed.
+
+    Attributes:
+        header: its header.
+        references: for each pass, shape (records, 16), ascending.
+        filters: for each pass, shape (records, filter bytes), in the same order.
+    """
+
+    header: EncodingsHeader
+    references: tuple[Bytes, ...]
+    filters: tuple[Bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """The key issuer's part, parsed.
+
+    Attributes:
+        header: its header.
+        handles: one a record of the dataset, shape (records, 16), ascending.
+        references: for each pass, shape (encoded records, 16), ascending.
+        positions: for each pass, the position in `handles` that each reference belongs to.
+    """
+
+    header: ReferencesHeader
+    handles: Bytes
+    references: tuple[Bytes, ...]
+    positions: tuple[NDArray[np.int64], ...]
+
+
+def write_encodings(encodings: Encodings) -> bytes:
+    """The bytes of `encodings`; a department runs this. Rows may come in any order."""
+    tables = [
+        np.hstack([ids, filters])[framing.ascending(ids)]
+        for ids, filters in zip(encodings.references, encodings.filters, strict=True)
+    ]
+    return framing.write(ENCODINGS_MAGIC, encodings.header, tables)
+
+
+def parse_encodings(raw: bytes, agreement: AgreementFile) -> Encodings:
+    """Read `encodings`; the matcher runs this on what it has opened.
+
+    Raises:
+        FormatError: the bytes are not as specified.
+        VerificationError: they belong to another agreement, or differ from what it says.
+        DisclosureError: an encoding has too many bits set.
+    """
+    header, body = framing.read_header(raw, ENCODINGS_MAGIC, EncodingsHeader)
+    _require_agreed(header, agreement)
+    if header.scheme != agreement.content.encoding.scheme:
+        raise VerificationError("The encodings follow another scheme than the agreement.")
+    _require_passes(tuple((each.name, each.record_bytes) for each in header.passes), agreement)
+    tables = framing.read_tables(body, [(each.records, each.record_bytes) for each in header.passes])
+    for table in tables:
+        framing.require_ascending(table, what="reference")
+        if len(table) > header.records:
+            raise FormatError("A pass holds more records than the dataset.")
+        require_no_wildcards(table[:, ID_BYTES:], agreement)
+    return Encodings(
+        header,
+        references=tuple(table[:, :ID_BYTES] for table in tables),
+        filters=tuple(table[:, ID_BYTES:] for table in tables),
+    )
+
+
+def write_references(references: References) -> bytes:
+    """The bytes of `references`; a department runs this. `handles` must be ascending already."""
+    tables = [references.handles]
+    for ids, places in zip(references.references, references.positions, strict=True):
+        rows = np.hstack([ids, places.astype(">u4").view(np.uint8).reshape(-1, POSITION_BYTES)])
+        tables.append(rows[framing.ascending(ids)])
+    return framing.write(REFERENCES_MAGIC, references.header, tables)
+
+
+def parse_references(raw: bytes, agreement: AgreementFile) -> References:
+    """Read `references`; the key issuer runs this on what it has opened.
+
+    Raises:
+        FormatError: the bytes are not as specified.
+        VerificationError: they belong to another agreement, or differ from what it says.
+    """
+    header, body = framing.read_header(raw, REFERENCES_MAGIC, ReferencesHeader)
+    _require_agreed(header, agreement)
+    width = ID_BYTES + POSITION_BYTES
+    shapes = [(header.records, ID_BYTES), *((each.records, width) for each in header.passes)]
+    handles, *tables = framing.read_tables(body, shapes)
+    framing.require_ascending(handles, what="handle")
+    for table in tables:
+        framing.require_ascending(table, what="reference")
+    places = tuple(_positions(table, header.records) for table in tables)
+    return References(header, handles, tuple(table[:, :ID_BYTES] for table in tables), places)
+
+
+def write_submission(encodings: bytes, references: bytes) -> bytes:
+    """Two containers as the one file that a department sends."""
+    parts = [SUBMISSION_MAGIC]
+    for container in (encodings, references):
+        parts += [len(container).to_bytes(8, "big"), container]
+    return b"".join(parts)
+
+
+def containers(file: BinaryIO) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Offset and length of the two containers in a submission file.
+
+    Raises:
+        FormatError: not a submission, another version, truncated, or with bytes after its end.
+    """
+    size = file.seek(0, 2)
+    file.seek(0)
+    if file.read(8) != SUBMISSION_MAGIC:
+        raise FormatError("This is not a submission of a version known here.")
+    windows, start = [], 8
+    for _ in range(2):
+        file.seek(start)
+        length = int.from_bytes(file.read(8), "big")
+        windows.append((start + 8, length))
+        start += 8 + length
+        if start > size:
+            raise FormatError("The submission is truncated.")
+    if start != size:
+        raise FormatError("The submission has bytes after its end.")
+    return windows[0], windows[1]
+
+
+def passes(agreement: AgreementFile) -> tuple[tuple[str, int], ...]:
+    """Name and bytes a record of each pass that the agreement asks for."""
+    return ((CLK_PASS, ID_BYTES + agreement.content.encoding.clk.clk_bits // 8),)
+
+
+def require_no_wildcards(filters: Bytes, agreement: AgreementFile) -> None:
+    """Refuse filters with so many bits set that they are alike to everybody's.
+
+    Args:
+        filters: shape (records, filter bytes).
+        agreement: sets the largest share of bits set.
+
+    Raises:
+        DisclosureError: a filter is above it.
+    """
+    most = agreement.content.privacy.max_popcount_share * 8 * filters.shape[1]
+    if len(filters) and np.bitwise_count(filters).sum(axis=1, dtype=np.int64).max() > most:
+        raise DisclosureError(
+            "An encoding has more bits set than the agreement's privacy.max_popcount_share allows.",
+            hint="Agree fewer bits for the longest features, or a larger clk_bits.",
+        )
+
+
+def _require_agreed(header: DatasetHeader, agreement: AgreementFile) -> None:
+    if header.agreement_sha256 != agreement.sha256:
+        raise VerificationError("The document belongs to another agreement.")
+    dataset = agreement.content.dataset_named(header.dataset)
+    if dataset.party != header.party:
+        raise VerificationError(
+            f"Dataset '{dataset.name}' is not brought by the party that the document names."
+        )
+    if not dataset.expected_rows_min <= header.records <= dataset.expected_rows_max:
+        raise VerificationError(
+            f"Dataset '{dataset.name}' has {header.records} records; the agreement expects "
+            f"{dataset.expected_rows_min} to {dataset.expected_rows_max}.",
+            hint="Check that it is the right extract, or agree a new version with another range.",
+        )
+
+
+def _require_passes(found: tuple[tuple[str, int], ...], agreement: AgreementFile) -> None:
+    if found != passes(agreement):
+        raise VerificationError("The document's passes or record sizes are not those of the agreement.")
+
+
+def _positions(table: Bytes, records: int) -> NDArray[np.int64]:
+    raw = np.ascontiguousarray(table[:, ID_BYTES:])
+    places = raw.view(">u4").reshape(-1).astype(np.int64)
+    if len(places) and places.max() >= records:
+        raise FormatError("A reference points beyond the last handle.")
+    if len(np.unique(places)) != len(places):
+        raise FormatError("Two references of one pass point to one handle.")
+    return places

@@ -1,0 +1,396 @@
+"""The whole protocol on one machine: every party in a folder of its own, every step a real command.
+
+For people who want to see it, and for test files with known truth. Keys are made for the occasion. Nothing is taken
+on trust from the inside: the steps below run the same `pprl` and `coordinator` programs that the parties would, and
+hand over files as they would.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from pprl import errors
+from pprl.agreements.amend import with_keys, with_rehearsal_approvals
+from pprl.crypto.identity import from_key_file
+from pprl.errors import ConfigError, PprlError, UsageError
+from pprl.files.atomic import read_secret_file, write_new
+from pprl.files.tables import open_table
+from pprl.protocol.agreement import AgreementFile, Dataset, parse
+from pprl.scoring import Score, score
+
+Say = Callable[[str], None]
+
+_COORDINATOR_ROLES = ("matcher", "key-issuer")
+
+
+@dataclass(slots=True)
+class Rehearsal:
+    """A rehearsal that is under way.
+
+    Attributes:
+        agreement: the agreement, with keys made for the occasion.
+        data: the table of each dataset.
+        folder: where everything is written.
+        say: tells a person what happens.
+        seconds: time taken so far, by stage.
+    """
+
+    agreement: AgreementFile
+    data: Mapping[str, Path]
+    folder: Path
+    say: Say
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def agreement_path(self) -> Path:
+        """The agreement that every party holds."""
+        return self.folder / "agreement.toml"
+
+    def home(self, party: str) -> Path:
+        """A party's own folder."""
+        return self.folder / "parties" / party
+
+    def key(self, party: str) -> Path:
+        """A party's key file."""
+        return self.home(party) / f"{party}.key"
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage."""
+        started = time.monotonic()
+        yield
+        self.seconds[name] = round(time.monotonic() - started, 3)
+
+
+def rehearse(
+    text: str,
+    data: Mapping[str, Path],
+    *,
+    truth: str | None,
+    folder: Path,
+    today: date,
+    say: Say,
+    keep_data: bool = False,
+) -> dict[str, Any]:
+    """Run the whole protocol on test files, and leave everything that each party would hold in `folder`.
+
+    Args:
+        text: the agreement; keys and approvals are put in for the occasion.
+        data: the table of each dataset of the agreement.
+        truth: a column of every table that names the person, used for scoring alone; never encoded.
+        folder: a folder that does not exist, or is empty.
+        today: the day.
+        say: tells a person what happens.
+        keep_data: whether to copy the tables to `folder`/data, for generated ones.
+
+    Returns:
+        The report, as written to `report.json`.
+
+    Raises:
+        PprlError: whatever the refusing party's command raised; `folder` is then as it was.
+    """
+    started = time.monotonic()
+    agreement = parse(text.encode(), where="The agreement")
+    _require_all_data(agreement, data, truth)
+    with _new_folder(folder):
+        run = Rehearsal(agreement, _kept(data, folder) if keep_data else data, folder, say)
+        make_keys(run, text, today)
+        make_secret(run)
+        encode(run)
+        match_and_issue(run)
+        open_results(run)
+        report = _report(run, truth, started)
+        write_new(folder / "report.json", (json.dumps(report, indent=2) + "\n").encode())
+    return report
+
+
+def make_keys(run: Rehearsal, text: str, today: date) -> None:
+    """Every party makes an identity; the agreement gets their public keys."""
+    with run.stage("keys"):
+        parties = [party for party in run.agreement.content.party if party.roles != ("auditor",)]
+        run.say(f"{len(parties)} parties each make a key, and put the public half into the agreement.")
+        _together(
+            lambda party: _run(
+                _program(party.roles), "identity", "create", party.id, "-o", run.home(party.id)
+            ),
+            parties,
+        )
+        keys = {
+            party.id: from_key_file(read_secret_file(run.key(party.id)), where=party.id).public
+            for party in parties
+        }
+        filled_in = with_rehearsal_approvals(with_keys(text, keys), today=today).encode()
+        write_new(run.agreement_path, filled_in)
+        run.agreement = parse(filled_in, where="agreement.toml")
+        run.say(f"Agreement {run.agreement.sha256[:16]}...: everything below is bound to it.")
+
+
+def make_secret(run: Rehearsal) -> None:
+    """One department makes the linkage secret and seals it to the others; the coordinator never has it."""
+    with run.stage("secret"):
+        first, *others = [party.id for party in run.agreement.content.party if "department" in party.roles]
+        run.say(f"{first} makes the linkage secret and seals it to {', '.join(others)}.")
+        sent = run.home(first) / "sent"
+        _run("pprl", "secret", "create", "-a", run.agreement_path, "-k", run.key(first), "-o", sent)
+        _together(
+            lambda party: _run(
+                "pprl", "secret", "accept", sent / f"secret-for-{party}.sealed", "-a", run.agreement_path,
+                "-k", run.key(party),
+            ),
+            others,
+        )  # fmt: skip
+
+
+def encode(run: Rehearsal) -> None:
+    """Each department encodes its datasets at home."""
+    with run.stage("encode"):
+        _together(lambda dataset: _encode(run, dataset), run.agreement.content.dataset)
+
+
+def match_and_issue(run: Rehearsal) -> None:
+    """The coordinator's two roles receive, match, issue and release."""
+    matcher, issuer = (run.agreement.content.party_with(role).id for role in _COORDINATOR_ROLES)
+    submissions = [_submission(run, dataset) for dataset in run.agreement.content.dataset]
+    with run.stage("receive"):
+        for party, role in {matcher: "matcher", issuer: "issuer" if issuer != matcher else "both"}.items():
+            _run("coordinator", "init", "--role", role, "-k", run.key(party), "--store", _store(run, party))
+            _run("coordinator", "agreement", "register", run.agreement_path, "--store", _store(run, party))
+            _run("coordinator", "receive", *submissions, "--store", _store(run, party))
+            run.say(
+                f"{party} verifies {len(submissions)} submissions; it can open only what is sealed to it."
+            )
+    if matcher == issuer:
+        with run.stage("match"):
+            run.say(f"{matcher} compares encodings and issues linkage keys.")
+            _run("coordinator", "link", "--store", _store(run, matcher))
+    else:
+        with run.stage("match"):
+            run.say(f"{matcher} compares encodings. It sees no names, no record ids and no keys.")
+            sealed = run.home(matcher) / "pairs.sealed"
+            _run("coordinator", "match", "--store", _store(run, matcher), "-o", sealed)
+            _run("coordinator", "receive", sealed, "--store", _store(run, issuer))
+        with run.stage("issue"):
+            run.say(f"{issuer} decides and gives every record a linkage key. It sees no encodings.")
+            _run("coordinator", "issue", "--store", _store(run, issuer))
+    with run.stage("release"):
+        _run("coordinator", "release", "--store", _store(run, issuer), "-o", run.folder / "results")
+
+
+def open_results(run: Rehearsal) -> None:
+    """Each department opens its linkage keys; the research environment opens the crosswalk."""
+    results, keys = run.folder / "results", run.folder / "keys"
+    keys.mkdir()
+    with run.stage("open"):
+        run.say("Each department opens the linkage keys of its own records.")
+        _together(
+            lambda dataset: _run(
+                "pprl", "keys", "open", results / f"{dataset.name}.linkage-keys", "-a", run.agreement_path,
+                "-k", run.key(dataset.party), "--map", _home_map(run, dataset), "-o", keys / f"{dataset.name}.csv",
+            ),
+            run.agreement.content.dataset,
+        )  # fmt: skip
+        research = run.agreement.content.release.crosswalk_to
+        if research is not None:
+            run.say(f"{research} opens the crosswalk between departments' keys.")
+            _run(
+                "pprl", "crosswalk", "open", results / "crosswalk", "-a", run.agreement_path,
+                "-k", run.key(research), "-o", run.folder / "crosswalk.csv",
+            )  # fmt: skip
+
+
+def _kept(data: Mapping[str, Path], folder: Path) -> dict[str, Path]:
+    (folder / "data").mkdir()
+    return {name: Path(shutil.copy(path, folder / "data")) for name, path in data.items()}
+
+
+def _require_all_data(agreement: AgreementFile, data: Mapping[str, Path], truth: str | None) -> None:
+    names = [dataset.name for dataset in agreement.content.dataset]
+    if sorted(data) != sorted(names):
+        raise UsageError(
+            "Give the data of each dataset of the agreement, once.", hint=f"--data for: {', '.join(names)}."
+        )
+    for dataset in agreement.content.dataset:
+        if truth in dataset.columns.values():
+            raise ConfigError(f"The truth column is one of the columns that '{dataset.name}' encodes.")
+        open_table(data[dataset.name], needed=[*dataset.columns.values(), *([truth] if truth else [])])
+
+
+@contextmanager
+def _new_folder(folder: Path) -> Iterator[None]:
+    """A folder that is there afterwards if all went well, and as it was before if not."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} exists and is not an empty folder.", hint="Name another one.")
+    existed = folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder)
+        if existed:
+            folder.mkdir()
+        raise
+
+
+def _encode(run: Rehearsal, dataset: Dataset) -> None:
+    made = _run(
+        "pprl", "encode", run.data[dataset.name], "-a", run.agreement_path, "-k", run.key(dataset.party),
+        "--dataset", dataset.name, "-o", _submission(run, dataset), "--map", _home_map(run, dataset), "--json",
+    )  # fmt: skip
+    report = json.loads(made)
+    run.say(
+        f"{dataset.party} encodes {dataset.name}: {report['records']:,} records; "
+        f"{report['values_that_break_a_rule']:,} values broke a rule."
+    )
+
+
+def _submission(run: Rehearsal, dataset: Dataset) -> Path:
+    return run.home(dataset.party) / f"{dataset.name}.submission"
+
+
+def _home_map(run: Rehearsal, dataset: Dataset) -> Path:
+    return run.home(dataset.party) / f"{dataset.name}.home-map.csv"
+
+
+def _store(run: Rehearsal, party: str) -> Path:
+    return run.home(party) / "store"
+
+
+def _program(roles: Sequence[str]) -> str:
+    return "coordinator" if set(roles) & set(_COORDINATOR_ROLES) else "pprl"
+
+
+def _together(work: Callable[[Any], Any], items: Sequence[Any]) -> None:
+    """Do the same for several parties at once: the work is in their processes."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(work, items))
+
+
+def _run(program: str, *arguments: str | Path) -> str:
+    """Run a party's command; gives its stdout.
+
+    Raises:
+        PprlError: what the command itself raised, by its exit status.
+    """
+    command = [sys.executable, "-m", program, *map(str, arguments)]
+    done = subprocess.run(  # noqa: S603 - our own programs
+        command, capture_output=True, text=True, check=False, env={**os.environ, "PPRL_ERRORS": "json"}
+    )
+    if done.returncode == 0:
+        return done.stdout
+    raise _error_of(f"{program} {arguments[0]}", done)
+
+
+def _error_of(step: str, done: subprocess.CompletedProcess[str]) -> PprlError:
+    try:
+        told = json.loads(done.stderr.strip().splitlines()[-1])["error"]
+    except (ValueError, IndexError, KeyError, TypeError):
+        return PprlError(f"'{step}' failed with exit status {done.returncode}.", hint=done.stderr.strip())
+    findings = tuple(errors.Finding(**finding) for finding in told["findings"])
+    kind = errors.BY_CODE.get(told["code"], PprlError)
+    return kind(f"{step}: {told['message']}", hint=told["hint"], findings=findings)
+
+
+def _report(run: Rehearsal, truth: str | None, started: float) -> dict[str, Any]:
+    issuer = run.agreement.content.party_with("key-issuer").id
+    told: dict[str, Any] = json.loads(_run("coordinator", "issue", "--store", _store(run, issuer), "--json"))
+    for internal in ("results", "seconds"):
+        told.pop(internal)
+    if truth is not None:
+        told |= _scored(run, truth)
+    run.seconds["total"] = round(time.monotonic() - started, 3)
+    return {
+        **told,
+        "seconds": run.seconds,
+        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024,
+    }
+
+
+def _scored(run: Rehearsal, truth: str) -> dict[str, float | None]:
+    if run.agreement.content.release.crosswalk_to is None:
+        return {"precision": None, "recall": None, "f1": None}
+    people = _people(run.folder / "crosswalk.csv")
+    found, known = [], []
+    for dataset in run.agreement.content.dataset:
+        truths = _truths(run.data[dataset.name], dataset, truth)
+        with (run.folder / "keys" / f"{dataset.name}.csv").open(newline="") as file:
+            rows = [(row["record_id"], row["linkage_key"]) for row in csv.DictReader(file)]
+        found.append([people.get(key, key) for _, key in rows])
+        known.append(
+            [truths[record_id] or f"nobody else {dataset.name} {record_id}" for record_id, _ in rows]
+        )
+    duplicates = [dataset.may_have_duplicates for dataset in run.agreement.content.dataset]
+    scored: Score = score(found, known, duplicates)
+    return {"precision": scored.precision, "recall": scored.recall, "f1": scored.f1}
+
+
+def _people(crosswalk: Path) -> dict[str, str]:
+    """The person of each linkage key that is in the crosswalk."""
+    with crosswalk.open(newline="") as file:
+        rows = csv.reader(file)
+        next(rows)
+        return {key: person for person, *keys in rows for key in keys if key}
+
+
+def _truths(path: Path, dataset: Dataset, truth: str) -> dict[str, str]:
+    table = open_table(path, needed=[truth])
+    columns = [truth, *([dataset.record_id_column] if dataset.record_id_column else [])]
+    found = {}
+    for batch in table.batches(columns):
+        people = batch.columns[truth]
+        ids = (
+            batch.columns[dataset.record_id_column]
+            if dataset.record_id_column
+            else [str(batch.first_row + offset) for offset in range(len(people))]
+        )
+        found.update(zip(ids, people, strict=True))
+    return found
+
+
+def summary(report: Mapping[str, Any], folder: Path) -> str:
+    """The report in words that need no statistician."""
+    records = report["records"]
+    lines = [
+        "",
+        "What happened",
+        f"  {sum(records.values()):,} records of {len(records)} datasets were linked without anybody seeing a name.",
+        f"  {report['linked_people']:,} people were found in more than one dataset.",
+        "  Every record got a linkage key, matched or not: no department can tell which of its people matched.",
+        "",
+        "How good the links are",
+        _quality_line(
+            "Links that are right", report.get("precision"), report["estimated_precision"]["value"]
+        ),
+        _quality_line("Links that were found", report.get("recall"), report["estimated_recall"]["value"]),
+    ]
+    if report.get("f1") is not None:
+        lines.append(f"  F1 (both together): {report['f1']:.4f}")
+    lines += [
+        "",
+        "What it took",
+        f"  {report['seconds']['total']:.0f} seconds; at most {report['peak_memory_bytes'] / 1e6:,.0f} MB in one process.",
+        "",
+        f"Look around in {folder}: parties/ holds what each party holds, keys/ and crosswalk.csv the results.",
+    ]
+    return "\n".join(lines)
+
+
+def _quality_line(what: str, true: float | None, estimated: float | None) -> str:
+    parts = [
+        f"{true:.2%} in truth" if true is not None else "",
+        f"estimated without the truth as {estimated:.2%}" if estimated is not None else "",
+    ]
+    return f"  {what}: {', '.join(part for part in parts if part) or 'not known'}"
