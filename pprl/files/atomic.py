@@ -1,0 +1,290 @@
+"""Writing files whole or not at all, and reading small ones with plain words where that fails.
+
+What is being written stays under a name that starts with `.pprl-`, beside its target and closed to other users,
+until it is complete and on the disk; then it gets its name in one step. A failure of any kind takes the
+unfinished file away. Only a killed process or a power cut leaves one behind, never under the target's name.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from pprl.errors import KeyFileError, UsageError
+
+MOST_SECRET_BYTES = 1_000_000
+
+_UNFINISHED = ".pprl-"
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NO_HARD_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+
+
+@contextmanager
+def new_file(path: Path, *, force: bool = False, mode: int = 0o644) -> Iterator[BinaryIO]:
+    """Write a file that appears whole when the block ends well, and not at all when it fails.
+
+    Args:
+        path: where it will be.
+        force: True lets it take the place of an existing file.
+        mode: its permissions in the end, whatever the umask; until then it is closed to other users.
+
+    Raises:
+        UsageError: the file exists and `force` is not set, which is looked at before the block and again after
+            it; its directory is missing or can't be written to; there is no room.
+    """
+    _check_file_target(path, force=force)
+    with _plain_words(path):
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_UNFINISHED)
+    try:
+        with _plain_words(path, only_room=True), os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fchmod(descriptor, mode)
+            os.fsync(descriptor)
+        with _plain_words(path):
+            _give_name(Path(name), path, force=force)
+        _sync_directory(path.parent)
+    finally:
+        # Also after success: a hard link leaves the first name in place.
+        with suppress(OSError):
+            Path(name).unlink()
+
+
+def write_new(path: Path, data: bytes, *, force: bool = False, mode: int = 0o644) -> None:
+    """Write bytes as `new_file` does, and raise what it raises."""
+    with new_file(path, force=force, mode=mode) as file:
+        file.write(data)
+
+
+@contextmanager
+def new_directory(path: Path, *, force: bool = False, mode: int = 0o755) -> Iterator[Path]:
+    """Write several files that appear together when the block ends well, and not at all when it fails.
+
+    Into a directory that exists already, files are moved one by one at the end, so that nothing is ever
+    deleted which the block didn't write.
+
+    Args:
+        path: where the directory will be; it may exist if it is empty.
+        force: True lets files take the place of those with their names; others stay as they are.
+        mode: permissions of the new directory; until then it is closed to other users.
+
+    Yields:
+        The directory to write to; paths in it change when the block ends.
+
+    Raises:
+        UsageError: as `new_file`, or the directory is not empty and `force` is not set.
+    """
+    exists = _check_directory_target(path, force=force)
+    with _plain_words(path):
+        unfinished = Path(tempfile.mkdtemp(dir=path if exists else path.parent, prefix=_UNFINISHED))
+    try:
+        with _plain_words(path, only_room=True):
+            yield unfinished
+        with _plain_words(path):
+            _sync_tree(unfinished)
+            if exists:
+                _move_in(unfinished, path, force=force)
+            else:
+                unfinished.chmod(mode)
+                unfinished.rename(path)
+        _sync_directory(path.parent)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def read_file(path: Path, *, what: str, limit: int | None = None) -> bytes:
+    """Read a small file that the user named.
+
+    Args:
+        path: the file.
+        what: what it should be, as the subject of a sentence: "The agreement".
+        limit: most bytes that it may have.
+
+    Raises:
+        UsageError: it is missing, a directory, closed to the user, or larger than `limit`.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read() if limit is None else file.read(limit + 1)
+    except OSError as error:
+        raise UsageError(f"{what} {path} can't be read: {_reason(error)}.", hint="Check the path.") from None
+    if limit is not None and len(data) > limit:
+        raise UsageError(
+            f"{what} {path} has more than {limit:,} bytes.", hint="Check that it is the right file."
+        )
+    return data
+
+
+def read_secret_file(path: Path) -> bytes:
+    """Read a key or secret, if nobody but its owner could have.
+
+    A symbolic link is followed, since secret stores and mounts hand keys out that way; what counts is who may
+    read the file at its end, asked of the opened file, which can't be swapped in between.
+
+    Raises:
+        KeyFileError: it is missing, not a regular file, empty, far too large, or open to others.
+    """
+    try:
+        # A pipe would make a plain open wait for ever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise KeyFileError(
+            f"The key file {path} can't be read: {_reason(error)}.", hint="Check the path."
+        ) from None
+    with os.fdopen(descriptor, "rb") as file:
+        _check_secret(path, os.fstat(descriptor))
+        return file.read()
+
+
+def _check_secret(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise KeyFileError(f"{path} is not a regular file.", hint="Name the key file itself.")
+    if status.st_mode & 0o077:
+        raise KeyFileError(
+            f"The key file {path} is open to other users of this machine.",
+            hint=f"Run 'chmod 600 {path}'; if anyone else may have read it, make a new key.",
+        )
+    if not 0 < status.st_size <= MOST_SECRET_BYTES:
+        raise KeyFileError(f"{path} has {status.st_size:,} bytes: it is no key file.", hint="Check the path.")
+
+
+def _check_parent(path: Path) -> None:
+    if not path.parent.is_dir():
+        raise UsageError(f"There is no directory {path.parent}.", hint="Make it first, or choose another.")
+
+
+def _check_file_target(path: Path, *, force: bool) -> None:
+    _check_parent(path)
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} exists and is not a regular file.", hint="Choose another name.")
+    if not force and os.path.lexists(path):
+        raise _exists(path)
+
+
+def _check_directory_target(path: Path, *, force: bool) -> bool:
+    """Tell whether the directory exists already."""
+    if not os.path.lexists(path):
+        _check_parent(path)
+        return False
+    if not path.is_dir():
+        raise UsageError(f"{path} exists and is not a directory.", hint="Choose another name.")
+    with _plain_words(path):
+        empty = not any(path.iterdir())
+    if not empty and not force:
+        raise UsageError(
+            f"The directory {path} is not empty.",
+            hint="Choose another, or add --force to replace the files in it that have the same names.",
+        )
+    return True
+
+
+def _exists(path: Path) -> UsageError:
+    return UsageError(f"{path} exists already.", hint="Choose another name, or add --force to replace it.")
+
+
+def _give_name(unfinished: Path, path: Path, *, force: bool) -> None:
+    """Put a finished file in its place, never in another's unless `force`."""
+    if force:
+        unfinished.replace(path)
+        return
+    try:
+        os.link(unfinished, path)
+    except FileExistsError:
+        raise _exists(path) from None
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        _give_name_without_links(unfinished, path)
+
+
+def _give_name_without_links(unfinished: Path, path: Path) -> None:
+    """On disks that know no hard links: claim the name with an empty file, then replace that."""
+    try:
+        path.touch(mode=0o600, exist_ok=False)
+    except FileExistsError:
+        raise _exists(path) from None
+    try:
+        unfinished.replace(path)
+    except BaseException:
+        path.unlink()
+        raise
+
+
+def _move_in(unfinished: Path, path: Path, *, force: bool) -> None:
+    """Move all files of one directory into another; if that fails, take the new ones away again."""
+    moves = [(source, path / source.relative_to(unfinished)) for source in sorted(unfinished.rglob("*"))]
+    for source, target in moves:
+        both = source.is_dir() and target.is_dir()
+        replaces = force and source.is_file() and target.is_file()
+        if os.path.lexists(target) and not both and not replaces:
+            raise _exists(target)
+    placed: list[Path] = []
+    try:
+        for source, target in moves:
+            new = not os.path.lexists(target)
+            _move(source, target, force=force)
+            placed += [target] if new else []
+    except BaseException:
+        _take_away(placed)
+        raise
+
+
+def _move(source: Path, target: Path, *, force: bool) -> None:
+    if source.is_dir():
+        target.mkdir(exist_ok=True)
+    else:
+        _give_name(source, target, force=force)
+
+
+def _take_away(placed: list[Path]) -> None:
+    for target in reversed(placed):
+        with suppress(OSError):
+            target.rmdir() if target.is_dir() else target.unlink()
+
+
+def _sync_tree(directory: Path) -> None:
+    for file in directory.rglob("*"):
+        if file.is_file():
+            with file.open("rb") as opened:
+                os.fsync(opened.fileno())
+        else:
+            _sync_directory(file)
+    _sync_directory(directory)
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make names durable. Some network disks can't; what they hold is whole all the same."""
+    with suppress(OSError):
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def _plain_words(path: Path, *, only_room: bool = False) -> Iterator[None]:
+    """Turn the operating system's errors into words; only those for want of room, around others' code."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise UsageError(
+                f"There is no room to write {path}.", hint="Free some, or choose another disk."
+            ) from None
+        if only_room:
+            raise
+        raise UsageError(
+            f"{path} can't be written: {_reason(error)}.", hint="Check the path and its permissions."
+        ) from None
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or "unknown fault").lower()
