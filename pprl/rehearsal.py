@@ -381,7 +381,8 @@ def summary(report: Mapping[str, Any], folder: Path) -> str:
     lines += [
         "",
         "What it took",
-        f"  {report['seconds']['total']:.0f} seconds; at most {report['peak_memory_bytes'] / 1e6:,.0f} MB in one process.",
+        f"  {report['seconds']['total']:.0f} seconds; "
+        f"at most {report['peak_memory_bytes'] / 1e6:,.0f} MB in one process.",
         "",
         f"Look around in {folder}: parties/ holds what each party holds, keys/ and crosswalk.csv the results.",
     ]

@@ -51,7 +51,7 @@ def new(
 
     tables = {name: open_table(path) for name, path in by_name(datasets).items()}
     sketches = [DatasetSketch(name, source.header, count_rows(source)) for name, source in tables.items()]
-    text = draft(sketches, project=project, title=title, today=today(), duplicates=duplicates)
+    text = draft(sketches, project_id=project, title=title, today=today(), duplicates=duplicates)
     write_new(out, text.encode(), force=force)
     talk(f"{out} is a draft. Read it; then run 'pprl agreement check {out}'.")
 

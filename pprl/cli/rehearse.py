@@ -58,7 +58,7 @@ def rehearse(
     Example:
       pprl agreement new --dataset a=a.csv --dataset b=b.csv -o draft.toml
       pprl rehearse draft.toml --data a=a.csv --data b=b.csv --truth person_id --out rehearsal
-    """
+    """  # noqa: D301 - \b is the character that keeps click from filling the example
     from pprl.files.atomic import read_file
     from pprl.protocol.agreement import MAX_AGREEMENT_BYTES, parse
     from pprl.rehearsal import rehearse as run_rehearsal

@@ -1,0 +1,56 @@
+# Everything a developer does, in one word each. `make demo` and `make test` set up what they need.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+
+.PHONY: demo test test-all lint format bench lock wheelhouse clean
+
+demo: $(VENV)/runtime
+	$(BIN)/pprl demo
+
+test: $(VENV)/dev
+	$(BIN)/python -m pytest
+
+test-all: $(VENV)/dev
+	$(BIN)/python -m pytest -m "slow or not slow" --cov --cov-report=term:skip-covered
+
+lint: $(VENV)/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/dev
+	$(BIN)/python -m tests.bench
+
+# The locks hold hashes and no address, so that any mirror or folder of wheels can serve them.
+lock: $(VENV)/dev
+	$(BIN)/python -m pip install --quiet "uv>=0.8"
+	$(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --quiet --no-header -o locks/runtime.txt
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --python-version 3.11 --quiet --no-header -o locks/dev.txt
+
+# For closed networks: carry the folder over, then install from it alone (see README).
+wheelhouse: $(VENV)/runtime
+	$(BIN)/python -m pip wheel --require-hashes -r locks/runtime.txt -w wheelhouse
+	$(BIN)/python -m pip wheel --no-deps . -w wheelhouse
+
+clean:
+	rm -rf $(VENV) dist build wheelhouse
+
+$(VENV)/runtime: locks/runtime.txt pyproject.toml
+	$(PYTHON) tools/preflight.py
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r locks/runtime.txt
+	$(BIN)/python -m pip install --quiet --no-deps -e .
+	@touch $@
+
+$(VENV)/dev: locks/dev.txt pyproject.toml
+	$(PYTHON) tools/preflight.py
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r locks/dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps -e .
+	@touch $@ $(VENV)/runtime
