@@ -1,0 +1,36 @@
+"""docs/formats/envelope.md says what the code does."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+from pprl.crypto import identity
+from pprl.crypto.container import open_container
+from pprl.protocol import canonical, envelope
+from pprl.protocol.envelope import Binding
+
+DOCUMENT = (Path(__file__).parents[3] / "docs/formats/envelope.md").read_text("utf-8")
+
+
+def test_the_table_of_the_binding_is_complete_and_in_order() -> None:
+    table = DOCUMENT.split("### Binding")[1].split("The **binding digest**")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == [field.name for field in fields(Binding)]
+
+
+def test_constants_stand_in_the_document() -> None:
+    words = [envelope.MAGIC.decode(), envelope.PAYLOAD_TYPE, envelope.STATEMENT_TYPE, envelope.PREDICATE_TYPE]
+    words += [envelope.SUITE, identity.SIGNATURE_CONTEXT.decode(), identity.KEY_FILE_FORMAT]
+    numbers = [envelope.MAX_HEADER_BYTES, envelope.ML_DSA_65_SIGNATURE_BYTES, envelope.WRAPPED_KEY_BYTES]
+    numbers += [identity.MAX_KEY_FILE_BYTES]
+    words += [f"{number:,}" for number in numbers]
+    words += [f"At most {canonical.DEEPEST} arrays", f"DSSEv1 {len(envelope.PAYLOAD_TYPE)} "]
+    assert [word for word in words if word not in DOCUMENT] == []
+
+
+def test_the_checks_have_the_same_numbers() -> None:
+    listed = DOCUMENT.split("## What a receiver checks")[1].split("Content is decrypted")[0]
+    in_document = [int(number) for number in re.findall(r"^(\d+)\. ", listed, re.MULTILINE)]
+    in_code = [int(n) for n in re.findall(r"^    (\d+)\. ", open_container.__doc__ or "", re.MULTILINE)]
+    assert in_document == in_code == list(range(1, 16))
