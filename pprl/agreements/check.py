@@ -1,0 +1,276 @@
+"""Everything there is to say against an agreement at once: problems, what is left to do, and warnings.
+
+A problem refuses every run and rehearsal. What is left to do refuses a run alone. A warning refuses
+nothing: it says what a choice costs, with a figure where one was measured.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date
+from itertools import combinations
+from typing import Any, Literal, get_args
+
+from pprl.agreements.draft import TO_BE_COMPLETED
+from pprl.agreements.measured import FIXED_THRESHOLD, FOLDED, ONE_OFFICE, PLAIN_CLK
+from pprl.errors import ConfigError, Finding
+from pprl.protocol.agreement import Agreement, Dataset, not_filled_in, out_of_time, parse
+from pprl.protocol.toml_lines import KeyPath, dotted, key_lines, line_of
+
+Level = Literal["problem", "to do", "warning"]
+
+WIDE_RANGE = 10
+LONG_RETENTION_DAYS = 180
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A finding with its weight.
+
+    Attributes:
+        level: `problem`, `to do` or `warning`.
+        finding: what and where.
+    """
+
+    level: Level
+    finding: Finding
+
+    def __str__(self) -> str:
+        """One line, the level first."""
+        return f"{self.level}: {self.finding}"
+
+
+def check(raw: bytes, *, where: str, today: date) -> tuple[Remark, ...]:
+    """Judge an agreement's file. Anybody runs it, before approving and before each step.
+
+    Args:
+        raw: the file's bytes.
+        where: how messages name the file.
+        today: the day of the check.
+
+    Returns:
+        Remarks: problems first, then what is left to do, then warnings, each in the order of the file.
+        If the file is not an agreement, only the problems that make it none.
+    """
+    try:
+        agreement = parse(raw, where=where).content
+    except ConfigError as error:
+        findings = error.findings or (Finding(error.message, error.hint),)
+        return tuple(Remark("problem", finding) for finding in findings)
+    lines = key_lines(raw.decode())
+    remarks = [
+        *(Remark("problem", finding) for finding in out_of_time(agreement, today=today)),
+        *(Remark("to do", finding) for finding in not_filled_in(agreement)),
+        *(Remark("to do", finding) for finding in open_ends(agreement)),
+        *(Remark("warning", finding) for finding in warnings(agreement)),
+    ]
+    located = (replace(remark, finding=_with_line(remark.finding, lines)) for remark in remarks)
+    return tuple(sorted(located, key=lambda remark: (_ORDER[remark.level], remark.finding.line or math.inf)))
+
+
+def open_ends(agreement: Agreement) -> Iterator[Finding]:
+    """What a draft left for people to write. It refuses nothing: whoever approves must not approve it so.
+
+    Args:
+        agreement: a parsed agreement.
+
+    Yields:
+        Findings: placeholders and example addresses.
+    """
+    for path, text in _texts(agreement.model_dump()):
+        if text.casefold().startswith(TO_BE_COMPLETED.casefold()):
+            yield Finding("still to be completed", column=dotted(path))
+        elif path[-1] == "contact" and text.casefold().endswith(".example"):
+            yield Finding("an example address", "give a real one", column=dotted(path))
+
+
+def warnings(agreement: Agreement) -> Iterator[Finding]:
+    """What an agreement's choices cost. Whoever approves should have read these.
+
+    Args:
+        agreement: a parsed agreement.
+
+    Yields:
+        Findings; those with a figure tell a measured one.
+    """
+    for warn in _WARNINGS:
+        yield from warn(agreement)
+
+
+def remarks_text(remarks: tuple[Remark, ...]) -> str:
+    """Remarks for people: a heading for each level, then a line each."""
+    if not remarks:
+        return "No problems, nothing left to do, no warnings.\n"
+    parts = []
+    for level in get_args(Level):
+        mine = [f"  {remark.finding}" for remark in remarks if remark.level == level]
+        if mine:
+            parts.append("\n".join([f"{_HEADINGS[level]} ({len(mine)}):", *mine]))
+    return "\n\n".join(parts) + "\n"
+
+
+_ORDER = {level: place for place, level in enumerate(get_args(Level))}
+_HEADINGS = {
+    "problem": "Problems: nothing runs until they are mended",
+    "to do": "To do: only a rehearsal runs until then",
+    "warning": "Warnings: allowed, at a cost",
+}
+
+
+def _with_line(finding: Finding, lines: dict[KeyPath, int]) -> Finding:
+    parts = re.findall(r"[^.\[\]]+|\[\d+\]", finding.column)
+    path = tuple(int(part[1:-1]) if part.startswith("[") else part for part in parts)
+    return replace(finding, line=line_of(path, lines))
+
+
+def _texts(tree: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
+    if isinstance(tree, str):
+        yield path, tree
+    elif isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from _texts(value, (*path, key))
+    elif isinstance(tree, tuple):
+        for index, value in enumerate(tree):
+            yield from _texts(value, (*path, index))
+
+
+def _roles(agreement: Agreement) -> Iterator[Finding]:
+    for index, party in enumerate(agreement.party):
+        held = [role for role in party.roles if role in ("matcher", "key-issuer")]
+        if len(held) == 2:
+            yield Finding(
+                f"'{party.id}' is both matcher and key issuer: {ONE_OFFICE}",
+                "give the roles to two offices if you can",
+                column=f"party[{index}].roles",
+            )
+        if held and "research" in party.roles:
+            yield Finding(
+                f"'{party.id}' gets the crosswalk and is also {' and '.join(held)}: it learns more than either",
+                "keep research apart from the coordinator if you can",
+                column=f"party[{index}].roles",
+            )
+
+
+def _scheme(agreement: Agreement) -> Iterator[Finding]:
+    if agreement.encoding.clk.xor_folds < 3:
+        yield Finding(
+            f"record-level encodings can be attacked: {PLAIN_CLK}; {FOLDED}",
+            "let the matcher hold no list of the people, and keep encodings for days, not months",
+            column="encoding.scheme",
+        )
+
+
+def _identifiers(agreement: Agreement) -> Iterator[Finding]:
+    if len(agreement.identifier) < 3:
+        yield Finding("fewer than 3 identifiers rarely tell people apart", column="identifier")
+    for index, identifier in enumerate(agreement.identifier):
+        having = [dataset for dataset in agreement.dataset if identifier.name in dataset.columns]
+        if len(having) == 1 and not having[0].may_have_duplicates:
+            yield Finding(
+                f"only '{having[0].name}' has '{identifier.name}': there is nothing to compare it with",
+                "take it out",
+                column=f"identifier[{index}]",
+            )
+        elif len(having) == 1:
+            yield Finding(
+                f"only '{having[0].name}' has '{identifier.name}': it makes its encodings unlike the others'",
+                "take it out, unless its own duplicates matter more",
+                column=f"identifier[{index}]",
+            )
+
+
+def _datasets(agreement: Agreement) -> Iterator[Finding]:
+    for index, dataset in enumerate(agreement.dataset):
+        yield from _row_range(dataset, f"dataset[{index}]")
+    least = max(2, agreement.encoding.min_identifiers)
+    for (_, one), (index, other) in combinations(enumerate(agreement.dataset), 2):
+        common = set(one.columns) & set(other.columns)
+        if len(common) < least:
+            yield Finding(
+                f"'{one.name}' and '{other.name}' have {len(common)} identifiers in common, fewer than {least}",
+                column=f"dataset[{index}].columns",
+            )
+
+
+def _row_range(dataset: Dataset, path: str) -> Iterator[Finding]:
+    if dataset.expected_rows_max > WIDE_RANGE * dataset.expected_rows_min:
+        yield Finding(
+            f"the range is wider than 1 to {WIDE_RANGE}: it hardly refuses a file made to test for single people",
+            "narrow it to what is expected",
+            column=f"{path}.expected_rows_max",
+        )
+    if dataset.expected_rows_min < 100:
+        yield Finding("so few rows could test for single people", column=f"{path}.expected_rows_min")
+
+
+def _linkage(agreement: Agreement) -> Iterator[Finding]:
+    if agreement.linkage.target_precision < 0.95:
+        wrong = 1 / (1 - agreement.linkage.target_precision)
+        yield Finding(f"one link in {wrong:.0f} may be wrong", column="linkage.target_precision")
+    if agreement.linkage.threshold != "estimated":
+        yield Finding(f"a fixed threshold: {FIXED_THRESHOLD}", 'put "estimated"', column="linkage.threshold")
+
+
+def _fill(agreement: Agreement) -> Iterator[Finding]:
+    clk, most = agreement.encoding.clk, agreement.privacy.max_popcount_share
+    bits = [feature.bits_per_feature for feature in clk.features if feature.bits_per_feature is not None]
+    if clk.xor_folds or len(bits) < len(clk.features):
+        return
+    share = 1 - math.exp(-sum(bits) / clk.clk_bits)
+    if share > most - 0.05:
+        yield Finding(
+            f"a complete record sets about {share:.0%} of its bits: many would be refused",
+            "lower the features' bits, or raise clk_bits",
+            column="privacy.max_popcount_share",
+        )
+
+
+def _release(agreement: Agreement) -> Iterator[Finding]:
+    release = agreement.release
+    if release.linkage_keys == "per-person" and any(each.may_have_duplicates for each in agreement.dataset):
+        yield Finding(
+            "a department learns which of its own records were linked, and now and then that another department's "
+            "record joined them",
+            'put "per-record" if it need not know',
+            column="release.linkage_keys",
+        )
+    if release.min_linked_people < 10:
+        yield Finding(
+            "so small a result says much about each person in it", column="release.min_linked_people"
+        )
+    if release.small_number_limit < 5:
+        yield Finding("so small a count may be about one person", column="release.small_number_limit")
+
+
+def _times(agreement: Agreement) -> Iterator[Finding]:
+    if agreement.dpia.expires < agreement.project.valid_until:
+        yield Finding("the DPIA expires before the agreement does", column="dpia.expires")
+    for name in ("encodings_days", "references_days", "pairs_days"):
+        if getattr(agreement.retention, name) > LONG_RETENTION_DAYS:
+            yield Finding("long for something that is needed for one run", column=f"retention.{name}")
+
+
+def _approvals(agreement: Agreement) -> Iterator[Finding]:
+    party_of: dict[str, str] = {}
+    for index, approval in enumerate(agreement.approval):
+        if party_of.setdefault(approval.officer.casefold(), approval.party) != approval.party:
+            yield Finding(
+                "one officer approves for two parties: nobody then checks the other",
+                column=f"approval[{index}].officer",
+            )
+
+
+_WARNINGS: tuple[Callable[[Agreement], Iterator[Finding]], ...] = (
+    _roles,
+    _scheme,
+    _identifiers,
+    _datasets,
+    _linkage,
+    _fill,
+    _release,
+    _times,
+    _approvals,
+)

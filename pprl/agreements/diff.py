@@ -1,0 +1,274 @@
+"""What a new version of an agreement changes, field by field, and which changes cost privacy or widen a purpose.
+
+Parties, datasets, identifiers, features and approvals are matched by their names, never by their place.
+Comments, layout and order don't count, but for the order of the features, which decides their keys.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pprl.agreements.measured import ONE_OFFICE
+from pprl.errors import Finding
+from pprl.protocol.agreement import Agreement, AgreementFile
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference.
+
+    Attributes:
+        path: where, with names in brackets: `dataset[court].expected_rows_max`.
+        old: what was there; None if nothing.
+        new: what is there now; None if nothing.
+        weakens: how it weakens privacy or widens the purpose; empty if it doesn't.
+    """
+
+    path: str
+    old: str | None
+    new: str | None
+    weakens: str = ""
+
+
+def diff(old: AgreementFile, new: AgreementFile) -> tuple[Change, ...]:
+    """Compare two agreements. Whoever is asked to approve a new version runs it.
+
+    Args:
+        old: the version in force.
+        new: the version proposed.
+
+    Returns:
+        Every difference, in the order of the old file's sections; none if only comments or layout differ.
+    """
+    before, after = _named(old.content.model_dump()), _named(new.content.model_dump())
+    changes = list(_compare("", before, after))
+    if _holds_both(new.content) and not _holds_both(old.content):
+        changes.append(
+            Change("coordinator", "two parties", "one party", f"one office holds both roles: {ONE_OFFICE}")
+        )
+    features = [_shared_order(each.content, old.content, new.content) for each in (old, new)]
+    if features[0] != features[1]:
+        changes.append(
+            Change("encoding.clk.features (order)", ", ".join(features[0]), ", ".join(features[1]))
+        )
+    return tuple(changes)
+
+
+def version_chain(old: AgreementFile, new: AgreementFile) -> tuple[Finding, ...]:
+    """Whether one agreement is the next version of another.
+
+    Args:
+        old: the version in force.
+        new: the version proposed.
+
+    Returns:
+        Findings; none means that it is the same project, exactly one version on, and names the old one's digest.
+    """
+    findings = []
+    if new.content.project.id != old.content.project.id:
+        findings.append(Finding("another project", column="project.id"))
+    expected = old.content.project.version + 1
+    if new.content.project.version != expected:
+        findings.append(Finding(f"must be {expected}, one more than the old one's", column="project.version"))
+    if new.content.project.previous_sha256 != old.sha256:
+        findings.append(Finding(f"must be the old one's, {old.sha256}", column="project.previous_sha256"))
+    return tuple(findings)
+
+
+def diff_text(old: AgreementFile, new: AgreementFile) -> str:
+    """The comparison for people: the chain, then changes that weaken something, then the others."""
+    changes = diff(old, new)
+    parts = [
+        f"Old: {_title(old)}\nNew: {_title(new)}",
+        _chain_text(version_chain(old, new)),
+        _section(
+            "Changes that weaken privacy or widen the purpose", [each for each in changes if each.weakens]
+        ),
+        _section("Other changes", [each for each in changes if not each.weakens]),
+    ]
+    if not changes:
+        same = old.raw == new.raw
+        parts.append("The two files are the same." if same else "Only comments, layout or order differ.")
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _title(file: AgreementFile) -> str:
+    project = file.content.project
+    return f"{project.id}, version {project.version}, SHA-256 {file.sha256}"
+
+
+def _chain_text(findings: tuple[Finding, ...]) -> str:
+    if not findings:
+        return "The new file is the next version of the old one, and names its SHA-256."
+    return "\n".join(
+        ["The new file is not the next version of the old one:", *(f"  {each}" for each in findings)]
+    )
+
+
+def _section(heading: str, changes: list[Change]) -> str:
+    if not changes:
+        return ""
+    return "\n".join(
+        [f"{heading} ({len(changes)}):", *(line for change in changes for line in _lines(change))]
+    )
+
+
+def _lines(change: Change) -> Iterator[str]:
+    yield f"  {change.path}"
+    if change.old is not None:
+        yield f"    - {change.old}"
+    if change.new is not None:
+        yield f"    + {change.new}"
+    if change.weakens:
+        yield f"    ! {change.weakens}"
+
+
+_NAMES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "party": lambda each: each["id"],
+    "dataset": lambda each: each["name"],
+    "identifier": lambda each: each["name"],
+    "features": lambda each: each["identifier"],
+    "approval": lambda each: f"{each['party']}: {each['officer']}",
+}
+
+
+def _named(tree: Any, key: str = "") -> Any:
+    """The tree without what is absent, and with tables in an array by name instead of by place."""
+    if isinstance(tree, dict):
+        return {name: _named(value, name) for name, value in tree.items() if value is not None}
+    if isinstance(tree, tuple) and key in _NAMES:
+        return {f"[{_NAMES[key](each)}]": _named(each) for each in tree}
+    return tree
+
+
+def _compare(path: str, old: Any, new: Any) -> Iterator[Change]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in [*old, *(key for key in new if key not in old)]:
+            inner = f"{path}{key}" if key.startswith("[") else f"{path}.{key}".lstrip(".")
+            yield from _compare(inner, old.get(key), new.get(key))
+    elif isinstance(old, tuple) and isinstance(new, tuple):
+        yield from (_change(path, each, None) for each in old if each not in new)
+        yield from (_change(path, None, each) for each in new if each not in old)
+    elif old != new:
+        yield _change(path, old, new)
+
+
+def _change(path: str, old: Any, new: Any) -> Change:
+    reasons = (rule.reason for rule in _RULES if re.fullmatch(rule.path, path) and rule.weaker(old, new))
+    return Change(path, _shown(old), _shown(new), next(reasons, ""))
+
+
+def _shown(value: Any) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, dict):
+        return ", ".join(f"{key.strip('[]')} = {_shown(each)}" for key, each in value.items())
+    if isinstance(value, tuple):
+        return "[" + ", ".join(str(_shown(each)) for each in value) + "]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = str(value)
+    return text if len(text) <= 400 else f"{text[:20]}... ({len(text)} characters)"
+
+
+def _holds_both(agreement: Agreement) -> bool:
+    return agreement.party_with("matcher") == agreement.party_with("key-issuer")
+
+
+def _shared_order(agreement: Agreement, *both: Agreement) -> list[str]:
+    names = [{feature.identifier for feature in each.encoding.clk.features} for each in both]
+    shared = set.intersection(*names)
+    return [each.identifier for each in agreement.encoding.clk.features if each.identifier in shared]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    path: str
+    weaker: Callable[[Any, Any], bool]
+    reason: str
+
+
+def _added(old: Any, new: Any) -> bool:
+    return old is None and new is not None
+
+
+def _removed(old: Any, new: Any) -> bool:
+    return old is not None and new is None
+
+
+def _replaced(old: Any, new: Any) -> bool:
+    return old is not None and new is not None
+
+
+def _any(_old: Any, _new: Any) -> bool:
+    return True
+
+
+def _lower(old: Any, new: Any) -> bool:
+    return _replaced(old, new) and not isinstance(old, str) and not isinstance(new, str) and bool(new < old)
+
+
+def _higher(old: Any, new: Any) -> bool:
+    return _replaced(old, new) and bool(new > old)
+
+
+def _to(value: str) -> Callable[[Any, Any], bool]:
+    return lambda _old, new: new == value
+
+
+_RULES = (
+    _Rule(r"project\.purposes_permitted", _added, "one more purpose"),
+    _Rule(r"project\.purposes_forbidden", _removed, "no longer forbidden"),
+    _Rule(r"project\.valid_until", _higher, "in force for longer"),
+    _Rule(r"project\.valid_from", _lower, "in force from an earlier day"),
+    _Rule(r"dpia\.expires", _higher, "the assessment is relied on for longer: was it made anew?"),
+    _Rule(r"party\[[^]]*\]", _added, "one more party"),
+    _Rule(r"party\[[^]]*\]\.roles", _added, "the party learns more"),
+    _Rule(
+        r"party\[[^]]*\]\.keys(\..*)?",
+        lambda old, _new: old is not None,
+        "whoever made the new key now acts for this party: compare fingerprints by telephone or in person",
+    ),
+    _Rule(r"dataset\[[^]]*\]", _added, "one more table about people"),
+    _Rule(r"dataset\[[^]]*\]\.party", _any, "another party brings the table"),
+    _Rule(r"dataset\[[^]]*\]\.columns\..*", _added, "one more column is read"),
+    _Rule(r"dataset\[[^]]*\]\.columns\..*", _replaced, "another column is read"),
+    _Rule(r"dataset\[[^]]*\]\.expected_rows_max", _higher, "a larger file is accepted"),
+    _Rule(
+        r"dataset\[[^]]*\]\.expected_rows_min",
+        _lower,
+        "a smaller file, which can test for people, is accepted",
+    ),
+    _Rule(r"identifier\[[^]]*\]", _added, "one more identifier is used"),
+    _Rule(r"encoding\.scheme", _any, "another scheme withstands other attacks: read its figures"),
+    _Rule(r"encoding\.min_identifiers", _lower, "records with less evidence are linked"),
+    _Rule(r"encoding\.clk\.xor_folds", _lower, "fewer foldings withstand fewer attacks"),
+    _Rule(r"encoding\.clk\.features\[[^]]*\]\.hash", _to("double"), "double hashing shows more patterns"),
+    _Rule(
+        r"encoding\.clk\.features\[[^]]*\]\.bits_per_token",
+        _added,
+        "the number of bits then tells how long a value is",
+    ),
+    _Rule(r"linkage\.target_precision", _lower, "more links may be wrong"),
+    _Rule(r"linkage\.threshold", _lower, "weaker pairs are linked"),
+    _Rule(
+        r"linkage\.threshold",
+        lambda old, _new: old == "estimated",
+        "nothing then keeps the share of wrong links to the target",
+    ),
+    _Rule(r"privacy\.max_popcount_share", _higher, "encodings that match more people pass"),
+    _Rule(
+        r"release\.linkage_keys",
+        _to("per-person"),
+        "a department learns which of its own records were linked",
+    ),
+    _Rule(r"release\.crosswalk_to", lambda _old, new: new is not None, "another party learns who matched"),
+    _Rule(r"release\.min_linked_people", _lower, "a smaller result is released"),
+    _Rule(r"release\.small_number_limit", _lower, "smaller counts are shown"),
+    _Rule(r"retention\..*", _higher, "kept for longer"),
+    _Rule(r"log\.quorum", _lower, "fewer watch the log"),
+    _Rule(r"log\.witnesses", _removed, "fewer watch the log"),
+)

@@ -1,0 +1,473 @@
+"""An agreement in plain English, for a data officer or an auditor.
+
+What is said follows from the agreement's fields alone, so two people with the same file read the same text.
+Where the software can't keep a promise by itself, it says so.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from typing import Literal
+
+from pprl.agreements import measured
+from pprl.agreements.check import open_ends, warnings
+from pprl.protocol.agreement import (
+    Agreement,
+    AgreementFile,
+    ClkFeature,
+    Dataset,
+    Kind,
+    Party,
+    not_filled_in,
+    out_of_time,
+)
+
+Audience = Literal["officer", "auditor"]
+
+WIDTH = 80
+
+KIND_WORDS: dict[Kind, str] = {
+    "given-name": "given name",
+    "middle-names": "middle names",
+    "surname": "surname",
+    "full-name": "full name",
+    "date-of-birth": "date of birth",
+    "year-of-birth": "year of birth",
+    "sex": "sex",
+    "postcode": "postcode",
+    "address-line": "line of an address",
+    "place": "place",
+    "free-text": "free text",
+    "number": "personal number",
+    "code": "code",
+}
+
+
+def explain(file: AgreementFile, *, audience: Audience, today: date) -> str:
+    """Say what an agreement means. Anybody runs it, before approving.
+
+    Args:
+        file: a parsed agreement.
+        audience: `officer` for the one who answers for a department's data; `auditor` adds the law, the
+            parameters, the approvals and the cost of each choice.
+        today: the day on which it is read.
+
+    Returns:
+        Text of at most 80 columns, with a numbered heading for each section.
+    """
+    agreement = file.content
+    sections = [
+        ("What this is for", _purposes(agreement)),
+        ("What leaves the building", _what_leaves(agreement)),
+        ("What never leaves the building", _what_stays(agreement)),
+        ("Who learns what", _who_learns(agreement)),
+        ("What this does not protect against", _limits(agreement)),
+        ("How it is decided that records belong to one person", _decisions(agreement)),
+        ("What comes back", _results(agreement)),
+        ("How long things are kept", _retention(agreement, today)),
+        ("What the software refuses by itself", _refusals(agreement)),
+        ("What is only promised", _promises(agreement)),
+    ]
+    if audience == "auditor":
+        sections += [
+            ("The law that each department relies on", _law(agreement)),
+            ("The parties and their keys", _parties(agreement)),
+            ("How identifiers become encodings", _parameters(agreement)),
+            ("What the choices cost", _costs(agreement)),
+            ("Who approved", _approvals(agreement)),
+            ("How to check this yourself", _own_checks(file)),
+        ]
+    sections.append(("What is left before it can run", _left(agreement, today)))
+    numbered = (_section(number, *section) for number, section in enumerate(sections, start=1))
+    return "\n\n".join([_opening(file, today), *numbered]) + "\n"
+
+
+def _section(number: int, heading: str, blocks: Iterator[str]) -> str:
+    title = f"{number}. {heading}"
+    return "\n".join([title, "-" * len(title), "", "\n".join(blocks)])
+
+
+def _say(text: str) -> str:
+    return textwrap.fill(text, WIDTH)
+
+
+def _item(text: str, *, depth: int = 0) -> str:
+    indent = "  " * depth
+    return textwrap.fill(text, WIDTH, initial_indent=f"{indent}- ", subsequent_indent=f"{indent}  ")
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _day(day: date) -> str:
+    return f"{day.day} {day:%B %Y}"
+
+
+def _opening(file: AgreementFile, today: date) -> str:
+    project = file.content.project
+    late = [*out_of_time(file.content, today=today)]
+    left = [*not_filled_in(file.content), *open_ends(file.content)]
+    if late:
+        status = f"It can't be used today ({_day(today)}): see the last section."
+    elif left:
+        status = f"Today ({_day(today)}) it can be rehearsed, not run: {len(left)} things are left to do."
+    else:
+        status = f"Today ({_day(today)}) it is in force and complete."
+    force = f"In force from {_day(project.valid_from)} to {_day(project.valid_until)}. {status}"
+    name = f"Agreement '{project.id}', version {project.version}. SHA-256 of the file:"
+    return "\n".join([_say(project.title), "", _say(name), file.sha256, "", _say(force)])
+
+
+def _purposes(agreement: Agreement) -> Iterator[str]:
+    brings = [f"{agreement.party_named(each.party).name} brings '{each.name}'" for each in agreement.dataset]
+    yield _say(
+        f"Records about the same people are linked without showing anybody who they are. {_listed(brings)}."
+    )
+    yield ""
+    yield _say("The result may be used for:")
+    yield from (_item(purpose) for purpose in agreement.project.purposes_permitted)
+    yield _say("It must not be used for:")
+    yield from (_item(purpose) for purpose in agreement.project.purposes_forbidden)
+
+
+def _what_leaves(agreement: Agreement) -> Iterator[str]:
+    matcher, issuer = agreement.party_with("matcher"), agreement.party_with("key-issuer")
+    for dataset in agreement.dataset:
+        yield from _dataset_leaves(agreement, dataset)
+    yield _say(
+        f"For each record one encoding leaves: {agreement.encoding.clk.clk_bits} bits, computed from the columns "
+        "above under the departments' secret key, without which nobody can compute or test one. It goes, sealed, "
+        f"to the matcher ({matcher.name}). The key issuer ({issuer.name}) gets, sealed, random numbers that stand "
+        "for the records. Both learn how many records there are."
+    )
+    yield _say(
+        "Records leave in a fresh random order, under references made for this run alone. An encoding is still "
+        "personal data, and must be guarded as such."
+    )
+
+
+def _dataset_leaves(agreement: Agreement, dataset: Dataset) -> Iterator[str]:
+    party = agreement.party_named(dataset.party)
+    yield _say(f"From {party.name}, table '{dataset.name}': {dataset.description}")
+    yield _item("These columns are read, and leave only inside encodings:")
+    for identifier in agreement.identifier:
+        if identifier.name in dataset.columns:
+            column = (
+                f"{dataset.columns[identifier.name]}, as {identifier.name} ({KIND_WORDS[identifier.kind]})."
+            )
+            yield _item(f"{column} {identifier.why}", depth=1)
+    lacking = [each.name for each in agreement.identifier if each.name not in dataset.columns]
+    if lacking:
+        yield _item(f"It has no {_listed(lacking)}: these count as missing.")
+    if any(each.kind == "date-of-birth" and each.name in dataset.columns for each in agreement.identifier):
+        yield _item(f"Dates like 3/4/1980 are read as {dataset.date_order.replace('-', ', ')}.")
+    yield _item(f"From {dataset.expected_rows_min:,} to {dataset.expected_rows_max:,} records are expected.")
+    yield ""
+
+
+def _what_stays(agreement: Agreement) -> Iterator[str]:
+    yield _item("Names, dates and every other value as it stands in the columns above.")
+    yield _item("Every column that is not listed above: the software does not read it.")
+    for dataset in agreement.dataset:
+        if dataset.record_id_column:
+            yield _item(
+                f"The record ids of '{dataset.name}' (column {dataset.record_id_column}). They are read to tell "
+                "the department which linkage key is for which record, and stay in its own map."
+            )
+        else:
+            yield _item(f"The row numbers of '{dataset.name}', by which its department knows its records.")
+    yield _item("The departments' secret key. Every department has it; no coordinator ever does.")
+    yield _item("The order in which records stand in the table.")
+
+
+def _who_learns(agreement: Agreement) -> Iterator[str]:
+    for party in agreement.party:
+        yield _say(f"{party.name} ({party.id}):")
+        for role in party.roles:
+            yield from (_item(text) for text in _ROLE_LEARNS[role](agreement))
+        if {"matcher", "key-issuer"} <= set(party.roles):
+            yield _item(
+                "As it holds both coordinator roles, it can put all of the above together: see section 5."
+            )
+    if agreement.release.crosswalk_to is None:
+        yield _say(
+            "Nobody gets a crosswalk: no party can tell which keys of two departments are one person's."
+        )
+
+
+def _department_learns(agreement: Agreement) -> Iterator[str]:
+    yield "Has its own records and the departments' secret key, and gets a linkage key for each of its records."
+    if agreement.release.linkage_keys == "per-person":
+        yield (
+            "Learns which of its own records were linked to each other, as they share a key. Now and then such a "
+            "link exists only because another department knows the person."
+        )
+    else:
+        yield "Does not learn which of its own records were linked to each other: each has a key of its own."
+    yield "Does not learn which of its people any other department knows: matched or not, all get keys alike."
+
+
+def _matcher_learns(agreement: Agreement) -> Iterator[str]:
+    yield "Gets all encodings, under random references, and learns which are alike and how many there are."
+    yield "Never sees names, other values, record ids, linkage keys or the departments' secret key."
+
+
+def _issuer_learns(agreement: Agreement) -> Iterator[str]:
+    yield "Learns which random numbers belong to one person, how alike they are, and issues the linkage keys."
+    yield "Never sees names, other values, record ids, encodings or the departments' secret key."
+
+
+def _research_learns(agreement: Agreement) -> Iterator[str]:
+    yield "Gets the crosswalk: which linkage keys, of all departments, belong to one person."
+    yield (
+        "Never sees names, encodings or record ids from this software. Whatever departments send it under these "
+        "keys, it can join."
+    )
+
+
+def _auditor_learns(agreement: Agreement) -> Iterator[str]:
+    yield (
+        "Reads this agreement and the signed files' headers. Sees no record and no key, and no count below "
+        f"{agreement.release.small_number_limit}."
+    )
+
+
+_ROLE_LEARNS = {
+    "department": _department_learns,
+    "matcher": _matcher_learns,
+    "key-issuer": _issuer_learns,
+    "research": _research_learns,
+    "auditor": _auditor_learns,
+}
+
+
+def _limits(agreement: Agreement) -> Iterator[str]:
+    yield _item(
+        f"A department that gives the secret key to whoever holds encodings. Secret and encodings together are "
+        f"names: {measured.WITH_THE_KEY}. No scheme of this sort survives that; only people can prevent it."
+    )
+    yield _item(
+        f"A matcher who turns attacker. With the scheme used here, {measured.PLAIN_CLK}.{_folds(agreement)}"
+    )
+    holder = agreement.party_with("matcher")
+    if holder == agreement.party_with("key-issuer"):
+        yield _item(
+            f"{holder.name} alone holds both coordinator roles. What that costs: {measured.ONE_OFFICE}. Split, "
+            f"the roles do more: {measured.SPLIT_ROLES}. (Both figures are for the scheme of many passes; with "
+            "this one the matcher's share alone is as above, and the split keeps results from it.)"
+        )
+    else:
+        yield _item(
+            "The matcher and the key issuer putting together what they hold. They are two parties here, so that "
+            f"it takes both. Where it did not, {measured.ONE_OFFICE}."
+        )
+    yield _item(
+        "Records planted to test for a person. Row ranges and one file for each table make that harder."
+    )
+    yield _item("What is done with a result by those who lawfully have it.")
+    yield _say(
+        "The figures come from generated people of England and Wales. They say what certain attacks did, not "
+        "what none can do."
+    )
+
+
+def _folds(agreement: Agreement) -> str:
+    folds = agreement.encoding.clk.xor_folds
+    if folds < 3:
+        return f" (It folds encodings {folds} times; {measured.FOLDED}.)"
+    return f" Here encodings are folded {folds} times: {measured.FOLDED}."
+
+
+def _decisions(agreement: Agreement) -> Iterator[str]:
+    linkage, least = agreement.linkage, agreement.encoding.min_identifiers
+    yield _item(
+        f"Of the links that are made, {linkage.target_precision:.1%} or more should be right. So some links will "
+        "be wrong and some people will be missed: no result about one person may rest on it."
+    )
+    if linkage.threshold == "estimated":
+        yield _item(
+            "How alike two encodings must be is estimated from the encodings themselves. Nobody tunes it."
+        )
+    else:
+        yield _item(
+            f"Two encodings must be alike to {linkage.threshold:g} of 1 (Dice); {measured.FIXED_THRESHOLD}."
+        )
+    yield _item(
+        f"A record with fewer than {least} of its identifiers present is not compared. It still gets a key."
+    )
+    if agreement.encoding.invalid_values == "missing":
+        yield _item("A value that breaks its rule, such as a date that never was, counts as missing.")
+    else:
+        yield _item("A file with a value that breaks its rule, such as a date that never was, is refused.")
+    for dataset in agreement.dataset:
+        several = "may have several records" if dataset.may_have_duplicates else "has one record at most"
+        yield _item(f"In '{dataset.name}' a person {several}.")
+
+
+def _results(agreement: Agreement) -> Iterator[str]:
+    release = agreement.release
+    yield _item(
+        "Every record gets a linkage key, linked or not, so that a key tells nobody whether it was linked."
+    )
+    yield _item(
+        "A department's records of one person share a key."
+        if release.linkage_keys == "per-person"
+        else "Every record has a key of its own, even where a person has several."
+    )
+    yield _item("Keys are random and differ from party to party: two departments can't join theirs.")
+    if release.crosswalk_to:
+        yield _item(
+            f"Only {agreement.party_named(release.crosswalk_to).name} gets the crosswalk that joins them."
+        )
+    else:
+        yield _item("Nobody gets a crosswalk: the result is the keys and the counts in the report.")
+    yield _item(f"Nothing is released if fewer than {release.min_linked_people:,} people were linked.")
+    yield _item(f"Counts below {release.small_number_limit} are shown to nobody but the coordinator.")
+    yield _item("How alike two records were never leaves the coordinator.")
+
+
+def _retention(agreement: Agreement, today: date) -> Iterator[str]:
+    kept = agreement.retention
+    matcher, issuer = agreement.party_with("matcher"), agreement.party_with("key-issuer")
+    both = matcher.name if matcher == issuer else f"{matcher.name} and {issuer.name}"
+    yield _say(
+        "Counted from the day on which the agreement is registered with the coordinator. In brackets, the last day "
+        f"if that were today, {_day(today)}:"
+    )
+    for what, holder, days in (
+        ("Encodings", matcher.name, kept.encodings_days),
+        ("References", issuer.name, kept.references_days),
+        ("Pairs found alike", both, kept.pairs_days),
+        ("Linkage keys", issuer.name, kept.linkage_keys_days),
+        ("The map from keys to its own records", "each department", kept.home_map_days),
+    ):
+        yield _item(f"{what}, at {holder}: {days} days ({_day(today + timedelta(days=days))}).")
+    latest = agreement.project.valid_until
+    yield _say(
+        f"Registered on the last day in force, {_day(latest)}, encodings would be kept to "
+        f"{_day(latest + timedelta(days=kept.encodings_days))} at the latest."
+    )
+    yield _say("This version does not delete by itself: the parties named do, and answer for it.")
+
+
+def _refusals(agreement: Agreement) -> Iterator[str]:
+    project, encoding, release = agreement.project, agreement.encoding, agreement.release
+    yield _item(f"Any step before {_day(project.valid_from)} or after {_day(project.valid_until)}.")
+    yield _item(f"Any step after {_day(agreement.dpia.expires)}, when the impact assessment expires.")
+    yield _item("A run while a party's public keys or approval are missing, or an approval is dated ahead.")
+    yield _item("Files made under an agreement that differs from this one in a single byte.")
+    yield _item("Files from anybody but the party that the agreement names, or sealed to anybody else.")
+    yield _item("A department that is also matcher, key issuer or research environment.")
+    for dataset in agreement.dataset:
+        low, high = f"{dataset.expected_rows_min:,}", f"{dataset.expected_rows_max:,}"
+        yield _item(
+            f"A file for '{dataset.name}' of fewer than {low} or more than {high} records, or a second one."
+        )
+    share = agreement.privacy.max_popcount_share
+    yield _item(
+        f"Encodings with more than {share:.0%} of their bits set, which could be made to match everybody."
+    )
+    if encoding.invalid_values == "refuse":
+        yield _item(
+            "A file with values that break their rules; it tells row, column and rule, never the value."
+        )
+    yield _item(f"A release with fewer than {release.min_linked_people:,} people linked.")
+    recipient = release.crosswalk_to or "anybody"
+    yield _item(
+        f"A crosswalk to anybody but {recipient}." if release.crosswalk_to else "A crosswalk to anybody."
+    )
+
+
+def _promises(agreement: Agreement) -> Iterator[str]:
+    yield _item("That the result is used for the permitted purposes alone.")
+    yield _item("That the law named by each department allows it. The software can't judge that.")
+    yield _item("That files hold what the agreement says, and nobody plants records in them.")
+    yield _item("That departments guard their secret key, and give it to nobody outside the departments.")
+    yield _item("That the matcher's staff and systems hold no list of the people concerned.")
+    yield _item("That everything is deleted on time, backups included.")
+    if agreement.log.quorum == 0:
+        yield _item("That the coordinator shows all parties the same history: nobody else signs its log yet.")
+
+
+def _law(agreement: Agreement) -> Iterator[str]:
+    yield _item(f"Impact assessment: {agreement.dpia.reference}; expires on {_day(agreement.dpia.expires)}.")
+    for dataset in agreement.dataset:
+        yield _item(f"'{dataset.name}' of {dataset.party}. Gateway: {dataset.legal_gateway}")
+        yield _item(f"Regime: {dataset.legal_regime}", depth=1)
+
+
+def _parties(agreement: Agreement) -> Iterator[str]:
+    for party in agreement.party:
+        yield _item(f"{party.id}: {party.name}, {party.contact}. {_listed(party.roles)}. {_keys(party)}")
+    yield _say("Compare each party's fingerprint with that party, by telephone or in person.")
+
+
+def _keys(party: Party) -> str:
+    if party.keys is None:
+        return "No public keys yet." if party.roles != ("auditor",) else "Needs no keys to read."
+    return f"Public keys are in; Ed25519 {party.keys.ed25519}"
+
+
+def _parameters(agreement: Agreement) -> Iterator[str]:
+    clk = agreement.encoding.clk
+    yield _say(
+        f"Scheme {agreement.encoding.scheme}: {clk.clk_bits} bits a record after {clk.xor_folds} foldings. "
+        "More bits give an identifier more weight."
+    )
+    for feature in clk.features:
+        kind = KIND_WORDS[agreement.kind_of(feature.identifier)]
+        yield _item(f"{feature.identifier} ({kind}): {_how(feature)}, {feature.hash} hash, {_bits(feature)}.")
+
+
+def _how(feature: ClkFeature) -> str:
+    if feature.comparison == "ngram":
+        place = "with their places" if feature.positional else "wherever they stand"
+        return f"pieces of {feature.n} characters, {place}"
+    if feature.comparison == "numeric":
+        return f"numbers up to {feature.threshold_distance:g} apart, in steps of {feature.resolution}"
+    return "as a whole"
+
+
+def _bits(feature: ClkFeature) -> str:
+    if feature.bits_per_feature is not None:
+        return f"{feature.bits_per_feature} bits whatever its length"
+    return f"{feature.bits_per_token} bits a piece, so that bits tell length"
+
+
+def _costs(agreement: Agreement) -> Iterator[str]:
+    found = [_item(f"{each.column}: {each.rule}.") for each in warnings(agreement)]
+    yield from found or [_say("The checker has no warnings.")]
+
+
+def _approvals(agreement: Agreement) -> Iterator[str]:
+    for each in agreement.approval:
+        yield _item(f"{each.officer}, {each.post}, for {each.party} on {_day(each.approved_on)}.")
+    if not agreement.approval:
+        yield _say("Nobody yet.")
+
+
+def _own_checks(file: AgreementFile) -> Iterator[str]:
+    project = file.content.project
+    yield _item(
+        "Run sha256sum on the file, and compare all 64 digits with those at the top and with each party's."
+    )
+    if project.previous_sha256:
+        yield _item(
+            f"The version before it must have SHA-256 {project.previous_sha256}. Run 'pprl agreement diff'."
+        )
+    else:
+        yield _item("This is the first version: there is none before it.")
+    yield _item(
+        "Ask for the signed files: 'pprl inspect' shows that each names this agreement, sender and recipient."
+    )
+    yield _item(
+        "The auditor's guide in configs/ tells for each field what it refuses, and what to ask people."
+    )
+
+
+def _left(agreement: Agreement, today: date) -> Iterator[str]:
+    left = [*out_of_time(agreement, today=today), *not_filled_in(agreement), *open_ends(agreement)]
+    yield from [_item(str(finding)) for finding in left] or [_say("Nothing.")]

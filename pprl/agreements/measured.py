@@ -1,0 +1,26 @@
+"""Figures from our own attacks and linkages, each said once, so that no two texts differ.
+
+Measured with a research prototype on generated people of England and Wales (given name, surname, date of
+birth, sex, postcode). They hold for such data, and say what an attack did, never what none can do.
+"""
+
+PLAIN_CLK = (
+    "in our tests, somebody who held plain CLKs, recognised 30 records and had a list with half of the people "
+    "on it named 99 % of those on both"
+)
+ONE_OFFICE = (
+    "in our tests, where one place saw how the records of all passes hang together, an insider who recognised 30 "
+    "records and held the same list named 98 % of the rest"
+)
+SPLIT_ROLES = (
+    "with the roles split and fresh references for each pass, 5 % of a matcher's records stood out even to somebody "
+    "who held the very same list"
+)
+WITH_THE_KEY = (
+    "with the departments' secret, 1,000 of 1,000 encodings were named from a dictionary in 0.2 seconds"
+)
+FOLDED = "of the encodings folded three times, the same attack named none, at the price of links lost on dirty data"
+FIXED_THRESHOLD = (
+    "the best threshold moves with the overlap: at 0.75 and 10 % of people in common, "
+    "only 79 % of links were right"
+)
