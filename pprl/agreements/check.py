@@ -1,7 +1,8 @@
 """Everything there is to say against an agreement at once: problems, what is left to do, and warnings.
 
-A problem refuses every run and rehearsal. What is left to do refuses a run alone. A warning refuses
-nothing: it says what a choice costs, with a figure where one was measured.
+A problem refuses every run and rehearsal. Missing keys and approvals are left to do, and refuse a run
+alone; so are words that a draft left open, which only people can refuse. A warning refuses nothing: it says
+what a choice costs, with a figure where one was measured.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ def remarks_text(remarks: tuple[Remark, ...]) -> str:
 _ORDER = {level: place for place, level in enumerate(get_args(Level))}
 _HEADINGS = {
     "problem": "Problems: nothing runs until they are mended",
-    "to do": "To do: only a rehearsal runs until then",
+    "to do": "To do before a real run; a rehearsal needs none of it",
     "warning": "Warnings: allowed, at a cost",
 }
 
@@ -222,7 +223,7 @@ def _fill(agreement: Agreement) -> Iterator[Finding]:
     share = 1 - math.exp(-sum(bits) / clk.clk_bits)
     if share > most - 0.05:
         yield Finding(
-            f"a complete record sets about {share:.0%} of its bits: many would be refused",
+            f"a complete record sets about {share * 100:.0f} % of its bits: many would be refused",
             "lower the features' bits, or raise clk_bits",
             column="privacy.max_popcount_share",
         )

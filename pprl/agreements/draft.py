@@ -57,18 +57,18 @@ class DefaultFeature:
 
 DEFAULT_FEATURES: Mapping[Kind, DefaultFeature] = {
     "given-name": DefaultFeature("ngram", 2, False, 200),
-    "middle-names": DefaultFeature("ngram", 2, False, 80),
+    "middle-names": DefaultFeature("ngram", 2, False, 60),
     "surname": DefaultFeature("ngram", 2, False, 160),
-    "full-name": DefaultFeature("ngram", 2, False, 360),
+    "full-name": DefaultFeature("ngram", 2, False, 320),
     "date-of-birth": DefaultFeature("ngram", 1, True, 280),
-    "year-of-birth": DefaultFeature("ngram", 1, True, 120),
+    "year-of-birth": DefaultFeature("ngram", 1, True, 100),
     "sex": DefaultFeature("exact", None, None, 20),
     "postcode": DefaultFeature("ngram", 1, True, 120),
-    "address-line": DefaultFeature("ngram", 2, False, 120),
+    "address-line": DefaultFeature("ngram", 2, False, 100),
     "place": DefaultFeature("ngram", 2, False, 60),
     "free-text": DefaultFeature("ngram", 2, False, 60),
-    "number": DefaultFeature("ngram", 1, True, 300),
-    "code": DefaultFeature("exact", None, None, 150),
+    "number": DefaultFeature("ngram", 1, True, 200),
+    "code": DefaultFeature("exact", None, None, 60),
 }
 
 

@@ -90,16 +90,22 @@ def _section(number: int, heading: str, blocks: Iterator[str]) -> str:
 
 
 def _say(text: str) -> str:
-    return textwrap.fill(text, WIDTH)
+    return textwrap.fill(text, WIDTH, break_on_hyphens=False)
 
 
 def _item(text: str, *, depth: int = 0) -> str:
     indent = "  " * depth
-    return textwrap.fill(text, WIDTH, initial_indent=f"{indent}- ", subsequent_indent=f"{indent}  ")
+    return textwrap.fill(
+        text, WIDTH, initial_indent=f"{indent}- ", subsequent_indent=f"{indent}  ", break_on_hyphens=False
+    )
 
 
 def _listed(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _percent(share: float) -> str:
+    return f"{round(share * 100, 4):g} %"
 
 
 def _day(day: date) -> str:
@@ -137,9 +143,13 @@ def _what_leaves(agreement: Agreement) -> Iterator[str]:
     matcher, issuer = agreement.party_with("matcher"), agreement.party_with("key-issuer")
     for dataset in agreement.dataset:
         yield from _dataset_leaves(agreement, dataset)
+    yield _say("Why each is needed:")
+    for identifier in agreement.identifier:
+        yield _item(f"{identifier.name} ({KIND_WORDS[identifier.kind]}): {identifier.why}")
+    yield ""
     yield _say(
         f"For each record one encoding leaves: {agreement.encoding.clk.clk_bits} bits, computed from the columns "
-        "above under the departments' secret key, without which nobody can compute or test one. It goes, sealed, "
+        "above under the departments' linkage secret, without which nobody can compute or test one. It goes, sealed, "
         f"to the matcher ({matcher.name}). The key issuer ({issuer.name}) gets, sealed, random numbers that stand "
         "for the records. Both learn how many records there are."
     )
@@ -155,10 +165,7 @@ def _dataset_leaves(agreement: Agreement, dataset: Dataset) -> Iterator[str]:
     yield _item("These columns are read, and leave only inside encodings:")
     for identifier in agreement.identifier:
         if identifier.name in dataset.columns:
-            column = (
-                f"{dataset.columns[identifier.name]}, as {identifier.name} ({KIND_WORDS[identifier.kind]})."
-            )
-            yield _item(f"{column} {identifier.why}", depth=1)
+            yield _item(f"{dataset.columns[identifier.name]}, as {identifier.name}", depth=1)
     lacking = [each.name for each in agreement.identifier if each.name not in dataset.columns]
     if lacking:
         yield _item(f"It has no {_listed(lacking)}: these count as missing.")
@@ -179,48 +186,59 @@ def _what_stays(agreement: Agreement) -> Iterator[str]:
             )
         else:
             yield _item(f"The row numbers of '{dataset.name}', by which its department knows its records.")
-    yield _item("The departments' secret key. Every department has it; no coordinator ever does.")
+    yield _item("The linkage secret: the key that all departments share. No coordinator ever has it.")
     yield _item("The order in which records stand in the table.")
 
 
 def _who_learns(agreement: Agreement) -> Iterator[str]:
     for party in agreement.party:
         yield _say(f"{party.name} ({party.id}):")
+        both = {"matcher", "key-issuer"} <= set(party.roles)
+        if both:
+            yield from (_item(text) for text in _both_learn())
         for role in party.roles:
-            yield from (_item(text) for text in _ROLE_LEARNS[role](agreement))
-        if {"matcher", "key-issuer"} <= set(party.roles):
-            yield _item(
-                "As it holds both coordinator roles, it can put all of the above together: see section 5."
-            )
+            if not (both and role in ("matcher", "key-issuer")):
+                yield from (_item(text) for text in _ROLE_LEARNS[role](agreement))
     if agreement.release.crosswalk_to is None:
+        issuer = agreement.party_with("key-issuer")
         yield _say(
-            "Nobody gets a crosswalk: no party can tell which keys of two departments are one person's."
+            f"Nobody gets a crosswalk: no party but the key issuer ({issuer.name}) can tell which keys of two "
+            "departments are one person's."
         )
 
 
 def _department_learns(agreement: Agreement) -> Iterator[str]:
-    yield "Has its own records and the departments' secret key, and gets a linkage key for each of its records."
+    yield "Has its own records and the linkage secret, and gets a linkage key for each of its records."
     if agreement.release.linkage_keys == "per-person":
         yield (
             "Learns which of its own records were linked to each other, as they share a key. Now and then such a "
-            "link exists only because another department knows the person."
+            "link exists only because another department knows the person, which it may guess."
         )
     else:
         yield "Does not learn which of its own records were linked to each other: each has a key of its own."
-    yield "Does not learn which of its people any other department knows: matched or not, all get keys alike."
+    yield "Is not told which of its people any other department knows: matched or not, all get keys alike."
 
 
-def _matcher_learns(agreement: Agreement) -> Iterator[str]:
+def _matcher_learns(_agreement: Agreement) -> Iterator[str]:
     yield "Gets all encodings, under random references, and learns which are alike and how many there are."
-    yield "Never sees names, other values, record ids, linkage keys or the departments' secret key."
+    yield "Never sees names, other values, record ids, linkage keys or the linkage secret."
 
 
-def _issuer_learns(agreement: Agreement) -> Iterator[str]:
+def _issuer_learns(_agreement: Agreement) -> Iterator[str]:
     yield "Learns which random numbers belong to one person, how alike they are, and issues the linkage keys."
-    yield "Never sees names, other values, record ids, encodings or the departments' secret key."
+    yield "Never sees names, other values, record ids, encodings or the linkage secret."
 
 
-def _research_learns(agreement: Agreement) -> Iterator[str]:
+def _both_learn() -> Iterator[str]:
+    yield "Gets all encodings, learns which records belong to one person, and issues the linkage keys."
+    yield (
+        "Holds both coordinator roles, so it can put together which encoding was linked to which, and which keys "
+        "they got. Section 5 tells what that costs."
+    )
+    yield "Never sees names, other values, record ids or the linkage secret."
+
+
+def _research_learns(_agreement: Agreement) -> Iterator[str]:
     yield "Gets the crosswalk: which linkage keys, of all departments, belong to one person."
     yield (
         "Never sees names, encodings or record ids from this software. Whatever departments send it under these "
@@ -246,7 +264,7 @@ _ROLE_LEARNS = {
 
 def _limits(agreement: Agreement) -> Iterator[str]:
     yield _item(
-        f"A department that gives the secret key to whoever holds encodings. Secret and encodings together are "
+        f"A department that gives the linkage secret to whoever holds encodings. Secret and encodings together are "
         f"names: {measured.WITH_THE_KEY}. No scheme of this sort survives that; only people can prevent it."
     )
     yield _item(
@@ -269,8 +287,8 @@ def _limits(agreement: Agreement) -> Iterator[str]:
     )
     yield _item("What is done with a result by those who lawfully have it.")
     yield _say(
-        "The figures come from generated people of England and Wales. They say what certain attacks did, not "
-        "what none can do."
+        "The figures come from a research prototype on generated people of England and Wales. They say what "
+        "certain attacks did, not what none can do."
     )
 
 
@@ -284,7 +302,7 @@ def _folds(agreement: Agreement) -> str:
 def _decisions(agreement: Agreement) -> Iterator[str]:
     linkage, least = agreement.linkage, agreement.encoding.min_identifiers
     yield _item(
-        f"Of the links that are made, {linkage.target_precision:.1%} or more should be right. So some links will "
+        f"Of the links that are made, {_percent(linkage.target_precision)} or more should be right. So some links will "
         "be wrong and some people will be missed: no result about one person may rest on it."
     )
     if linkage.threshold == "estimated":
@@ -368,24 +386,21 @@ def _refusals(agreement: Agreement) -> Iterator[str]:
         )
     share = agreement.privacy.max_popcount_share
     yield _item(
-        f"Encodings with more than {share:.0%} of their bits set, which could be made to match everybody."
+        f"Encodings with more than {_percent(share)} of their bits set, which could be made to match everybody."
     )
     if encoding.invalid_values == "refuse":
         yield _item(
             "A file with values that break their rules; it tells row, column and rule, never the value."
         )
     yield _item(f"A release with fewer than {release.min_linked_people:,} people linked.")
-    recipient = release.crosswalk_to or "anybody"
-    yield _item(
-        f"A crosswalk to anybody but {recipient}." if release.crosswalk_to else "A crosswalk to anybody."
-    )
+    yield _item(f"A crosswalk to anybody{f' but {release.crosswalk_to}' if release.crosswalk_to else ''}.")
 
 
 def _promises(agreement: Agreement) -> Iterator[str]:
     yield _item("That the result is used for the permitted purposes alone.")
     yield _item("That the law named by each department allows it. The software can't judge that.")
     yield _item("That files hold what the agreement says, and nobody plants records in them.")
-    yield _item("That departments guard their secret key, and give it to nobody outside the departments.")
+    yield _item("That departments guard the linkage secret, and give it to nobody outside the departments.")
     yield _item("That the matcher's staff and systems hold no list of the people concerned.")
     yield _item("That everything is deleted on time, backups included.")
     if agreement.log.quorum == 0:
