@@ -1,0 +1,464 @@
+"""The Dice threshold, and how good the links above it are, from scores alone. The key issuer runs this.
+
+Nobody tells the issuer which pairs are right. It learns it in three steps, for each two datasets:
+
+1. *How alike are different people?* Pairs inside a dataset without duplicates are all of different people,
+   households, twins and namesakes among them. Their scores, scaled to the number of pairs between the
+   datasets, are the pairs that would be there if nobody were in both.
+2. *Which pairs are more than that?* At each score, odds = expected matches / expected non-matches. Where a
+   dataset has no duplicates a record has at most one partner in it, so that pairs compete: posteriors are the
+   marginals of the matchings, by belief propagation. Expected matches are their sum, and so on until settled.
+3. *Where to cut?* Links are taken from the most alike down, as the solver does. The threshold is the one with
+   the highest expected F1 among those whose expected precision reaches the target.
+
+Where every dataset may have duplicates there are no pairs known to be of different people. The scores of the
+comparison with the fewest high ones stand in, continued downhill from where matches begin to show.
+
+Source: 3-linkage-method, 3.2 and 3.5, and docs/decisions/0002.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordinator.linkage.compare import LEVELS_IN_ONE, levels
+from coordinator.linkage.solve import Compared
+
+# Scores are counted in bins of this many levels, and the threshold is the lower edge of one.
+BIN_LEVELS = 50
+BINS = LEVELS_IN_ONE // BIN_LEVELS + 1
+
+# Below this many compared pairs nothing can be learnt from scores, and only the nearly equal are linked.
+FEWEST_COMPARED = 400
+CAUTIOUS_THRESHOLD = 0.9
+NOTHING_LINKS = (LEVELS_IN_ONE + 1) / LEVELS_IN_ONE
+
+# Above the score that this many pairs of different people reach, their number is taken to fall exponentially.
+TAIL_PAIRS = 30
+# One more such pair is taken to stand at the floor, falling off at this rate for each unit of Dice.
+UNSEEN_FALL = 40.0
+# Odds below this are not read off but continued downwards, at least this steeply: noise there outweighs matches.
+LOWEST_READ_ODDS = 0.3
+LEAST_STEEPNESS = 60.0
+MOST_ODDS = 1e6
+# Share of a dataset that is always left free to have no partner.
+LEAST_FREE = 0.002
+
+REFITS = 30
+MESSAGE_ROUNDS = 4
+
+Numbers = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the estimate was read off, by bins of scores, over all comparisons that may link.
+
+    Attributes:
+        lower_edge: lowest Dice coefficient of each bin.
+        pairs: candidate pairs.
+        expected_non_matches: candidate pairs expected if nobody had a second record.
+        expected_matches: candidate pairs expected to be of one person.
+        links: pairs that would be linked if the threshold were at or below the bin.
+    """
+
+    lower_edge: Numbers
+    pairs: Indices
+    expected_non_matches: Numbers
+    expected_matches: Numbers
+    links: Indices
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdEstimate:
+    """A threshold and what to expect of it: estimates without an interval, and not measured against truth.
+
+    Attributes:
+        threshold: lowest Dice coefficient that may link; above 1 if no threshold is good enough.
+        estimated_precision: expected share of links that are right; None if it can't be told.
+        estimated_recall: expected share of the matches among candidates that are linked; None if it can't be
+            told. Matches that look like strangers are in no candidate's odds, so it tends to be too high.
+        method: how it was found, one line for the report.
+        evidence: the counts behind it.
+    """
+
+    threshold: float
+    estimated_precision: float | None
+    estimated_recall: float | None
+    method: str
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidates:
+    """The candidate pairs of one comparison that may link.
+
+    Attributes:
+        left: left record of each pair.
+        right: right record of each pair.
+        bins: bin of each pair's score.
+        preference: order of the pairs from the most alike down.
+        rows: encoded records left and right.
+        one_left: whether a left record has at most one partner.
+        one_right: whether a right record has at most one partner.
+        non_matches: expected non-matching pairs in each bin.
+    """
+
+    left: Indices
+    right: Indices
+    bins: Indices
+    preference: Indices
+    rows: tuple[int, int]
+    one_left: bool
+    one_right: bool
+    non_matches: Numbers
+
+
+@dataclass(frozen=True, slots=True)
+class _Cuts:
+    """What each threshold would give: counts of links, right links and matches, by bin of the threshold."""
+
+    links: Indices
+    right: Numbers
+    matches: float
+
+    def precision(self) -> Numbers:
+        return np.asarray(self.right / np.maximum(self.links, 1), dtype=np.float64)
+
+    def recall(self) -> Numbers:
+        return np.asarray(self.right / max(self.matches, 1e-9), dtype=np.float64)
+
+    def f1(self) -> Numbers:
+        return np.asarray(2 * self.right / np.maximum(self.links + self.matches, 1e-9), dtype=np.float64)
+
+
+def estimate_threshold(
+    compared: Sequence[Compared],
+    *,
+    encoded: Sequence[int],
+    may_have_duplicates: Sequence[bool],
+    floor: float,
+    target_precision: float,
+    fixed: float | None = None,
+) -> ThresholdEstimate:
+    """Estimate the threshold, or how good a fixed one is. The key issuer runs this before `clusters`.
+
+    Args:
+        compared: candidate pairs of every two datasets and of every dataset with itself.
+        encoded: for each dataset, the records that could be compared.
+        may_have_duplicates: for each dataset, whether it may hold several records of one person.
+        floor: lowest Dice coefficient that candidates were kept from.
+        target_precision: share of links that must be right, from 0.5 to below 1.
+        fixed: a threshold to judge instead of finding one.
+
+    Returns:
+        The threshold and the estimates. Where the datasets are too small to tell, a cautious threshold
+        without estimates; where no threshold reaches the target, one above 1, at which nothing links.
+
+    Leaks: shapes of score distributions, which are aggregates over all records.
+    """
+    lowest = int(levels(np.array([floor]))[0]) // BIN_LEVELS
+    candidates = _candidates(compared, encoded, may_have_duplicates, lowest)
+    fits = [_fit(each, lowest) for each in candidates]
+    cuts = _cuts(candidates, fits)
+    evidence = _evidence(candidates, fits, cuts)
+    possible = sum(
+        _possible_pairs(each, encoded) for each in compared if _may_link(each, may_have_duplicates)
+    )
+    if possible < FEWEST_COMPARED:
+        method = "too few records to estimate a threshold from: a cautious one, without estimates"
+        return ThresholdEstimate(fixed or CAUTIOUS_THRESHOLD, None, None, method, evidence)
+    if fixed is not None:
+        chosen, method = int(levels(np.array([fixed]))[0]) // BIN_LEVELS, "fixed by the agreement"
+        return _estimate(fixed, chosen, cuts, f"{method}; estimates {_source(may_have_duplicates)}", evidence)
+    return _best(cuts, lowest, target_precision, f"estimated {_source(may_have_duplicates)}", evidence)
+
+
+def _best(cuts: _Cuts, lowest: int, target: float, method: str, evidence: Evidence) -> ThresholdEstimate:
+    good = (cuts.precision() >= target) & (cuts.links > 0) & (np.arange(BINS) >= lowest)
+    if not good.any():
+        return ThresholdEstimate(
+            NOTHING_LINKS,
+            None,
+            None,
+            f"{method}; none reaches the target precision, so nothing is linked",
+            evidence,
+        )
+    # Of equal ones the highest, as it needs the fewest links.
+    chosen = BINS - 1 - int(np.argmax(np.where(good, cuts.f1(), -1.0)[::-1]))
+    return _estimate(chosen * BIN_LEVELS / LEVELS_IN_ONE, chosen, cuts, method, evidence)
+
+
+def _estimate(
+    threshold: float, chosen: int, cuts: _Cuts, method: str, evidence: Evidence
+) -> ThresholdEstimate:
+    if chosen >= BINS or not cuts.links[chosen]:
+        return ThresholdEstimate(threshold, None, None, method, evidence)
+    precision, recall = float(cuts.precision()[chosen]), float(cuts.recall()[chosen])
+    return ThresholdEstimate(threshold, min(precision, 1.0), min(recall, 1.0), method, evidence)
+
+
+def _source(may_have_duplicates: Sequence[bool]) -> str:
+    if all(may_have_duplicates):
+        return "from the shape of the score distribution, as every dataset may have duplicates"
+    return "from the scores of pairs inside datasets without duplicates"
+
+
+def _may_link(compared: Compared, may_have_duplicates: Sequence[bool]) -> bool:
+    return compared.left != compared.right or may_have_duplicates[compared.left]
+
+
+def _possible_pairs(compared: Compared, encoded: Sequence[int]) -> int:
+    left, right = encoded[compared.left], encoded[compared.right]
+    return left * (left - 1) // 2 if compared.left == compared.right else left * right
+
+
+# 1. How alike different people are.
+
+
+def _candidates(
+    compared: Sequence[Compared], encoded: Sequence[int], may_have_duplicates: Sequence[bool], lowest: int
+) -> list[_Candidates]:
+    rates = _rates_of_non_matches(compared, encoded, may_have_duplicates, lowest)
+    made = []
+    for each in compared:
+        if not _may_link(each, may_have_duplicates):
+            continue
+        own = [rates[dataset] for dataset in {each.left, each.right} if dataset in rates]
+        rate = np.mean(own or list(rates.values()), axis=0)
+        within = each.left == each.right
+        one_left = not within and not may_have_duplicates[each.right]
+        one_right = not within and not may_have_duplicates[each.left]
+        pairs = each.pairs
+        made.append(
+            _Candidates(
+                left=np.unique(pairs.left, return_inverse=True)[1],
+                right=np.unique(pairs.right, return_inverse=True)[1],
+                bins=levels(pairs.dice) // BIN_LEVELS,
+                preference=np.lexsort((pairs.right, pairs.left, -pairs.dice)),
+                rows=(encoded[each.left], encoded[each.right]),
+                one_left=one_left,
+                one_right=one_right,
+                non_matches=rate * _possible_pairs(each, encoded),
+            )
+        )
+    return made
+
+
+def _rates_of_non_matches(
+    compared: Sequence[Compared], encoded: Sequence[int], may_have_duplicates: Sequence[bool], lowest: int
+) -> dict[int, Numbers]:
+    """For each dataset without duplicates, the share of pairs of different people in each bin.
+
+    Without such a dataset, the one entry -1 stands in for all.
+    """
+    clean = {
+        each.left: _with_smooth_tail(each.pairs.dice, lowest) / max(_possible_pairs(each, encoded), 1)
+        for each in compared
+        if each.left == each.right and not may_have_duplicates[each.left]
+    }
+    return clean or {-1: _rate_by_shape(compared, encoded, lowest)}
+
+
+def _with_smooth_tail(dice: Numbers, lowest: int) -> Numbers:
+    """Counts by bin, the last few of them replaced by an exponential tail of the same mean excess."""
+    counts = _count(levels(dice) // BIN_LEVELS)
+    edges = np.arange(BINS + 1) * BIN_LEVELS / LEVELS_IN_ONE
+    top = np.sort(dice)[::-1][:TAIL_PAIRS]
+    if len(top) > 1:
+        start = top[-1]
+        fall = 1 / max((top[:-1] - start).mean(), 0.005)
+        first = int(levels(np.array([start]))[0]) // BIN_LEVELS + 1
+        counts[first:] = len(top) * _exponential(edges - start, fall)[first:]
+    unseen = _exponential(edges - edges[lowest], UNSEEN_FALL)
+    return counts + unseen
+
+
+def _exponential(distance: Numbers, fall: float) -> Numbers:
+    """Share of an exponential distribution between neighbours in `distance`."""
+    return -np.diff(np.exp(-fall * np.maximum(distance, 0)))
+
+
+def _rate_by_shape(compared: Sequence[Compared], encoded: Sequence[int], lowest: int) -> Numbers:
+    """The lowest curve of rates, followed down to where matches begin to show, then continued as it fell."""
+    curves = [
+        _count(levels(each.pairs.dice) // BIN_LEVELS) / _possible_pairs(each, encoded)
+        for each in compared
+        if _possible_pairs(each, encoded) >= FEWEST_COMPARED
+    ]
+    if not curves:
+        return np.zeros(BINS)
+    middle = (lowest + BINS) // 2
+    rate = _smooth(min(curves, key=lambda curve: float(curve[middle:].sum())))
+    return _continued_downhill(rate, lowest)
+
+
+def _smooth(counts: Numbers) -> Numbers:
+    return np.convolve(counts, np.ones(3) / 3, mode="same")
+
+
+def _continued_downhill(rate: Numbers, lowest: int) -> Numbers:
+    # The peak of matches, if there is one, comes after the valley: the lowest point before anything higher.
+    seen = rate[lowest:]
+    valley = lowest + int(np.argmin(np.where(seen > 0, seen, np.inf)[: max(len(seen) - 2, 1)]))
+    above = np.flatnonzero(rate[lowest : valley + 1] >= 10 * rate[valley])
+    last = lowest + (int(above[-1]) if len(above) else 0)
+    start = max(lowest, last - 10)
+    fall = np.log(max(rate[start], 1e-300) / max(rate[last], 1e-300)) / max(last - start, 1)
+    fall = max(0.8 * fall, UNSEEN_FALL * BIN_LEVELS / LEVELS_IN_ONE / 2)
+    steps = np.maximum(np.arange(BINS) - last, 0)
+    return np.where(steps > 0, rate[last] * np.exp(-fall * steps), rate)
+
+
+# 2. Which pairs are more than that.
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """Posterior of each candidate pair, and their sums by bin."""
+
+    posteriors: Numbers
+    matches: Numbers
+
+
+def _fit(candidates: _Candidates, lowest: int) -> _Fit:
+    non_matches = candidates.non_matches + 1e-6
+    matches = np.maximum(_count(candidates.bins) - non_matches, 0.0)
+    posteriors = np.zeros(len(candidates.bins))
+    for _ in range(REFITS):
+        odds = _odds(matches, non_matches, lowest)[candidates.bins]
+        posteriors = _posteriors(candidates, odds, matches.sum())
+        matches = np.bincount(candidates.bins, posteriors, minlength=BINS)
+    return _Fit(posteriors, matches)
+
+
+def _odds(matches: Numbers, non_matches: Numbers, lowest: int) -> Numbers:
+    """Odds by bin, rising with the score; low ones continued downwards instead of read off."""
+    odds = np.zeros(BINS)
+    odds[lowest:] = _rising((matches[lowest:] + 1e-6) / non_matches[lowest:], non_matches[lowest:])
+    read = int(np.argmax(odds >= LOWEST_READ_ODDS)) if odds[-1] >= LOWEST_READ_ODDS else BINS - 1
+    steep = int(np.argmax(odds >= 10 * odds[read])) if odds[-1] >= 10 * odds[read] else BINS - 1
+    step = BIN_LEVELS / LEVELS_IN_ONE
+    fall = max(np.log(odds[steep] / odds[read]) / max((steep - read) * step, step), LEAST_STEEPNESS)
+    below = np.arange(BINS) < read
+    continued = odds[read] * np.exp(-fall * step * (read - np.arange(BINS)) * below)
+    return np.minimum(np.where(below, np.minimum(odds, continued), odds), MOST_ODDS)
+
+
+def _rising(values: Numbers, weights: Numbers) -> Numbers:
+    """The non-decreasing sequence nearest to `values`: neighbours that fall are pooled.
+
+    Source: pool adjacent violators, Barlow et al. (1972).
+    """
+    pools: list[tuple[float, float, int]] = []
+    for value, weight in zip(values.tolist(), weights.tolist(), strict=True):
+        pool = (value, weight, 1)
+        while pools and pools[-1][0] > pool[0]:
+            before = pools.pop()
+            together = before[1] + pool[1]
+            mean = (before[0] * before[1] + pool[0] * pool[1]) / together
+            pool = (mean, together, before[2] + pool[2])
+        pools.append(pool)
+    return np.repeat([pool[0] for pool in pools], [pool[2] for pool in pools])
+
+
+def _posteriors(candidates: _Candidates, odds: Numbers, matches: float) -> Numbers:
+    """Probability of each pair, given that some records have at most one partner.
+
+    Source: belief propagation for matchings, Huang and Jebara, AISTATS 2009, as marginals with free records.
+    """
+    free_left = max(1 - matches / max(candidates.rows[0], 1), LEAST_FREE)
+    free_right = max(1 - matches / max(candidates.rows[1], 1), LEAST_FREE)
+    rivals_left = rivals_right = np.ones(len(odds))
+    to_left = odds
+    for _ in range(MESSAGE_ROUNDS):
+        if candidates.one_left:
+            rivals_left = _rivals(candidates.left, to_left, free_left)
+        to_right = odds / rivals_left
+        if candidates.one_right:
+            rivals_right = _rivals(candidates.right, to_right, free_right)
+        to_left = odds / rivals_right
+    if candidates.one_left:
+        rivals_left = _rivals(candidates.left, to_left, free_left)
+    return np.asarray(odds / np.maximum(odds + rivals_left * rivals_right, 1e-300), dtype=np.float64)
+
+
+def _rivals(records: Indices, messages: Numbers, free: float) -> Numbers:
+    """For each pair, how much speaks for another partner of its record, or for none."""
+    others = np.bincount(records, messages)[records] - messages if len(records) else messages
+    return np.asarray(free + np.maximum(others, 0.0), dtype=np.float64)
+
+
+# 3. Where to cut.
+
+
+def _cuts(candidates: Sequence[_Candidates], fits: Sequence[_Fit]) -> _Cuts:
+    links, right = np.zeros(BINS), np.zeros(BINS)
+    for each, fit in zip(candidates, fits, strict=True):
+        taken = _taken(each)
+        links += _count(each.bins[taken])
+        right += np.bincount(each.bins[taken], fit.posteriors[taken], minlength=BINS)
+    return _Cuts(
+        links=_from_the_top(links).round().astype(np.int64),
+        right=_from_the_top(right),
+        matches=float(sum(fit.matches.sum() for fit in fits)),
+    )
+
+
+def _from_the_top(counts: Numbers) -> Numbers:
+    return np.cumsum(counts[::-1])[::-1]
+
+
+def _taken(candidates: _Candidates) -> Indices:
+    """Pairs that are linked when the most alike come first, at a threshold at or below their score.
+
+    In each round the pairs that both records like best are taken, and those that they rule out are dropped.
+    """
+    remaining, taken = candidates.preference, [np.empty(0, np.int64)]
+    while len(remaining):
+        left, right = candidates.left[remaining], candidates.right[remaining]
+        best = np.ones(len(remaining), dtype=bool)
+        if candidates.one_left:
+            best &= _first_of(left)
+        if candidates.one_right:
+            best &= _first_of(right)
+        taken.append(remaining[best])
+        gone = best.copy()
+        if candidates.one_left:
+            gone |= np.isin(left, left[best])
+        if candidates.one_right:
+            gone |= np.isin(right, right[best])
+        remaining = remaining[~gone]
+    return np.concatenate(taken)
+
+
+def _first_of(records: Indices) -> NDArray[np.bool_]:
+    first = np.zeros(len(records), dtype=bool)
+    first[np.unique(records, return_index=True)[1]] = True
+    return first
+
+
+def _count(bins: Indices) -> Numbers:
+    return np.bincount(bins, minlength=BINS).astype(np.float64)
+
+
+def _evidence(candidates: Sequence[_Candidates], fits: Sequence[_Fit], cuts: _Cuts) -> Evidence:
+    zero = np.zeros(BINS)
+    return Evidence(
+        lower_edge=_read_only(np.arange(BINS) * BIN_LEVELS / LEVELS_IN_ONE),
+        pairs=_read_only(sum((_count(each.bins) for each in candidates), zero).astype(np.int64)),
+        expected_non_matches=_read_only(sum((each.non_matches for each in candidates), zero)),
+        expected_matches=_read_only(sum((fit.matches for fit in fits), zero)),
+        links=_read_only(cuts.links.copy()),
+    )
+
+
+def _read_only(values: NDArray[Any]) -> NDArray[Any]:
+    values.flags.writeable = False
+    return values
