@@ -1,7 +1,8 @@
 """What the research environment gets: which linkage keys belong to one person.
 
-Only people with at least two linkage keys are in it; a key that is not there was linked to nobody. `person` is a
-random number of this document's own: it is no linkage key and means nothing elsewhere.
+Only people with at least two linkage keys are in it, and no key belongs to two people; a key that is not there
+was linked to nobody. `person` is a random number of this document's own: it is no linkage key and means nothing
+elsewhere.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class CrosswalkHeader(DocumentHeader):
     """Header of `crosswalk`."""
 
     format: Literal["pprl-crosswalk"] = "pprl-crosswalk"
-    datasets: Annotated[tuple[Name, ...], Field(min_length=2)]
+    datasets: Annotated[tuple[Name, ...], Field(min_length=2, max_length=20)]
     linkage_keys: Count
 
 
@@ -63,14 +64,26 @@ def parse(raw: bytes, agreement: AgreementFile) -> Crosswalk:
 
     Raises:
         FormatError: the bytes are not as specified.
-        VerificationError: they belong to another agreement.
+        VerificationError: they belong to another agreement, or not to all of its datasets.
     """
     header, body = framing.read_header(raw, CROSSWALK_MAGIC, CrosswalkHeader)
-    if header.agreement_sha256 != agreement.sha256:
-        raise VerificationError("The crosswalk belongs to another agreement.")
+    framing.require_agreement(header, agreement, what="crosswalk")
+    if header.datasets != tuple(dataset.name for dataset in agreement.content.dataset):
+        raise VerificationError("The crosswalk does not cover the agreement's datasets in their order.")
     (table,) = framing.read_tables(body, [(header.linkage_keys, 2 * ID_BYTES + DATASET_BYTES)])
     framing.require_ascending(table, key_bytes=2 * ID_BYTES, what="linkage key")
     datasets = np.ascontiguousarray(table[:, 2 * ID_BYTES :]).view(">u4").reshape(-1).astype(np.int64)
     if len(datasets) and datasets.max() >= len(header.datasets):
         raise FormatError("A linkage key belongs to no dataset of the crosswalk.")
-    return Crosswalk(header, table[:, :ID_BYTES], datasets, table[:, ID_BYTES : 2 * ID_BYTES])
+    people, keys = table[:, :ID_BYTES], table[:, ID_BYTES : 2 * ID_BYTES]
+    framing.require_distinct(keys, what="linkage key")
+    _require_nobody_alone(people)
+    return Crosswalk(header, people, datasets, keys)
+
+
+def _require_nobody_alone(people: Bytes) -> None:
+    """Refuse a person with one linkage key. Rows of one person follow each other."""
+    same_as_next = np.zeros(len(people) + 1, dtype=bool)
+    same_as_next[1:-1] = (people[1:] == people[:-1]).all(axis=1)
+    if not (same_as_next[1:] | same_as_next[:-1]).all():
+        raise FormatError("A person of the crosswalk has a single linkage key.")

@@ -11,7 +11,8 @@ The header gives every size, so that a reader knows the document's exact length 
 a table the records stand in ascending order of their bytes. Their keys are random, so that the order says
 nothing, a repeated key shows at once, and the same content has the same bytes.
 
-This module owns the layout. What the header and the records mean is each document's own matter.
+This module owns the layout, and the checks that all documents share: one spelling of the header, the agreement,
+the dataset, ascending keys. What the rest of the header and the records mean is each document's own matter.
 """
 
 from __future__ import annotations
@@ -24,13 +25,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pprl.errors import FormatError
+from pprl.errors import ConfigError, FormatError, VerificationError
 from pprl.protocol import canonical
-from pprl.protocol.agreement import Name, Sha256
+from pprl.protocol.agreement import AgreementFile, Dataset, Name, Sha256
 
 ID_BYTES = 16
 MAX_HEADER_BYTES = 1 << 20
 MAX_RECORDS = 2**31
+_MOST_PLACES_TOLD = 10
 
 Bytes = NDArray[np.uint8]
 Hex128 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -81,7 +83,7 @@ def read_header(raw: bytes | memoryview, magic: bytes, model: type[Header]) -> t
     Raises:
         FormatError: another document or version, or a header that is not as specified.
     """
-    view = memoryview(raw)
+    view = memoryview(raw).toreadonly()
     if bytes(view[:7]) != magic[:7]:
         raise FormatError(f"This is not a {magic_name(magic)} document.")
     if bytes(view[:8]) != magic:
@@ -96,23 +98,72 @@ def read_header(raw: bytes | memoryview, magic: bytes, model: type[Header]) -> t
     try:
         header = model.model_validate(_with_tuples(tree))
     except ValidationError as error:
-        keys = ", ".join(
-            sorted({".".join(map(str, problem["loc"])) or "header" for problem in error.errors()})
-        )
-        raise FormatError(f"The header of the {magic_name(magic)} document is wrong at: {keys}.") from None
+        raise _wrong_header(magic, _places(error)) from None
+    # A key with a default would otherwise be free to be there or not: two spellings of one header.
+    left_out = sorted(model.model_fields.keys() - header.model_fields_set)
+    if left_out:
+        raise _wrong_header(magic, left_out)
     return header, view[12 + length :]
 
 
+def require_agreement(header: DocumentHeader, agreement: AgreementFile, *, what: str) -> None:
+    """Refuse a document of another agreement.
+
+    Args:
+        header: the document's header.
+        agreement: ours.
+        what: what the document is called in the message.
+
+    Raises:
+        VerificationError: it belongs to another one.
+    """
+    if header.agreement_sha256 != agreement.sha256:
+        raise VerificationError(
+            f"This {what} document belongs to another agreement.",
+            hint="Compare the agreement's SHA-256 with the sender.",
+        )
+
+
+def require_dataset(header: DatasetHeader, agreement: AgreementFile, *, what: str) -> Dataset:
+    """The agreed dataset that a document is about. Refuse one of another agreement, department or size.
+
+    Args:
+        header: the document's header.
+        agreement: ours.
+        what: what the document is called in the message.
+
+    Raises:
+        VerificationError: the agreement says otherwise.
+    """
+    require_agreement(header, agreement, what=what)
+    try:
+        dataset = agreement.content.dataset_named(header.dataset)
+    except ConfigError:
+        raise VerificationError(f"This {what} document is about a dataset that is not agreed.") from None
+    if dataset.party != header.party:
+        raise VerificationError(
+            f"Dataset '{dataset.name}' is not brought by the party that the {what} document names."
+        )
+    if not dataset.expected_rows_min <= header.records <= dataset.expected_rows_max:
+        raise VerificationError(
+            f"Dataset '{dataset.name}' has {header.records} records; the agreement expects "
+            f"{dataset.expected_rows_min} to {dataset.expected_rows_max}.",
+            hint="Check that it is the right extract, or agree a new version with another range.",
+        )
+    return dataset
+
+
 def read_tables(body: memoryview, shapes: Sequence[tuple[int, int]]) -> list[Bytes]:
-    """The tables after a header, read-only, checked to be all there is and in ascending order.
+    """The tables after a header, read-only, checked to be all there is. Their order is the caller's to check.
 
     Args:
         body: the bytes after the header.
         shapes: (records, record bytes) of each table, from the header.
 
     Raises:
-        FormatError: truncated, trailing bytes, or records that are out of order or repeated.
+        FormatError: truncated, or trailing bytes.
     """
+    # Whole numbers of Python: no count times width of a header can overflow, and nothing is read before.
     expected = sum(math.prod(shape) for shape in shapes)
     if len(body) != expected:
         what = "truncated" if len(body) < expected else "longer than its header says"
@@ -136,15 +187,41 @@ def require_ascending(table: Bytes, *, key_bytes: int = ID_BYTES, what: str) -> 
     Raises:
         FormatError: a key is repeated, or out of order.
     """
-    words = _words(table[:, :key_bytes])
-    before, after = words[:-1], words[1:]
-    undecided = np.ones(len(before), dtype=bool)
-    for column in range(words.shape[1]):
-        if np.any(undecided & (before[:, column] > after[:, column])):
-            raise FormatError(f"A {what} is out of order.")
-        undecided &= before[:, column] == after[:, column]
-    if undecided.any():
+    keys = table[:, :key_bytes]
+    if below(keys[1:], keys[:-1]).any():
+        raise FormatError(f"A {what} is out of order.")
+    if (keys[1:] == keys[:-1]).all(axis=1).any():
         raise FormatError(f"A {what} is repeated.")
+
+
+def require_distinct(ids: Bytes, *, what: str) -> None:
+    """Refuse ids of which two are equal, in whatever order they come.
+
+    Args:
+        ids: shape (n, bytes), a multiple of 8 bytes.
+        what: what an id is called in the message.
+
+    Raises:
+        FormatError: one is repeated.
+    """
+    words = _words(ids)[ascending(ids)]
+    if (words[1:] == words[:-1]).all(axis=1).any():
+        raise FormatError(f"A {what} is repeated.")
+
+
+def below(left: Bytes, right: Bytes) -> NDArray[np.bool_]:
+    """For each row, whether the bytes on the left come before those on the right.
+
+    Args:
+        left: shape (n, bytes), a multiple of 8 bytes.
+        right: the same shape.
+    """
+    lower, higher = _words(left), _words(right)
+    is_below = np.zeros(len(lower), dtype=bool)
+    for column in reversed(range(lower.shape[1])):
+        equal = lower[:, column] == higher[:, column]
+        is_below = (lower[:, column] < higher[:, column]) | (equal & is_below)
+    return is_below
 
 
 def ascending(ids: Bytes) -> NDArray[np.int64]:
@@ -162,9 +239,14 @@ def positions(wanted: Bytes, among: Bytes) -> NDArray[np.int64]:
     """
     if not len(among):
         return np.full(len(wanted), -1, dtype=np.int64)
-    keys, sought = _comparable(among), _comparable(wanted)
-    found = np.minimum(np.searchsorted(keys, sought), len(among) - 1)
-    return np.where(keys[found] == sought, found, -1)
+    keys, sought = _words(among), _words(wanted)
+    if (keys[:-1, 0] < keys[1:, 0]).all():
+        # Random ids differ in their first half already, and whole numbers are found faster than bytes.
+        found = np.searchsorted(keys[:, 0], sought[:, 0])
+    else:
+        found = np.searchsorted(_strings(among), _strings(wanted))
+    found = np.minimum(found, len(among) - 1)
+    return np.where((keys[found] == sought).all(axis=1), found, -1)
 
 
 def magic_name(magic: bytes) -> str:
@@ -179,12 +261,30 @@ def magic_name(magic: bytes) -> str:
 
 
 def _words(ids: Bytes) -> NDArray[np.uint64]:
-    return np.ascontiguousarray(ids).view(">u8")
+    """Ids as rows of numbers, whose order is that of the bytes."""
+    return np.ascontiguousarray(ids).view(">u8").astype(np.uint64)
 
 
-def _comparable(ids: Bytes) -> NDArray[np.void]:
-    # Big-endian words in a structured type compare field by field, which is the order of the bytes.
-    return np.ascontiguousarray(ids).view([("high", ">u8"), ("low", ">u8")]).reshape(-1)
+def _strings(ids: Bytes) -> NDArray[np.bytes_]:
+    # NumPy ignores zero bytes at a string's end; among strings of equal length that makes no two alike.
+    return np.ascontiguousarray(ids).view(f"S{ids.shape[1]}").reshape(-1)
+
+
+def _places(error: ValidationError) -> list[str]:
+    """Dotted paths of what is wrong in a header. An unknown key is not repeated: it could be anything."""
+    places = set()
+    for problem in error.errors(include_url=False, include_context=False, include_input=False):
+        path = [str(part) for part in problem["loc"]]
+        if problem["type"] == "extra_forbidden":
+            path[-1] = "unknown key"
+        places.add(".".join(path) or "header")
+    return sorted(places)
+
+
+def _wrong_header(magic: bytes, places: Sequence[str]) -> FormatError:
+    told = ", ".join(places[:_MOST_PLACES_TOLD])
+    more = " and more" if len(places) > _MOST_PLACES_TOLD else ""
+    return FormatError(f"The header of the {magic_name(magic)} document is wrong at: {told}{more}.")
 
 
 def _with_tuples(tree: object) -> object:

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from pprl.errors import VerificationError
+from pprl.errors import FormatError, VerificationError
 from pprl.protocol import framing
 from pprl.protocol.agreement import AgreementFile
 from pprl.protocol.framing import ID_BYTES, Bytes, DatasetHeader
@@ -52,11 +52,23 @@ def parse(raw: bytes, agreement: AgreementFile) -> LinkageKeys:
 
     Raises:
         FormatError: the bytes are not as specified.
-        VerificationError: they belong to another agreement.
+        VerificationError: they belong to another agreement, or differ from what it says.
     """
     header, body = framing.read_header(raw, LINKAGE_KEYS_MAGIC, LinkageKeysHeader)
-    if header.agreement_sha256 != agreement.sha256:
-        raise VerificationError("The linkage keys belong to another agreement.")
+    dataset = framing.require_dataset(header, agreement, what="linkage keys")
     (table,) = framing.read_tables(body, [(header.records, 2 * ID_BYTES)])
     framing.require_ascending(table, what="handle")
-    return LinkageKeys(header, table[:, :ID_BYTES], table[:, ID_BYTES:])
+    keys = table[:, ID_BYTES:]
+    if agreement.content.release.linkage_keys == "per-record" or not dataset.may_have_duplicates:
+        _require_a_key_for_each(keys)
+    return LinkageKeys(header, table[:, :ID_BYTES], keys)
+
+
+def _require_a_key_for_each(keys: Bytes) -> None:
+    """Refuse shared keys where the agreement has none: they would tell that two records were linked."""
+    try:
+        framing.require_distinct(keys, what="linkage key")
+    except FormatError:
+        raise VerificationError(
+            "Two records share a linkage key, and the agreement says that none do."
+        ) from None

@@ -2,11 +2,16 @@
 
 For each two datasets, and for each dataset with itself, the pairs that are not hopeless: the two references and
 a level. In scheme `clk` the level is the Dice coefficient in ten-thousandths.
+
+There is a table for each two datasets in the agreement's order, each dataset with itself among them: first with
+itself, then with each later one; and of these, one for each pass. Inside a dataset a pair's lower reference stands on
+the left, so that no pair has two spellings and no record is a pair with itself.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
 from typing import Annotated, Literal
 
 import numpy as np
@@ -16,7 +21,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from pprl.errors import FormatError, VerificationError
 from pprl.protocol import framing
 from pprl.protocol.agreement import AgreementFile, Name
+from pprl.protocol.canonical import LARGEST_INTEGER
 from pprl.protocol.framing import ID_BYTES, Bytes, Count, DocumentHeader, Hex128
+from pprl.protocol.submission import passes
 
 PAIRS_MAGIC = b"PPRLPAI1"
 KIND = "pairs"
@@ -44,14 +51,14 @@ class PairTable(_Section):
         right: second dataset, or the first again.
         blocking_pass: the pass that brought the pairs together.
         compared: pairs that were compared.
-        floor: level below which pairs were dropped as hopeless.
+        floor: level below which pairs were dropped as hopeless; one for all tables.
         pairs: pairs that are left.
     """
 
     left: Name
     right: Name
     blocking_pass: Name
-    compared: Annotated[int, Field(ge=0, le=2**62)]
+    compared: Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]
     floor: Annotated[int, Field(ge=0, le=LEVELS_IN_ONE)]
     pairs: Count
 
@@ -89,10 +96,12 @@ class PairsDocument:
 
 
 def write(document: PairsDocument) -> bytes:
-    """The bytes of `pairs`; the matcher runs this. Rows may come in any order."""
+    """The bytes of `pairs`; the matcher runs this. Rows, and sides inside a dataset, may come in any order."""
     tables = []
-    for table in document.tables:
+    for about, table in zip(document.header.tables, document.tables, strict=True):
         ids = np.hstack([table.left, table.right])
+        if about.left == about.right:
+            ids = _lower_first(ids)
         levels = table.levels.astype(">u4").view(np.uint8).reshape(-1, LEVEL_BYTES)
         tables.append(np.hstack([ids, levels])[framing.ascending(ids)])
     return framing.write(PAIRS_MAGIC, document.header, tables)
@@ -103,27 +112,63 @@ def parse(raw: bytes, agreement: AgreementFile) -> PairsDocument:
 
     Raises:
         FormatError: the bytes are not as specified.
-        VerificationError: they belong to another agreement, or not to all of its datasets.
+        VerificationError: they belong to another agreement, or differ from what it says.
     """
     header, body = framing.read_header(raw, PAIRS_MAGIC, PairsHeader)
-    if header.agreement_sha256 != agreement.sha256:
-        raise VerificationError("The pairs belong to another agreement.")
-    names = tuple(dataset.name for dataset in agreement.content.dataset)
-    if tuple(each.dataset for each in header.datasets) != names:
-        raise VerificationError("The pairs do not cover the agreement's datasets in their order.")
-    if any(table.left not in names or table.right not in names for table in header.tables):
-        raise FormatError("A table of pairs names an unknown dataset.")
-    sides = [(table.left, table.right, table.blocking_pass) for table in header.tables]
-    if len(set(sides)) != len(sides):
-        raise FormatError("A table of pairs is there twice.")
+    framing.require_agreement(header, agreement, what="pairs")
+    _require_agreed(header, agreement)
+    _require_possible(header)
     width = 2 * ID_BYTES + LEVEL_BYTES
     tables = framing.read_tables(body, [(table.pairs, width) for table in header.tables])
-    return PairsDocument(header, tuple(_reference_pairs(table) for table in tables))
+    return PairsDocument(
+        header,
+        tuple(_reference_pairs(about, table) for about, table in zip(header.tables, tables, strict=True)),
+    )
 
 
-def _reference_pairs(table: Bytes) -> ReferencePairs:
+def _require_agreed(header: PairsHeader, agreement: AgreementFile) -> None:
+    """Refuse other datasets, passes or numbers of records than agreed."""
+    if header.scheme != agreement.content.encoding.scheme:
+        raise VerificationError("The pairs follow another scheme than the agreement.")
+    names = [dataset.name for dataset in agreement.content.dataset]
+    if [each.dataset for each in header.datasets] != names:
+        raise VerificationError("The pairs do not cover the agreement's datasets in their order.")
+    expected = [
+        (left, right, name)
+        for left, right in combinations_with_replacement(names, 2)
+        for name, _ in passes(agreement)
+    ]
+    if [(table.left, table.right, table.blocking_pass) for table in header.tables] != expected:
+        raise VerificationError("The tables of pairs are not those of the agreement's datasets and passes.")
+    for dataset, each in zip(agreement.content.dataset, header.datasets, strict=True):
+        if each.encoded > dataset.expected_rows_max:
+            raise VerificationError(f"The pairs know more records of '{dataset.name}' than were agreed.")
+
+
+def _require_possible(header: PairsHeader) -> None:
+    """Refuse counts that can't be."""
+    encoded = {each.dataset: each.encoded for each in header.datasets}
+    for table in header.tables:
+        left, right = encoded[table.left], encoded[table.right]
+        most = left * (left - 1) // 2 if table.left == table.right else left * right
+        if not table.pairs <= table.compared <= most:
+            raise FormatError("A table of pairs counts more pairs than there can be.")
+    if len({table.floor for table in header.tables}) > 1:
+        raise FormatError("The tables of pairs have different floors.")
+
+
+def _lower_first(ids: Bytes) -> Bytes:
+    """Pairs of references with the lower one on the left."""
+    swapped = np.hstack([ids[:, ID_BYTES:], ids[:, :ID_BYTES]])
+    return np.where(framing.below(swapped, ids)[:, None], swapped, ids)
+
+
+def _reference_pairs(about: PairTable, table: Bytes) -> ReferencePairs:
     framing.require_ascending(table, key_bytes=2 * ID_BYTES, what="pair")
     levels = np.ascontiguousarray(table[:, 2 * ID_BYTES :]).view(">u4").reshape(-1).astype(np.int64)
-    if len(levels) and levels.max() > LEVELS_IN_ONE:
+    if len(levels) and not about.floor <= levels.min() <= levels.max() <= LEVELS_IN_ONE:
         raise FormatError("A level is out of range.")
-    return ReferencePairs(table[:, :ID_BYTES], table[:, ID_BYTES : 2 * ID_BYTES], levels)
+    left, right = table[:, :ID_BYTES], table[:, ID_BYTES : 2 * ID_BYTES]
+    if about.left == about.right and not framing.below(left, right).all():
+        raise FormatError("A pair inside a dataset does not have its lower reference on the left.")
+    return ReferencePairs(left, right, levels)

@@ -16,6 +16,7 @@ The file that carries both::
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, BinaryIO, Literal
 
@@ -118,15 +119,15 @@ def parse_encodings(raw: bytes, agreement: AgreementFile) -> Encodings:
         DisclosureError: an encoding has too many bits set.
     """
     header, body = framing.read_header(raw, ENCODINGS_MAGIC, EncodingsHeader)
-    _require_agreed(header, agreement)
+    framing.require_dataset(header, agreement, what="encodings")
     if header.scheme != agreement.content.encoding.scheme:
         raise VerificationError("The encodings follow another scheme than the agreement.")
-    _require_passes(tuple((each.name, each.record_bytes) for each in header.passes), agreement)
+    if tuple((each.name, each.record_bytes) for each in header.passes) != passes(agreement):
+        raise VerificationError("The document's passes or record sizes are not those of the agreement.")
+    _require_passes_fit(header.passes, header.records)
     tables = framing.read_tables(body, [(each.records, each.record_bytes) for each in header.passes])
+    _require_fresh_references(tables)
     for table in tables:
-        framing.require_ascending(table, what="reference")
-        if len(table) > header.records:
-            raise FormatError("A pass holds more records than the dataset.")
         require_no_wildcards(table[:, ID_BYTES:], agreement)
     return Encodings(
         header,
@@ -152,13 +153,15 @@ def parse_references(raw: bytes, agreement: AgreementFile) -> References:
         VerificationError: they belong to another agreement, or differ from what it says.
     """
     header, body = framing.read_header(raw, REFERENCES_MAGIC, ReferencesHeader)
-    _require_agreed(header, agreement)
+    framing.require_dataset(header, agreement, what="references")
+    if [each.name for each in header.passes] != [name for name, _ in passes(agreement)]:
+        raise VerificationError("The document's passes are not those of the agreement.")
+    _require_passes_fit(header.passes, header.records)
     width = ID_BYTES + POSITION_BYTES
     shapes = [(header.records, ID_BYTES), *((each.records, width) for each in header.passes)]
     handles, *tables = framing.read_tables(body, shapes)
     framing.require_ascending(handles, what="handle")
-    for table in tables:
-        framing.require_ascending(table, what="reference")
+    _require_fresh_references(tables)
     places = tuple(_positions(table, header.records) for table in tables)
     return References(header, handles, tuple(table[:, :ID_BYTES] for table in tables), places)
 
@@ -217,25 +220,17 @@ def require_no_wildcards(filters: Bytes, agreement: AgreementFile) -> None:
         )
 
 
-def _require_agreed(header: DatasetHeader, agreement: AgreementFile) -> None:
-    if header.agreement_sha256 != agreement.sha256:
-        raise VerificationError("The document belongs to another agreement.")
-    dataset = agreement.content.dataset_named(header.dataset)
-    if dataset.party != header.party:
-        raise VerificationError(
-            f"Dataset '{dataset.name}' is not brought by the party that the document names."
-        )
-    if not dataset.expected_rows_min <= header.records <= dataset.expected_rows_max:
-        raise VerificationError(
-            f"Dataset '{dataset.name}' has {header.records} records; the agreement expects "
-            f"{dataset.expected_rows_min} to {dataset.expected_rows_max}.",
-            hint="Check that it is the right extract, or agree a new version with another range.",
-        )
+def _require_passes_fit(found: Sequence[CountedPass], records: int) -> None:
+    if any(each.records > records for each in found):
+        raise FormatError("A pass holds more records than the dataset.")
 
 
-def _require_passes(found: tuple[tuple[str, int], ...], agreement: AgreementFile) -> None:
-    if found != passes(agreement):
-        raise VerificationError("The document's passes or record sizes are not those of the agreement.")
+def _require_fresh_references(tables: Sequence[Bytes]) -> None:
+    """Refuse a reference that stands twice, in one pass or in two: it would tell the matcher what goes together."""
+    for table in tables:
+        framing.require_ascending(table, what="reference")
+    if len(tables) > 1:
+        framing.require_distinct(np.concatenate([table[:, :ID_BYTES] for table in tables]), what="reference")
 
 
 def _positions(table: Bytes, records: int) -> NDArray[np.int64]:
