@@ -33,6 +33,7 @@ from pprl.protocol import agreement as agreements
 from pprl.protocol import crosswalk, linkage_keys, pairs, submission
 from pprl.protocol.agreement import AgreementFile
 from pprl.protocol.envelope import Binding
+from pprl.protocol.framing import DatasetHeader
 from pprl.protocol.submission import Encodings, References
 
 PARTS_OF_ROLE: dict[Role, tuple[str, ...]] = {
@@ -401,18 +402,22 @@ def _verify(me: Coordinator, sealed: bytes, kind: str) -> tuple[AgreementFile, B
     require_in_force(agreement, today=me.now().date())
     sender = agreement.content.party_with("matcher").id if kind == pairs.KIND else None
     opened, raw = open_from(sealed, me=me.identity, agreement=agreement, kind=kind, sender=sender)
-    header = {
-        submission.ENCODINGS_KIND: lambda: submission.parse_encodings(raw, agreement).header,
-        submission.REFERENCES_KIND: lambda: submission.parse_references(raw, agreement).header,
-        pairs.KIND: lambda: pairs.parse(raw, agreement).header,
-    }[kind]()
-    named = "" if isinstance(header, pairs.PairsHeader) else header.submission
-    if not isinstance(header, pairs.PairsHeader) and (header.party, header.dataset) != (
-        opened.binding.sender,
-        opened.binding.dataset,
-    ):
-        raise VerificationError("The document names another department or dataset than its envelope.")
+    named = _require_consistent(kind, raw, agreement, opened.binding)
     return agreement, opened.binding, named, sealed
+
+
+def _require_consistent(kind: str, raw: bytes, agreement: AgreementFile, binding: Binding) -> str:
+    """Check a document against the agreement and its envelope; gives the submission that it names, if one."""
+    if kind == pairs.KIND:
+        pairs.parse(raw, agreement)
+        return ""
+    if kind == submission.ENCODINGS_KIND:
+        header: DatasetHeader = submission.parse_encodings(raw, agreement).header
+    else:
+        header = submission.parse_references(raw, agreement).header
+    if (header.party, header.dataset) != (binding.sender, binding.dataset):
+        raise VerificationError("The document names another department or dataset than its envelope.")
+    return header.submission
 
 
 def _keep(

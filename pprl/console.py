@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -143,7 +144,8 @@ def completion_command(program: str) -> click.Command:
         variable = f"_{program.upper()}_COMPLETE"
         click.echo(kind(ctx.find_root().command, {}, program, variable).source())
 
-    completion.help = f"Print a shell's completion script.\n\nExample: {program} completion bash > ~/.{program}-completion.sh"
+    example = f"{program} completion bash > ~/.{program}-completion.sh"
+    completion.help = f"Print a shell's completion script.\n\nExample: {example}"
     return completion
 
 
@@ -167,16 +169,7 @@ def _as_data(error: PprlError) -> dict[str, Any]:
         "status": error.status,
         "message": error.message,
         "hint": error.hint,
-        "findings": [
-            {
-                "rule": finding.rule,
-                "remedy": finding.remedy,
-                "row": finding.row,
-                "column": finding.column,
-                "line": finding.line,
-            }
-            for finding in error.findings
-        ],
+        "findings": [asdict(finding) for finding in error.findings],
     }
 
 

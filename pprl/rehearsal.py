@@ -34,7 +34,7 @@ from pprl.scoring import Score, score
 
 Say = Callable[[str], None]
 
-_COORDINATOR_ROLES = ("matcher", "key-issuer")
+_COORDINATOR_ROLES = {"matcher", "key-issuer"}
 
 
 @dataclass(slots=True)
@@ -163,7 +163,8 @@ def encode(run: Rehearsal) -> None:
 
 def match_and_issue(run: Rehearsal) -> None:
     """The coordinator's two roles receive, match, issue and release."""
-    matcher, issuer = (run.agreement.content.party_with(role).id for role in _COORDINATOR_ROLES)
+    matcher = run.agreement.content.party_with("matcher").id
+    issuer = run.agreement.content.party_with("key-issuer").id
     submissions = [_submission(run, dataset) for dataset in run.agreement.content.dataset]
     with run.stage("receive"):
         for party, role in {matcher: "matcher", issuer: "issuer" if issuer != matcher else "both"}.items():
@@ -270,7 +271,7 @@ def _store(run: Rehearsal, party: str) -> Path:
 
 
 def _program(roles: Sequence[str]) -> str:
-    return "coordinator" if set(roles) & set(_COORDINATOR_ROLES) else "pprl"
+    return "coordinator" if set(roles) & _COORDINATOR_ROLES else "pprl"
 
 
 def _together(work: Callable[[Any], Any], items: Sequence[Any]) -> None:
@@ -348,7 +349,7 @@ def _people(crosswalk: Path) -> dict[str, str]:
 def _truths(path: Path, dataset: Dataset, truth: str) -> dict[str, str]:
     table = open_table(path, needed=[truth])
     columns = [truth, *([dataset.record_id_column] if dataset.record_id_column else [])]
-    found = {}
+    found: dict[str, str] = {}
     for batch in table.batches(columns):
         people = batch.columns[truth]
         ids = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -67,15 +68,16 @@ def check(agreement_path: Path, as_json: bool) -> None:
     Example: pprl agreement check agreement.toml
     """
     from pprl.agreements.check import check as check_agreement
-    from pprl.agreements.check import render
+    from pprl.agreements.check import remarks_text
     from pprl.errors import ConfigError
     from pprl.files.atomic import read_file
 
     raw = read_file(agreement_path, what="agreement")
-    found = check_agreement(raw, where=agreement_path.name, today=today())
-    show(found.as_data(), as_json=as_json, text=lambda: render(found))
-    if not found.usable:
-        raise ConfigError(f"{agreement_path.name} can't be used as it is.")
+    remarks = check_agreement(raw, where=agreement_path.name, today=today())
+    data = [{"level": remark.level, **asdict(remark.finding)} for remark in remarks]
+    show(data, as_json=as_json, text=lambda: remarks_text(remarks))
+    if any(remark.level != "warning" for remark in remarks):
+        raise ConfigError(f"{agreement_path.name} can't be used for a run as it is.")
 
 
 @agreement.command()
@@ -103,11 +105,12 @@ def diff(old: Path, new: Path, as_json: bool) -> None:
 
     Example: pprl agreement diff version-1.toml version-2.toml
     """
-    from pprl.agreements.diff import as_data, render
     from pprl.agreements.diff import diff as diff_agreements
+    from pprl.agreements.diff import diff_text
 
-    found = diff_agreements(load_agreement(old), load_agreement(new))
-    show(as_data(found), as_json=as_json, text=lambda: render(found))
+    before, after = load_agreement(old), load_agreement(new)
+    data = [asdict(change) for change in diff_agreements(before, after)]
+    show(data, as_json=as_json, text=lambda: diff_text(before, after))
 
 
 @agreement.command()
@@ -130,8 +133,6 @@ def json_schema() -> None:
 
     Example: pprl agreement json-schema > agreement.schema.json
     """
-    import json
+    from pprl.agreements.schema_json import agreement_schema_text
 
-    from pprl.agreements.schema_json import agreement_schema
-
-    click.echo(json.dumps(agreement_schema(), indent=2))
+    click.echo(agreement_schema_text(), nl=False)

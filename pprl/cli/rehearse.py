@@ -11,7 +11,7 @@ from pprl.console import json_option, path_argument, path_option, show, talk
 from pprl.errors import UsageError
 
 
-class NamedFile(click.ParamType):
+class NamedFile(click.ParamType[tuple[str, Path]]):
     """A parameter of the form NAME=FILE."""
 
     name = "NAME=FILE"

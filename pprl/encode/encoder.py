@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -225,7 +226,7 @@ def _under_random_names(
     position_of_row = np.empty(found.rows, dtype=np.int64)
     position_of_row[order] = np.arange(found.rows)
     references = _fresh_ids(len(clks), random_bytes)
-    common = {
+    common: dict[str, Any] = {
         "agreement_sha256": agreement.sha256,
         "dataset": dataset.name,
         "party": dataset.party,
