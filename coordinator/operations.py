@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ PARTS_OF_ROLE: dict[Role, tuple[str, ...]] = {
     Role.MATCHER: (submission.ENCODINGS_KIND,),
     Role.KEY_ISSUER: (submission.REFERENCES_KIND, pairs.KIND),
 }
+
+SUMMARY_NAME = "summary.json"
 
 Progress = Callable[[str, float], None]
 
@@ -245,7 +248,7 @@ def issue(me: Coordinator, agreement_sha256: str | None, *, progress: Progress) 
 
 
 def release(me: Coordinator, agreement_sha256: str | None) -> Mapping[str, bytes]:
-    """The sealed results by file name, if the agreement's release rules allow any.
+    """The sealed results and a public summary by file name, if the agreement's release rules allow any.
 
     Raises:
         ProtocolError: nothing is issued yet.
@@ -259,6 +262,7 @@ def release(me: Coordinator, agreement_sha256: str | None) -> Mapping[str, bytes
             _require_step(run, Step.RELEASE)
     _require_release_rules(agreement, report)
     results = {name: _kept(me, digest) for name, digest in report["results"].items()}
+    results[SUMMARY_NAME] = _public_summary(agreement, report)
     if stage is not Stage.RELEASED:
         _finish(me, agreement, Role.KEY_ISSUER, Step.RELEASE, report)
     return results
@@ -540,6 +544,20 @@ def _require_release_rules(agreement: AgreementFile, report: Mapping[str, Any]) 
             f"Fewer people were linked than the agreement's release.min_linked_people ({least}) asks for.",
             hint="Nothing is released. Check that the datasets are about the same people.",
         )
+
+
+def _public_summary(agreement: AgreementFile, report: Mapping[str, Any]) -> bytes:
+    """What everybody may know of a run, auditors included: small counts are not told."""
+    limit = agreement.content.release.small_number_limit
+    people = report["linked_people"]
+    summary = {
+        "project": agreement.content.project.id,
+        "agreement_sha256": agreement.sha256,
+        "records": report["records"],
+        "linked_people": people if people >= limit else f"fewer than {limit}",
+        "method": report["method"],
+    }
+    return (json.dumps(summary, indent=2) + "\n").encode()
 
 
 def _seal_results(me: Coordinator, agreement: AgreementFile, issued: Issued) -> dict[str, str]:

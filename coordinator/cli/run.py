@@ -120,6 +120,8 @@ def link(store: Path, sha256: str | None, as_json: bool) -> None:
 def release(store: Path, sha256: str | None, folder: Path, force: bool) -> None:
     """Key issuer: write each recipient's sealed result, if the agreement's release rules allow it.
 
+    With them comes summary.json, which anybody may see: it tells no count below the agreement's small-number limit.
+
     Example: coordinator release --store issuer -o results
     """
     from coordinator import operations
