@@ -17,7 +17,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pprl.files.atomic import read_secret_file, write_new
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
@@ -30,6 +29,7 @@ from pprl.crypto import container, derive
 from pprl.crypto.exchange import open_from, require_in_force, require_mine, seal_for
 from pprl.crypto.identity import Identity, from_key_file
 from pprl.errors import ConfigError, DisclosureError, FormatError, ProtocolError, VerificationError
+from pprl.files.atomic import read_secret_file, write_new
 from pprl.protocol import agreement as agreements
 from pprl.protocol import crosswalk, linkage_keys, pairs, submission
 from pprl.protocol.agreement import AgreementFile

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import JSON, Engine, ForeignKey, UniqueConstraint, create_engine, event, select, update
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.pool import NullPool
 
 from coordinator.store.stages import Role, Stage, Step, after
 from pprl.errors import FormatError, ProtocolError
@@ -195,7 +196,8 @@ def move_on(session: Session, run: RunRow, step: Step, *, at: datetime, detail: 
 
 
 def _engine(folder: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{folder / DATABASE_NAME}")
+    # No pool: a command's connection closes with its session, not when the collector comes by.
+    engine = create_engine(f"sqlite:///{folder / DATABASE_NAME}", poolclass=NullPool)
 
     @event.listens_for(engine, "connect")
     def _strict(connection: Any, _record: Any) -> None:
