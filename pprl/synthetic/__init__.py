@@ -11,7 +11,17 @@ experiments. `docs/synthetic-data.md` says what is made, and with which rates.
 
 from __future__ import annotations
 
+from pprl.synthetic.justice import DEFAULT_PEOPLE, Population, generate
 from pprl.synthetic.pairs import LinkagePair, linkage_pair
 from pprl.synthetic.table import TRUTH_COLUMN, Table, write_csv
 
-__all__ = ["TRUTH_COLUMN", "LinkagePair", "Table", "linkage_pair", "write_csv"]
+__all__ = [
+    "DEFAULT_PEOPLE",
+    "TRUTH_COLUMN",
+    "LinkagePair",
+    "Population",
+    "Table",
+    "generate",
+    "linkage_pair",
+    "write_csv",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, timedelta
 from functools import cache
 
@@ -44,16 +45,29 @@ def joined(year: Whole, month: Whole, day: Whole, otherwise: Whole) -> Whole:
     return np.where(valid, start + day - 1, otherwise)
 
 
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_FORMS: dict[str, Callable[[date], str]] = {
+    "1987-09-22": date.isoformat,
+    "22/09/1987": lambda day: f"{day.day:02d}/{day.month:02d}/{day.year}",
+    "22-SEP-1987": lambda day: f"{day.day:02d}-{_MONTHS[day.month - 1]}-{day.year}",
+}
+
+
 @cache
 def _written(form: str) -> Texts:
     count = (_LAST - _FIRST).days + 1
     days = (_FIRST + timedelta(days=offset) for offset in range(1, count))
     # Place 0 stands for a missing date.
-    return texts(["", *(day.strftime(form) for day in days)])
+    return texts(["", *(_FORMS[form](day) for day in days)])
 
 
-def written(days: Whole, form: str) -> Texts:
-    """The days as text in a `strftime` form; `MISSING` becomes ""."""
+def written(days: Whole, form: str) -> list[str]:
+    """The days as text; `MISSING` becomes "".
+
+    Args:
+        days: days from 1900 to 2035.
+        form: how the 22nd of September 1987 is written: 1987-09-22, 22/09/1987 or 22-SEP-1987.
+    """
     first = (_FIRST - _EPOCH).days
-    found: Texts = _written(form)[np.where(days == MISSING, 0, days - first)]
+    found: list[str] = _written(form)[np.where(days == MISSING, 0, days - first)].tolist()
     return found

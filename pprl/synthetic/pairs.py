@@ -152,7 +152,7 @@ def _columns(entries: Entries) -> dict[str, list[str]]:
         "given_name": entries.given.tolist(),
         "middle_names": entries.middle.tolist(),
         "surname": entries.surname.tolist(),
-        "date_of_birth": dates.written(entries.born, "%Y-%m-%d").tolist(),
+        "date_of_birth": dates.written(entries.born, "1987-09-22"),
         "sex": texts(_SEX_WORDS)[entries.sex].tolist(),
         "postcode": entries.postcode.tolist(),
     }
