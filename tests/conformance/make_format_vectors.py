@@ -1,0 +1,659 @@
+"""Writes the vectors of docs/protocol.md's documents, byte by byte and without the package's own writers.
+
+Everything is derived from names by SHA-256, so that each run writes the same files, and a test compares them
+with those that are here. Run after a change of a format: python tests/conformance/make_format_vectors.py
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+FORMAT, VERIFICATION, DISCLOSURE = "format", "verification", "disclosure"
+FILTER_BYTES = 64
+MOST_BITS = 256
+
+AGREEMENT = """\
+agreement_format = 1
+
+[project]
+id = "vectors"
+title = "Test vectors"
+version = 1
+purposes_permitted = ["Testing"]
+purposes_forbidden = ["Anything else"]
+valid_from = 2026-01-01
+valid_until = 2099-12-31
+
+[dpia]
+reference = "none"
+expires = 2099-12-31
+
+[[party]]
+id = "north"
+name = "North"
+contact = "north@example"
+roles = ["department"]
+
+[[party]]
+id = "south"
+name = "South"
+contact = "south@example"
+roles = ["department"]
+
+[[party]]
+id = "matching"
+name = "Matching team"
+contact = "matching@example"
+roles = ["matcher"]
+
+[[party]]
+id = "issuing"
+name = "Issuing team"
+contact = "issuing@example"
+roles = ["key-issuer"]
+
+[[party]]
+id = "research"
+name = "Research environment"
+contact = "research@example"
+roles = ["research"]
+
+[[dataset]]
+name = "events"
+party = "north"
+description = "May hold a person twice."
+legal_gateway = "none"
+legal_regime = "none"
+expected_rows_min = 1
+expected_rows_max = 20
+may_have_duplicates = true
+columns = { surname = "surname" }
+
+[[dataset]]
+name = "people"
+party = "south"
+description = "Holds a person once."
+legal_gateway = "none"
+legal_regime = "none"
+expected_rows_min = 1
+expected_rows_max = 20
+may_have_duplicates = false
+columns = { surname = "surname" }
+
+[[identifier]]
+name = "surname"
+kind = "surname"
+why = "Testing"
+
+[encoding]
+scheme = "clk"
+invalid_values = "refuse"
+min_identifiers = 1
+
+[encoding.clk]
+clk_bits = 512
+xor_folds = 0
+features = [
+  { identifier = "surname", comparison = "ngram", n = 2, positional = false, hash = "blake", bits_per_token = 10 },
+]
+
+[linkage]
+target_precision = 0.9
+threshold = 0.8
+
+[privacy]
+max_popcount_share = 0.5
+
+[release]
+linkage_keys = "per-person"
+crosswalk_to = "research"
+min_linked_people = 1
+small_number_limit = 1
+
+[retention]
+encodings_days = 1
+references_days = 1
+pairs_days = 1
+linkage_keys_days = 1
+home_map_days = 1
+
+[log]
+quorum = 0
+"""
+AGREEMENTS = {"usual": AGREEMENT, "per-record": AGREEMENT.replace('"per-person"', '"per-record"')}
+
+
+def sha256_of(agreement: str) -> str:
+    return hashlib.sha256(AGREEMENTS[agreement].encode()).hexdigest()
+
+
+def number(value: int) -> bytes:
+    return value.to_bytes(4, "big")
+
+
+def ids(label: str, count: int) -> list[bytes]:
+    """Distinct ids of 16 bytes, ascending. Some agree in their first half, so that the second has to decide."""
+    made = [hashlib.sha256(f"{label} {index}".encode()).digest()[:16] for index in range(count)]
+    made[1::4] = [first[:8] + second[8:] for first, second in zip(made[::4], made[1::4], strict=False)]
+    return sorted(made)
+
+
+def filter_with(bits: int, label: str = "") -> bytes:
+    """A filter with so many of its 512 bits set."""
+    order = sorted(range(512), key=lambda bit: hashlib.sha256(f"{label} {bit}".encode()).digest())
+    return sum(1 << bit for bit in order[:bits]).to_bytes(FILTER_BYTES, "big")
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document before it is bytes; tables hold a record each as bytes."""
+
+    kind: str
+    magic: bytes
+    header: Mapping[str, Any]
+    tables: Sequence[Sequence[bytes]]
+
+    def raw(self) -> bytes:
+        return self.with_head(json.dumps(self.header, sort_keys=True, separators=(",", ":")).encode())
+
+    def with_head(self, head: bytes) -> bytes:
+        body = b"".join(record for table in self.tables for record in table)
+        return self.magic + len(head).to_bytes(4, "big") + head + body
+
+    def but(self, **changes: Any) -> bytes:
+        return replace(self, header={**self.header, **changes}).raw()
+
+    def without(self, key: str) -> bytes:
+        return replace(self, header={name: value for name, value in self.header.items() if name != key}).raw()
+
+    def holding(self, *tables: Sequence[bytes], **changes: Any) -> bytes:
+        return replace(self, tables=tables, header={**self.header, **changes}).raw()
+
+
+@dataclass(frozen=True)
+class Vector:
+    """Bytes, and what reading them under an agreement must come to."""
+
+    name: str
+    kind: str
+    raw: bytes
+    expect: str = "ok"
+    word: str = ""
+    content: Mapping[str, Any] | None = None
+    agreement: str = "usual"
+
+    def to_json(self) -> dict[str, Any]:
+        told: dict[str, Any] = {"name": self.name, "document": self.kind, "agreement": self.agreement}
+        told["base64"] = base64.b64encode(self.raw).decode()
+        told["expect"] = self.expect
+        return {**told, "word": self.word} if self.content is None else {**told, "content": self.content}
+
+
+def hexes(records: Sequence[bytes]) -> list[str]:
+    return [record.hex() for record in records]
+
+
+def bad_layouts(document: Document) -> Iterator[Vector]:
+    """What every document of docs/protocol.md refuses, whatever it is about."""
+    kind, raw, header = document.kind, document.raw(), document.header
+    head = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
+    body = raw[12 + len(head) :]
+
+    def refused(name: str, mutant: bytes, word: str, expect: str = FORMAT) -> Vector:
+        return Vector(f"{kind}: {name}", kind, mutant, expect, word)
+
+    yield refused("no bytes", b"", "not a")
+    yield refused("magic alone", raw[:8], "truncated in its header")
+    yield refused("another magic", b"PPRLENV" + raw[7:], "not a")
+    yield refused("another version", raw[:7] + b"2" + raw[8:], "version")
+    yield refused("cut short in the header's length", raw[:11], "truncated in its header")
+    yield refused("cut short in the header", raw[: 12 + len(head) - 1], "truncated in its header")
+    yield refused(
+        "header longer than the file",
+        raw[:8] + number(len(raw) - 11) + raw[12:],
+        "truncated in its header",
+    )
+    yield refused("header of 4 GB", raw[:8] + b"\xff" * 4 + raw[12:], "truncated in its header")
+    yield refused("no header", document.magic + bytes(4) + body, "JSON")
+    yield refused("cut short by a byte", raw[:-1], "truncated")
+    yield refused("cut short by a record", raw[: -len(document.tables[-1][-1])], "truncated")
+    yield refused("longer by a byte", raw + b"\0", "longer")
+    yield refused("space in the header", document.with_head(b"{ " + head[1:]), "canonical")
+    yield refused("line feed after the header", document.with_head(head + b"\n"), "canonical")
+    backwards = json.dumps(dict(sorted(header.items(), reverse=True)), separators=(",", ":")).encode()
+    yield refused("header's keys in another order", document.with_head(backwards), "canonical")
+    yield refused("header's key twice", document.with_head(head[:-1] + b',"format":"x"}'), "canonical")
+    yield refused("header is a list", document.with_head(b"[]"), "wrong at")
+    yield refused("unknown key", document.but(comment="x"), "unknown key")
+    for key in header:
+        yield refused(f"key {key} is missing", document.without(key), key)
+    yield refused("format of another document", document.but(format="pprl-other"), "format")
+    yield refused(
+        "another agreement", document.but(agreement_sha256="a" * 64), "another agreement", VERIFICATION
+    )
+    yield refused(
+        "agreement's digest in capitals",
+        document.but(agreement_sha256=sha256_of("usual").upper()),
+        "agreement_sha256",
+    )
+
+
+def bad_datasets(document: Document) -> Iterator[Vector]:
+    """What every document about one dataset refuses."""
+    kind = document.kind
+
+    def refused(name: str, mutant: bytes, word: str, expect: str = FORMAT) -> Vector:
+        return Vector(f"{kind}: {name}", kind, mutant, expect, word)
+
+    yield refused("dataset that is not agreed", document.but(dataset="other"), "not agreed", VERIFICATION)
+    yield refused("dataset's name in capitals", document.but(dataset="EVENTS"), "not agreed", VERIFICATION)
+    yield refused("another department", document.but(party="south"), "not brought", VERIFICATION)
+    yield refused(
+        "dataset of another department", document.but(dataset="people"), "not brought", VERIFICATION
+    )
+    yield refused("fewer records than agreed", document.but(records=0), "expects", VERIFICATION)
+    yield refused("more records than agreed", document.but(records=21), "expects", VERIFICATION)
+    yield refused("more records than a format can have", document.but(records=2**31 + 1), "records")
+    yield refused("negative records", document.but(records=-1), "records")
+    yield refused("records is true", document.but(records=True), "records")
+    yield refused("records is text", document.but(records="4"), "records")
+    yield refused(
+        "a record more in the header", document.but(records=document.header["records"] + 1), "truncated"
+    )
+    yield refused("submission of 31 digits", document.but(submission="5" * 31), "submission")
+
+
+ABOUT = {
+    "agreement_sha256": sha256_of("usual"),
+    "dataset": "events",
+    "party": "north",
+    "submission": "5" * 32,
+    "records": 5,
+}
+REFERENCES = ids("reference", 4)
+HANDLES = ids("handle", 5)
+KEYS = ids("linkage key", 5)[::-1]
+FILTERS = [filter_with(bits) for bits in (1, 100, 100, MOST_BITS)]
+
+
+def rows(*columns: Sequence[bytes]) -> list[bytes]:
+    return [b"".join(cells) for cells in zip(*columns, strict=True)]
+
+
+def encodings() -> Document:
+    header = {
+        **ABOUT,
+        "format": "pprl-encodings",
+        "scheme": "clk",
+        "key_check": "c" * 32,
+        "passes": [{"name": "clk", "records": 4, "record_bytes": 80}],
+    }
+    return Document("encodings", b"PPRLENC1", header, [rows(REFERENCES, FILTERS)])
+
+
+def encodings_vectors() -> Iterator[Vector]:
+    usual = encodings()
+    content = {"passes": [{"references": hexes(REFERENCES), "filters": hexes(FILTERS)}]}
+    yield Vector("encodings: usual", "encodings", usual.raw(), content=content)
+    none = usual.holding([], passes=[{"name": "clk", "records": 0, "record_bytes": 80}])
+    empty = {"passes": [{"references": [], "filters": []}]}
+    yield Vector("encodings: no record could be encoded", "encodings", none, content=empty)
+    yield from bad_layouts(usual)
+    yield from (each for each in bad_datasets(usual) if each.name != "encodings: a record more in the header")
+    yield from bad_passes(usual)
+    yield from bad_filters(usual)
+
+
+def bad_passes(usual: Document) -> Iterator[Vector]:
+    def refused(called: str, word: str, expect: str, **changes: Any) -> Vector:
+        passes = [{**usual.header["passes"][0], **changes}]
+        return Vector(f"encodings: {called}", "encodings", usual.but(passes=passes), expect, word)
+
+    yield refused("pass of another name", "passes", VERIFICATION, name="other")
+    yield refused("records of another agreement's size", "record sizes", VERIFICATION, record_bytes=144)
+    yield refused("records of no encoding", "passes.0.record_bytes", FORMAT, record_bytes=16)
+    yield refused("a pass of more records than the dataset", "more records", FORMAT, records=6)
+    yield refused("a pass counts a record more", "truncated", FORMAT, records=5)
+    yield refused("a pass counts a record less", "longer", FORMAT, records=3)
+    yield refused("a pass counts more than can be", "passes.0.records", FORMAT, records=2**53 - 1)
+    yield refused("unknown key in a pass", "passes.0.unknown key", FORMAT, blocks=1)
+    twice = usual.header["passes"] * 2
+    yield Vector("encodings: a pass twice", "encodings", usual.but(passes=twice), VERIFICATION, "passes")
+    yield Vector("encodings: no pass", "encodings", usual.but(passes=[]), FORMAT, "passes")
+    yield Vector(
+        "encodings: another scheme", "encodings", usual.but(scheme="field-filters"), FORMAT, "scheme"
+    )
+    yield Vector("encodings: key check too short", "encodings", usual.but(key_check="c"), FORMAT, "key_check")
+
+
+def bad_filters(usual: Document) -> Iterator[Vector]:
+    records = rows(REFERENCES, FILTERS)
+
+    def refused(name: str, table: Sequence[bytes], word: str, expect: str = FORMAT) -> Vector:
+        return Vector(f"encodings: {name}", "encodings", usual.holding(table), expect, word)
+
+    yield refused("references out of order", [records[1], records[0], *records[2:]], "out of order")
+    yield refused("references in falling order", records[::-1], "out of order")
+    again = REFERENCES[0] + FILTERS[1]
+    yield refused("a reference repeated", [records[0], again, *records[2:]], "repeated")
+    yield refused("a record repeated", [records[0], records[0], *records[2:]], "repeated")
+    wildcard = [*records[:3], REFERENCES[3] + filter_with(MOST_BITS + 1)]
+    yield refused("a bit more than agreed", wildcard, "bits", DISCLOSURE)
+    everything = [REFERENCES[0] + b"\xff" * FILTER_BYTES, *records[1:]]
+    yield refused("every bit", everything, "bits", DISCLOSURE)
+
+
+def references() -> Document:
+    header = {**ABOUT, "format": "pprl-references", "passes": [{"name": "clk", "records": 4}]}
+    return Document("references", b"PPRLREF1", header, [HANDLES, belonging([3, 0, 4, 1])])
+
+
+def belonging(places: Sequence[int], to: Sequence[bytes] = REFERENCES) -> list[bytes]:
+    return rows(to, [number(place) for place in places])
+
+
+def references_vectors() -> Iterator[Vector]:
+    usual = references()
+    passes = [{"references": hexes(REFERENCES), "positions": [3, 0, 4, 1]}]
+    content = {"handles": hexes(HANDLES), "passes": passes}
+    yield Vector("references: usual", "references", usual.raw(), content=content)
+    none = usual.holding(HANDLES, [], passes=[{"name": "clk", "records": 0}])
+    empty = {"handles": hexes(HANDLES), "passes": [{"references": [], "positions": []}]}
+    yield Vector("references: no record could be encoded", "references", none, content=empty)
+    yield from bad_layouts(usual)
+    yield from bad_datasets(usual)
+    for name, tables, word in (
+        ("handles out of order", (HANDLES[::-1], belonging([3, 0, 4, 1])), "out of order"),
+        ("a handle repeated", ([HANDLES[0], *HANDLES[:4]], belonging([3, 0, 4, 1])), "repeated"),
+        ("references out of order", (HANDLES, belonging([3, 0, 4, 1])[::-1]), "out of order"),
+        ("a reference repeated", (HANDLES, belonging([3, 0, 4, 1], [REFERENCES[0]] * 4)), "repeated"),
+        ("a reference to no handle", (HANDLES, belonging([3, 0, 5, 1])), "beyond"),
+        ("a reference far beyond", (HANDLES, belonging([3, 0, 2**32 - 1, 1])), "beyond"),
+        ("two references to one handle", (HANDLES, belonging([3, 0, 3, 1])), "one handle"),
+    ):
+        yield Vector(f"references: {name}", "references", usual.holding(*tables), FORMAT, word)
+    for name, found, word, expect in (
+        ("pass of another name", [{"name": "other", "records": 4}], "passes", VERIFICATION),
+        ("a pass twice", [{"name": "clk", "records": 4}] * 2, "passes", VERIFICATION),
+        ("no pass", [], "passes", FORMAT),
+        ("a pass of more records than the dataset", [{"name": "clk", "records": 6}], "more records", FORMAT),
+        ("a pass counts a record more", [{"name": "clk", "records": 5}], "truncated", FORMAT),
+    ):
+        yield Vector(f"references: {name}", "references", usual.but(passes=found), expect, word)
+
+
+def submission_vectors() -> Iterator[Vector]:
+    def length(of: int) -> bytes:
+        return of.to_bytes(8, "big")
+
+    first, second = b"the first container", b"and the second"
+    usual = b"PPRLSUB1" + length(len(first)) + first + length(len(second)) + second
+    content = {"containers": hexes([first, second])}
+    yield Vector("submission: usual", "submission", usual, content=content)
+    yield Vector(
+        "submission: containers of no bytes",
+        "submission",
+        b"PPRLSUB1" + length(0) + length(0),
+        content={"containers": ["", ""]},
+    )
+    for name, raw, word in (
+        ("no bytes", b"", "not a submission"),
+        ("another magic", b"PPRLENV1" + usual[8:], "not a submission"),
+        ("another version", b"PPRLSUB2" + usual[8:], "version"),
+        ("magic alone", usual[:8], "truncated"),
+        ("cut short in the first length", usual[:15], "truncated"),
+        ("cut short in the first container", usual[:20], "truncated"),
+        ("no second container", usual[: 16 + len(first)], "truncated"),
+        ("cut short in the second length", usual[: 16 + len(first) + 7], "truncated"),
+        ("cut short by a byte", usual[:-1], "truncated"),
+        ("longer by a byte", usual + b"\0", "after its end"),
+        ("a third container", usual + length(0), "after its end"),
+        ("first container of 16 exabytes", usual[:8] + b"\xff" * 8 + usual[16:], "truncated"),
+        ("second container of 16 exabytes", usual[: 16 + len(first)] + b"\xff" * 8 + second, "truncated"),
+    ):
+        yield Vector(f"submission: {name}", "submission", raw, FORMAT, word)
+
+
+OTHERS = ids("other reference", 3)
+WITHIN = [(0, 1, 10_000), (0, 3, 8_000), (1, 2, 8_001)]
+BETWEEN = [(0, 2, 9_000), (3, 0, 9_999)]
+
+
+def pairs() -> Document:
+    tables = [
+        within_events(WITHIN),
+        [REFERENCES[left] + OTHERS[right] + number(level) for left, right, level in BETWEEN],
+        [],
+    ]
+    return Document("pairs", b"PPRLPAI1", pairs_header([len(table) for table in tables]), tables)
+
+
+def within_events(found: Sequence[tuple[int, int, int]]) -> list[bytes]:
+    return [REFERENCES[left] + REFERENCES[right] + number(level) for left, right, level in found]
+
+
+def pairs_header(counts: Sequence[int], floor: int = 8_000) -> dict[str, Any]:
+    sides = [("events", "events", 6), ("events", "people", 12), ("people", "people", 3)]
+    return {
+        "agreement_sha256": sha256_of("usual"),
+        "format": "pprl-pairs",
+        "scheme": "clk",
+        "datasets": [
+            {"dataset": "events", "submission": "5" * 32, "encoded": 4},
+            {"dataset": "people", "submission": "6" * 32, "encoded": 3},
+        ],
+        "tables": [
+            {
+                "left": left,
+                "right": right,
+                "blocking_pass": "clk",
+                "compared": compared,
+                "floor": floor,
+                "pairs": count,
+            }
+            for (left, right, compared), count in zip(sides, counts, strict=True)
+        ],
+    }
+
+
+def told(found: Sequence[tuple[int, int, int]], right_ids: Sequence[bytes]) -> list[list[Any]]:
+    return [[REFERENCES[left].hex(), right_ids[right].hex(), level] for left, right, level in found]
+
+
+def pairs_vectors() -> Iterator[Vector]:
+    usual = pairs()
+    content = {"tables": [told(WITHIN, REFERENCES), told(BETWEEN, OTHERS), []]}
+    yield Vector("pairs: usual", "pairs", usual.raw(), content=content)
+    none = replace(usual, header=pairs_header([0, 0, 0], floor=10_000)).holding()
+    yield Vector("pairs: none", "pairs", none, content={"tables": [[], [], []]})
+    with_last = replace(usual, tables=usual.tables[:2])  # the last table is empty: nothing to cut from it
+    yield from bad_layouts(with_last)
+    yield from bad_pairs(usual)
+    yield from bad_pair_headers(usual)
+
+
+def bad_pairs(usual: Document) -> Iterator[Vector]:
+    between = usual.tables[1]
+    for name, within, word in (
+        ("pairs out of order", within_events(WITHIN[::-1]), "out of order"),
+        ("a pair repeated", within_events([WITHIN[0]] * 3), "repeated"),
+        ("a pair with two levels", within_events([WITHIN[0], (0, 1, 9_000), WITHIN[2]]), "repeated"),
+        ("a record with itself", within_events([WITHIN[0], (1, 1, 10_000), WITHIN[2]]), "lower reference"),
+        ("a pair both ways", within_events([*WITHIN[:2], (1, 0, 10_000)]), "lower reference"),
+        ("a level above one", within_events([*WITHIN[:2], (1, 2, 10_001)]), "level"),
+        ("a level of all bits", within_events([*WITHIN[:2], (1, 2, 2**32 - 1)]), "level"),
+        ("a level below the floor", within_events([*WITHIN[:2], (1, 2, 7_999)]), "level"),
+    ):
+        yield Vector(f"pairs: {name}", "pairs", usual.holding(within, between), FORMAT, word)
+
+
+def bad_pair_headers(usual: Document) -> Iterator[Vector]:
+    tables, datasets = usual.header["tables"], usual.header["datasets"]
+
+    def refused(name: str, word: str, expect: str = FORMAT, **changes: Any) -> Vector:
+        return Vector(f"pairs: {name}", "pairs", usual.but(**changes), expect, word)
+
+    def first_table(**changes: Any) -> list[dict[str, Any]]:
+        return [{**tables[0], **changes}, *tables[1:]]
+
+    def first_dataset(**changes: Any) -> list[dict[str, Any]]:
+        return [{**datasets[0], **changes}, datasets[1]]
+
+    yield refused("another scheme", "scheme", scheme="field-filters")
+    yield refused("datasets in another order", "datasets", VERIFICATION, datasets=datasets[::-1])
+    yield refused("a dataset is missing", "datasets", VERIFICATION, datasets=datasets[:1])
+    yield refused("a dataset twice", "datasets", VERIFICATION, datasets=[datasets[0]] * 2)
+    yield refused(
+        "more records than agreed", "more records", VERIFICATION, datasets=first_dataset(encoded=21)
+    )
+    yield refused("no tables", "tables", VERIFICATION, tables=[])
+    yield refused("a table is missing", "tables", VERIFICATION, tables=tables[:2])
+    yield refused("a table twice", "tables", VERIFICATION, tables=[*tables, tables[2]])
+    yield refused("tables in another order", "tables", VERIFICATION, tables=tables[::-1])
+    yield refused("an unknown dataset", "tables", VERIFICATION, tables=first_table(right="other"))
+    yield refused("another pass", "tables", VERIFICATION, tables=first_table(blocking_pass="other"))
+    yield refused("more pairs than compared", "than there can be", tables=first_table(compared=2))
+    yield refused("more compared than there are", "than there can be", tables=first_table(compared=7))
+    yield refused("different floors", "floors", tables=first_table(floor=7_999))
+    yield refused("a floor above one", "tables.0.floor", tables=first_table(floor=10_001))
+    yield refused("counts a pair more", "truncated", tables=first_table(pairs=4))
+    yield refused("counts a pair less", "longer", tables=first_table(pairs=2))
+    yield refused("counts more than can be", "tables.0.pairs", tables=first_table(pairs=2**53 - 1))
+
+
+def linkage_keys(agreement: str = "usual", **about: Any) -> Document:
+    header = {
+        **ABOUT,
+        "agreement_sha256": sha256_of(agreement),
+        "format": "pprl-linkage-keys",
+        **about,
+    }
+    return Document("linkage-keys", b"PPRLKEY1", header, [rows(HANDLES, KEYS)])
+
+
+def linkage_keys_vectors() -> Iterator[Vector]:
+    usual, kind = linkage_keys(), "linkage-keys"
+    people = linkage_keys(dataset="people", party="south")
+    per_record = linkage_keys("per-record")
+    shared = [KEYS[0], KEYS[0], *KEYS[2:]]
+    same = rows(HANDLES, shared)
+    content = {"handles": hexes(HANDLES), "keys": hexes(KEYS)}
+    yield Vector(f"{kind}: usual", kind, usual.raw(), content=content)
+    yield Vector(
+        f"{kind}: one person twice",
+        kind,
+        usual.holding(same),
+        content={"handles": hexes(HANDLES), "keys": hexes(shared)},
+    )
+    yield Vector(f"{kind}: without duplicates", kind, people.raw(), content=content)
+    yield Vector(f"{kind}: a key a record", kind, per_record.raw(), content=content, agreement="per-record")
+    yield from bad_layouts(usual)
+    yield from bad_datasets(usual)
+    records = rows(HANDLES, KEYS)
+    for name, raw, word, expect, agreement in (
+        ("handles out of order", usual.holding(records[::-1]), "out of order", FORMAT, "usual"),
+        ("a handle repeated", usual.holding([records[0], *records[:4]]), "repeated", FORMAT, "usual"),
+        ("counts a record less", usual.but(records=4), "longer", FORMAT, "usual"),
+        ("a shared key without duplicates", people.holding(same), "share", VERIFICATION, "usual"),
+        ("a shared key per record", per_record.holding(same), "share", VERIFICATION, "per-record"),
+        ("of the other agreement", usual.raw(), "another agreement", VERIFICATION, "per-record"),
+    ):
+        yield Vector(f"{kind}: {name}", kind, raw, expect, word, agreement=agreement)
+
+
+PEOPLE = ids("person", 3)
+
+
+def crosswalk_rows(found: Sequence[tuple[int, int, int]]) -> list[bytes]:
+    """Rows of (person, key, dataset) as bytes."""
+    keys = sorted(KEYS)
+    return [PEOPLE[person] + keys[key] + number(dataset) for person, key, dataset in found]
+
+
+IN_CROSSWALK = [(0, 0, 0), (0, 3, 1), (2, 1, 1), (2, 2, 0), (2, 4, 0)]
+
+
+def crosswalk() -> Document:
+    header = {
+        "agreement_sha256": sha256_of("usual"),
+        "format": "pprl-crosswalk",
+        "datasets": ["events", "people"],
+        "linkage_keys": 5,
+    }
+    return Document("crosswalk", b"PPRLXWK1", header, [crosswalk_rows(IN_CROSSWALK)])
+
+
+def crosswalk_vectors() -> Iterator[Vector]:
+    usual, kind = crosswalk(), "crosswalk"
+    content = {
+        "rows": [
+            [PEOPLE[person].hex(), sorted(KEYS)[key].hex(), dataset] for person, key, dataset in IN_CROSSWALK
+        ]
+    }
+    yield Vector("crosswalk: usual", kind, usual.raw(), content=content)
+    yield Vector("crosswalk: nobody linked", kind, usual.holding([], linkage_keys=0), content={"rows": []})
+    yield from bad_layouts(usual)
+    for name, found, word in (
+        ("rows out of order", IN_CROSSWALK[::-1], "out of order"),
+        ("keys of a person out of order", [IN_CROSSWALK[1], IN_CROSSWALK[0], *IN_CROSSWALK[2:]], "order"),
+        ("a row repeated", [IN_CROSSWALK[0], IN_CROSSWALK[0], *IN_CROSSWALK[2:]], "repeated"),
+        ("a key in two datasets", [IN_CROSSWALK[0], (0, 0, 1), *IN_CROSSWALK[2:]], "repeated"),
+        ("a key of two people", [*IN_CROSSWALK[:2], (2, 0, 0), *IN_CROSSWALK[3:]], "repeated"),
+        (
+            "a person with one key, in front",
+            [(0, 0, 0), (1, 3, 1), (1, 4, 0), (2, 1, 1), (2, 2, 0)],
+            "single",
+        ),
+        (
+            "a person with one key, in between",
+            [(0, 0, 0), (0, 3, 1), (1, 4, 0), (2, 1, 1), (2, 2, 0)],
+            "single",
+        ),
+        (
+            "a person with one key, at the end",
+            [(0, 0, 0), (0, 3, 1), (1, 1, 1), (1, 4, 0), (2, 2, 0)],
+            "single",
+        ),
+        ("a dataset beyond the last", [*IN_CROSSWALK[:4], (2, 4, 2)], "no dataset"),
+        ("a dataset far beyond", [*IN_CROSSWALK[:4], (2, 4, 2**32 - 1)], "no dataset"),
+    ):
+        yield Vector(f"crosswalk: {name}", kind, usual.holding(crosswalk_rows(found)), FORMAT, word)
+    for name, changes, word, expect in (
+        ("datasets in another order", {"datasets": ["people", "events"]}, "datasets", VERIFICATION),
+        ("a dataset more", {"datasets": ["events", "people", "other"]}, "datasets", VERIFICATION),
+        ("one dataset", {"datasets": ["events"]}, "datasets", FORMAT),
+        ("counts a key more", {"linkage_keys": 6}, "truncated", FORMAT),
+        ("counts a key less", {"linkage_keys": 4}, "longer", FORMAT),
+        ("counts more than can be", {"linkage_keys": 2**53 - 1}, "linkage_keys", FORMAT),
+    ):
+        yield Vector(f"crosswalk: {name}", kind, usual.but(**changes), expect, word)
+
+
+FILES = {
+    "submission": lambda: [*encodings_vectors(), *references_vectors(), *submission_vectors()],
+    "pairs": lambda: [*pairs_vectors()],
+    "linkage_keys": lambda: [*linkage_keys_vectors()],
+    "crosswalk": lambda: [*crosswalk_vectors()],
+}
+
+
+def file_content(folder: str) -> bytes:
+    """The bytes of a folder's vectors.json."""
+    content = {
+        "about": "Documents of docs/protocol.md, to be read under the agreement that each vector names.",
+        "agreements": AGREEMENTS,
+        "vectors": [vector.to_json() for vector in FILES[folder]()],
+    }
+    return (json.dumps(content, indent=1) + "\n").encode("ascii")
+
+
+if __name__ == "__main__":
+    for name in FILES:
+        (HERE / name / "vectors.json").write_bytes(file_content(name))

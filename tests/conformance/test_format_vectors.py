@@ -1,0 +1,138 @@
+"""The vectors of docs/protocol.md's documents: what is accepted, what is refused, and as what."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import make_format_vectors
+import numpy as np
+import pytest
+
+from pprl.errors import BY_CODE
+from pprl.protocol import agreement as agreements
+from pprl.protocol import crosswalk, linkage_keys, pairs, submission
+from pprl.protocol.agreement import AgreementFile
+
+HERE = Path(__file__).parent
+FILES: dict[str, dict[str, Any]] = {
+    name: json.loads((HERE / name / "vectors.json").read_bytes()) for name in make_format_vectors.FILES
+}
+VECTORS = [vector for file in FILES.values() for vector in file["vectors"]]
+ACCEPTED = [vector for vector in VECTORS if vector["expect"] == "ok"]
+REFUSED = [vector for vector in VECTORS if vector["expect"] != "ok"]
+AGREEMENTS = {
+    name: agreements.parse(text.encode(), where=name) for name, text in make_format_vectors.AGREEMENTS.items()
+}
+
+
+def containers(raw: bytes, _: AgreementFile) -> list[bytes]:
+    return [raw[start : start + length] for start, length in submission.containers(io.BytesIO(raw))]
+
+
+PARSERS: dict[str, Any] = {
+    "encodings": submission.parse_encodings,
+    "references": submission.parse_references,
+    "submission": containers,
+    "pairs": pairs.parse,
+    "linkage-keys": linkage_keys.parse,
+    "crosswalk": crosswalk.parse,
+}
+WRITERS: dict[str, Any] = {
+    "encodings": submission.write_encodings,
+    "references": submission.write_references,
+    "submission": lambda both: submission.write_submission(*both),
+    "pairs": pairs.write,
+    "linkage-keys": linkage_keys.write,
+    "crosswalk": crosswalk.write,
+}
+
+
+def read(vector: dict[str, Any]) -> Any:
+    raw = base64.b64decode(vector["base64"], validate=True)
+    return PARSERS[vector["document"]](raw, AGREEMENTS[vector["agreement"]])
+
+
+def hexes(table: Any) -> list[str]:
+    return [bytes(row).hex() for row in np.asarray(table)]
+
+
+def content_of(kind: str, parsed: Any) -> dict[str, Any]:
+    return {
+        "encodings": lambda: {
+            "passes": [
+                {"references": hexes(ids), "filters": hexes(filters)}
+                for ids, filters in zip(parsed.references, parsed.filters, strict=True)
+            ]
+        },
+        "references": lambda: {
+            "handles": hexes(parsed.handles),
+            "passes": [
+                {"references": hexes(ids), "positions": places.tolist()}
+                for ids, places in zip(parsed.references, parsed.positions, strict=True)
+            ],
+        },
+        "submission": lambda: {"containers": [each.hex() for each in parsed]},
+        "pairs": lambda: {
+            "tables": [
+                [
+                    list(row)
+                    for row in zip(hexes(each.left), hexes(each.right), each.levels.tolist(), strict=True)
+                ]
+                for each in parsed.tables
+            ]
+        },
+        "linkage-keys": lambda: {"handles": hexes(parsed.handles), "keys": hexes(parsed.keys)},
+        "crosswalk": lambda: {
+            "rows": [
+                list(row)
+                for row in zip(
+                    hexes(parsed.people), hexes(parsed.keys), parsed.datasets.tolist(), strict=True
+                )
+            ]
+        },
+    }[kind]()
+
+
+@pytest.mark.parametrize("vector", ACCEPTED, ids=lambda vector: vector["name"])
+def test_accepted_with_its_content(vector):
+    assert content_of(vector["document"], read(vector)) == vector["content"]
+
+
+@pytest.mark.parametrize("vector", ACCEPTED, ids=lambda vector: vector["name"])
+def test_writing_it_again_gives_the_same_bytes(vector):
+    assert WRITERS[vector["document"]](read(vector)) == base64.b64decode(vector["base64"])
+
+
+@pytest.mark.parametrize("vector", REFUSED, ids=lambda vector: vector["name"])
+def test_refused_as_what_it_is(vector):
+    with pytest.raises(BY_CODE[vector["expect"]]) as refusal:
+        read(vector)
+    assert type(refusal.value) is BY_CODE[vector["expect"]]
+    assert vector["word"] in refusal.value.message
+
+
+@pytest.mark.parametrize("folder", make_format_vectors.FILES)
+def test_the_vectors_are_those_that_the_script_writes(folder):
+    assert (HERE / folder / "vectors.json").read_bytes() == make_format_vectors.file_content(folder)
+
+
+def test_there_are_three_refusals_to_each_success():
+    kinds = Counter(vector["document"] for vector in ACCEPTED)
+    refusals = Counter(vector["document"] for vector in REFUSED)
+    assert set(kinds) == set(PARSERS)
+    assert all(refusals[kind] >= 3 * count for kind, count in kinds.items())
+
+
+def test_no_vector_stands_twice():
+    for field in ("name", "base64"):
+        seen = Counter((vector[field], vector["document"], vector["agreement"]) for vector in VECTORS)
+        assert [each for each, count in seen.items() if count > 1] == []
+
+
+def test_the_agreements_are_the_vectors_own():
+    assert all(file["agreements"] == make_format_vectors.AGREEMENTS for file in FILES.values())
