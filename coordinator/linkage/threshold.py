@@ -36,12 +36,17 @@ BINS = LEVELS_IN_ONE // BIN_LEVELS + 1
 # Below this many compared pairs nothing can be learnt from scores, and only the nearly equal are linked.
 FEWEST_COMPARED = 400
 CAUTIOUS_THRESHOLD = 0.9
+# Fewer links than this are what chance brings where nobody is in both: no threshold rests on them.
+FEWEST_LINKS = 3
 NOTHING_LINKS = (LEVELS_IN_ONE + 1) / LEVELS_IN_ONE
 
 # Above the score that this many pairs of different people reach, their number is taken to fall exponentially.
 TAIL_PAIRS = 30
 # One more such pair is taken to stand at the floor, falling off at this rate for each unit of Dice.
 UNSEEN_FALL = 40.0
+# Bins over which the steepness of a score distribution is judged, and the share of it that it is continued with.
+SHAPE_BINS = 5
+SHAPE_CAUTION = 0.8
 # Odds below this are not read off but continued downwards, at least this steeply: noise there outweighs matches.
 LOWEST_READ_ODDS = 0.3
 LEAST_STEEPNESS = 60.0
@@ -181,7 +186,7 @@ def estimate_threshold(
 
 
 def _best(cuts: _Cuts, lowest: int, target: float, method: str, evidence: Evidence) -> ThresholdEstimate:
-    good = (cuts.precision() >= target) & (cuts.links > 0) & (np.arange(BINS) >= lowest)
+    good = (cuts.precision() >= target) & (cuts.links >= FEWEST_LINKS) & (np.arange(BINS) >= lowest)
     if not good.any():
         return ThresholdEstimate(
             NOTHING_LINKS,
@@ -286,34 +291,35 @@ def _exponential(distance: Numbers, fall: float) -> Numbers:
 
 
 def _rate_by_shape(compared: Sequence[Compared], encoded: Sequence[int], lowest: int) -> Numbers:
-    """The lowest curve of rates, followed down to where matches begin to show, then continued as it fell."""
+    """The curve with the fewest high scores, followed down while it is steep, then continued downhill."""
     curves = [
-        _count(levels(each.pairs.dice) // BIN_LEVELS) / _possible_pairs(each, encoded)
+        (_count(levels(each.pairs.dice) // BIN_LEVELS), _possible_pairs(each, encoded))
         for each in compared
         if _possible_pairs(each, encoded) >= FEWEST_COMPARED
     ]
     if not curves:
         return np.zeros(BINS)
     middle = (lowest + BINS) // 2
-    rate = _smooth(min(curves, key=lambda curve: float(curve[middle:].sum())))
-    return _continued_downhill(rate, lowest)
+    counts, possible = min(curves, key=lambda curve: float(curve[0][middle:].sum()) / curve[1])
+    return _continued_downhill(counts, lowest) / possible
 
 
-def _smooth(counts: Numbers) -> Numbers:
-    return np.convolve(counts, np.ones(3) / 3, mode="same")
-
-
-def _continued_downhill(rate: Numbers, lowest: int) -> Numbers:
-    # The peak of matches, if there is one, comes after the valley: the lowest point before anything higher.
-    seen = rate[lowest:]
-    valley = lowest + int(np.argmin(np.where(seen > 0, seen, np.inf)[: max(len(seen) - 2, 1)]))
-    above = np.flatnonzero(rate[lowest : valley + 1] >= 10 * rate[valley])
-    last = lowest + (int(above[-1]) if len(above) else 0)
-    start = max(lowest, last - 10)
-    fall = np.log(max(rate[start], 1e-300) / max(rate[last], 1e-300)) / max(last - start, 1)
-    fall = max(0.8 * fall, UNSEEN_FALL * BIN_LEVELS / LEVELS_IN_ONE / 2)
-    steps = np.maximum(np.arange(BINS) - last, 0)
-    return np.where(steps > 0, rate[last] * np.exp(-fall * steps), rate)
+def _continued_downhill(counts: Numbers, lowest: int) -> Numbers:
+    smooth = np.convolve(counts, np.full(SHAPE_BINS, 1 / SHAPE_BINS), mode="same")
+    last, steepest = lowest, 0.0
+    # Where the curve is not even half as steep as it was, matches have begun to fill it up.
+    for place in range(lowest, BINS - SHAPE_BINS):
+        if smooth[place + SHAPE_BINS] < 1:
+            break
+        drop = float(np.log(smooth[place] / smooth[place + SHAPE_BINS]))
+        if drop < steepest / 2:
+            break
+        last, steepest = place, max(steepest, drop)
+    start = max(lowest, last - 2 * SHAPE_BINS)
+    fall = float(np.log((smooth[start] + 1e-9) / (smooth[last] + 1e-9))) / max(last - start, 1)
+    fall = max(SHAPE_CAUTION * fall, UNSEEN_FALL * BIN_LEVELS / LEVELS_IN_ONE / 2)
+    steps = np.arange(BINS) - last
+    return np.where(steps > 0, smooth[last] * np.exp(-fall * np.maximum(steps, 0)), counts)
 
 
 # 2. Which pairs are more than that.
