@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,10 +20,14 @@ from typing import Any, TypeVar
 
 import click
 
-from pprl.errors import PprlError
+from pprl.errors import PprlError, UsageError
 
 MOST_FINDINGS_SHOWN = 20
 INTERRUPTED_STATUS = 130
+TERMINATED_STATUS = 143
+
+_ERRORS_AS_JSON = "pprl.errors_as_json"
+_OUR_PACKAGES = {"pprl", "coordinator"}
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Progress = Callable[[str, float], None]
@@ -30,27 +36,61 @@ Progress = Callable[[str, float], None]
 class Commands(click.Group):
     """A group of commands whose errors end in one line of what, one of what to do, and an exit status."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Remember whether the whole command line asks for JSON: an error is then told in it, too."""
+        if ctx.parent is None:
+            ctx.meta[_ERRORS_AS_JSON] = "--json" in args or os.environ.get("PPRL_ERRORS") == "json"
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was called, and render what goes wrong."""
         if ctx.parent is not None:
             return super().invoke(ctx)
+        as_json: bool = ctx.meta[_ERRORS_AS_JSON]
         try:
-            return super().invoke(ctx)
+            with _termination_interrupts():
+                return super().invoke(ctx)
         except PprlError as error:
-            _render(error)
+            _render(error, as_json=as_json)
             ctx.exit(error.status)
+        except click.UsageError as error:
+            if not as_json:
+                raise
+            _render(UsageError(error.format_message()), as_json=True)
+            ctx.exit(error.exit_code)
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             talk("Interrupted. Nothing half-done was left behind; the same command can be run again.")
-            ctx.exit(INTERRUPTED_STATUS)
+            ctx.exit(TERMINATED_STATUS if isinstance(interrupt, _Terminated) else INTERRUPTED_STATUS)
         except BrokenPipeError:
             # The reader of our output has gone: there is nobody to tell.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(1)
         except Exception as error:  # noqa: BLE001 - the last door: no traceback may show data
-            _render_fault(error)
+            _render(_as_fault(error), as_json=as_json)
             ctx.exit(1)
+
+
+class _Terminated(KeyboardInterrupt):
+    """The machine or a supervisor asks us to stop; we clean up as for a person's Ctrl-C."""
+
+
+@contextmanager
+def _termination_interrupts() -> Iterator[None]:
+    """While a command runs, SIGTERM unwinds it, so that no unfinished file stays."""
+
+    def stop(_number: int, _frame: object) -> None:
+        raise _Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def talk(message: str) -> None:
@@ -60,7 +100,7 @@ def talk(message: str) -> None:
 
 def show(data: Any, *, as_json: bool, text: Callable[[], str]) -> None:
     """Give a result on stdout: as JSON where asked, else as the text that `text` makes."""
-    click.echo(json.dumps(data, indent=2, ensure_ascii=False) if as_json else text())
+    click.echo(json.dumps(data, indent=2, ensure_ascii=False) if as_json else text().rstrip("\n"))
 
 
 def table(rows: Sequence[Sequence[str]], *, header: Sequence[str], right: Sequence[int] = ()) -> str:
@@ -149,8 +189,8 @@ def completion_command(program: str) -> click.Command:
     return completion
 
 
-def _render(error: PprlError) -> None:
-    if "--json" in sys.argv[1:] or os.environ.get("PPRL_ERRORS") == "json":
+def _render(error: PprlError, *, as_json: bool) -> None:
+    if as_json:
         click.echo(json.dumps({"error": _as_data(error)}, ensure_ascii=False), err=True)
         return
     talk(f"Error: {error.message}")
@@ -173,9 +213,12 @@ def _as_data(error: PprlError) -> dict[str, Any]:
     }
 
 
-def _render_fault(error: Exception) -> None:
+def _as_fault(error: Exception) -> PprlError:
+    """A fault of ours in words that hold nothing of its message: that might quote somebody's data."""
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if Path(frame.filename).parts[-2:-1] != ("click",)] or frames
+    ours = [frame for frame in frames if _OUR_PACKAGES & set(Path(frame.filename).parts)] or frames
     place = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else "an unknown place"
-    talk(f"Error: a fault in the program ({type(error).__name__} at {place}).")
-    talk("What to do: report it with this line; what it was about is left out, as it may be personal data.")
+    return PprlError(
+        f"A fault in the program ({type(error).__name__} at {place}).",
+        hint="Report it with the line above; what it was about is left out, as it may be personal data.",
+    )

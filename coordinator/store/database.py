@@ -157,9 +157,9 @@ def versions_of(session: Session, project: str) -> list[AgreementRow]:
 
 
 def parts_of(session: Session, agreement_sha256: str, kind: str) -> list[PartRow]:
-    """The received parts of a kind."""
+    """The received parts of a kind, in the order of their datasets' names."""
     query = select(PartRow).where(PartRow.agreement_sha256 == agreement_sha256, PartRow.kind == kind)
-    return list(session.scalars(query))
+    return list(session.scalars(query.order_by(PartRow.dataset)))
 
 
 def move_on(session: Session, run: RunRow, step: Step, *, at: datetime, detail: dict[str, Any]) -> None:

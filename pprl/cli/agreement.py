@@ -93,7 +93,8 @@ def explain(agreement_path: Path, audience: str) -> None:
     """
     from pprl.agreements.explain import explain as explain_agreement
 
-    click.echo(explain_agreement(load_agreement(agreement_path), audience=audience, today=today()))
+    text = explain_agreement(load_agreement(agreement_path), audience=audience, today=today())
+    click.echo(text.rstrip("\n"))
 
 
 @agreement.command()

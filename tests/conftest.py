@@ -1,0 +1,34 @@
+"""Fixtures that several test packages share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.support.project import Project
+
+
+@pytest.fixture(scope="session")
+def made_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    from tests.support.project import make_project  # noqa: PLC0415 - not every run needs it
+
+    return make_project(tmp_path_factory.mktemp("made") / "project")
+
+
+@pytest.fixture(scope="session")
+def made_results(made_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    finished = made_project.copy(tmp_path_factory.mktemp("finished") / "project")
+    return finished.release()
+
+
+@pytest.fixture(scope="session")
+def made_pairs(made_project: Project, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return made_project.copy(tmp_path_factory.mktemp("matched") / "project").match()
+
+
+@pytest.fixture
+def project(made_project: Project, tmp_path: Path) -> Project:
+    return made_project.copy(tmp_path / "project")

@@ -1,0 +1,235 @@
+"""A small project of three departments, ready to run, and what may be done with it.
+
+Made once a session by `make_project`, in process; each test works on a copy. The agreement is a draft from the
+tables' headers, as a department would start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from coordinator import operations
+from coordinator.operations import Coordinator
+from coordinator.store.stages import Role
+from pprl import department
+from pprl.agreements.amend import with_keys, with_rehearsal_approvals, with_values
+from pprl.agreements.draft import DatasetSketch, draft
+from pprl.crypto.identity import Identity, create, from_key_file, to_key_file
+from pprl.encode import linkage_secret
+from pprl.encode.linkage_secret import LinkageSecret
+from pprl.files.atomic import read_secret_file, write_new
+from pprl.protocol.agreement import AgreementFile, parse
+from tests.support.people import tables, write_table
+
+BEGIN, END = date(2020, 1, 1), date(2090, 12, 31)
+APPROVED = date(2021, 6, 1)
+DATASETS = ("police", "court", "prison")
+DEPARTMENTS = tuple(f"{name}-dept" for name in DATASETS)
+MATCHER, ISSUER, RESEARCH = "matcher", "key-issuer", "research"
+PARTIES = (*DEPARTMENTS, MATCHER, ISSUER, RESEARCH)
+
+Values = Mapping[tuple[str | int, ...], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A folder with everything that all parties hold: here one machine holds it all.
+
+    ::
+
+        police.csv ...          the departments' tables
+        agreement.toml
+        keys/PARTY.key          and PARTY.XXXXXXXX.secret for departments
+        police.submission       and police.submission.home-map.csv
+    """
+
+    folder: Path
+
+    @property
+    def agreement_path(self) -> Path:
+        """The agreement's file."""
+        return self.folder / "agreement.toml"
+
+    @property
+    def agreement(self) -> AgreementFile:
+        """The agreement."""
+        return parse(self.agreement_path.read_bytes(), where="agreement.toml")
+
+    def data(self, dataset: str) -> Path:
+        """A department's table."""
+        return self.folder / f"{dataset}.csv"
+
+    def key(self, party: str) -> Path:
+        """A party's key file."""
+        return self.folder / "keys" / f"{party}.key"
+
+    def identity(self, party: str) -> Identity:
+        """A party's keys."""
+        return from_key_file(read_secret_file(self.key(party)), where=party)
+
+    def secret(self, party: str, agreement: AgreementFile | None = None) -> Path:
+        """A department's linkage secret of an agreement, by default the project's."""
+        return self.folder / "keys" / f"{party}.{(agreement or self.agreement).sha256[:8]}.secret"
+
+    def submission(self, dataset: str) -> Path:
+        """What a department sends."""
+        return self.folder / f"{dataset}.submission"
+
+    @property
+    def submissions(self) -> list[Path]:
+        """What all departments send."""
+        return [self.submission(dataset) for dataset in DATASETS]
+
+    def home_map(self, dataset: str) -> Path:
+        """What a department keeps."""
+        return self.folder / f"{dataset}.submission.home-map.csv"
+
+    def store(self, role: Role) -> Path:
+        """Where a coordinator role keeps its things."""
+        return self.folder / f"store-{role.value}"
+
+    def amended(self, name: str, values: Values) -> Path:
+        """Another agreement: this one with some values changed."""
+        return self.agreed(name, with_values(self.agreement_path.read_text("utf-8"), values))
+
+    def agreed(self, name: str, text: str) -> Path:
+        """Another agreement with this text. The departments hold a linkage secret for it."""
+        path = self.folder / name
+        path.write_text(text, encoding="utf-8")
+        agreement = parse(path.read_bytes(), where=name)
+        secret = linkage_secret.to_file(linkage_secret.create(agreement.sha256))
+        for party in DEPARTMENTS:
+            write_new(self.secret(party, agreement), secret, mode=0o600)
+        return path
+
+    def one_office(self) -> Path:
+        """Another agreement, in which the matcher is the key issuer as well."""
+        text = self.agreement_path.read_text("utf-8")
+        text = text.replace('roles = ["key-issuer"]', 'roles = ["auditor"]')
+        return self.agreed("one-office.toml", text.replace('["matcher"]', '["matcher", "key-issuer"]'))
+
+    def encode(
+        self, dataset: str, *, agreement_path: Path | None = None, secret: LinkageSecret | None = None
+    ) -> bytes:
+        """A department's submission, made in process; its home map is thrown away."""
+        path = agreement_path or self.agreement_path
+        agreement = parse(path.read_bytes(), where=path.name)
+        agreed = agreement.content.dataset_named(dataset)
+        return _encode(self, dataset, agreement, secret or self.held_secret(agreed.party, agreement)).file
+
+    def held_secret(self, party: str, agreement: AgreementFile) -> LinkageSecret:
+        """The secret that a department holds."""
+        raw = read_secret_file(self.secret(party, agreement))
+        return linkage_secret.from_file(raw, where="secret", agreement_sha256=agreement.sha256)
+
+    def open_store(self, role: Role, *, agreement_path: Path | None = None) -> Coordinator:
+        """A new store of a coordinator role, with the agreement registered."""
+        party = {Role.MATCHER: MATCHER, Role.KEY_ISSUER: ISSUER}[role]
+        operations.initialise(self.store(role), key_file=self.key(party), roles=(role,))
+        me = operations.open_store(self.store(role))
+        operations.register(me, (agreement_path or self.agreement_path).read_bytes(), where="agreement.toml")
+        return me
+
+    def receive_all(self, role: Role) -> Coordinator:
+        """A new store that has received every department's submission."""
+        me = self.open_store(role)
+        for path in self.submissions:
+            operations.receive(me, path.read_bytes())
+        return me
+
+    def match(self) -> bytes:
+        """The pairs, sealed, from a new matcher's store."""
+        return operations.match(self.receive_all(Role.MATCHER), None, progress=silent)[1]
+
+    def issue(self) -> Coordinator:
+        """A new issuer's store, whose run is issued."""
+        pairs = self.match()
+        me = self.receive_all(Role.KEY_ISSUER)
+        operations.receive(me, pairs)
+        operations.issue(me, None, progress=silent)
+        return me
+
+    def release(self) -> Path:
+        """A folder with the released results."""
+        folder = self.folder / "results"
+        folder.mkdir()
+        for name, sealed in operations.release(self.issue(), None).items():
+            (folder / name).write_bytes(sealed)
+        return folder
+
+    def copy(self, folder: Path) -> Project:
+        """The same again, elsewhere."""
+        shutil.copytree(self.folder, folder)
+        return Project(folder)
+
+
+def silent(_what: str, _share: float) -> None:
+    """Progress that nobody watches."""
+
+
+def make_project(folder: Path) -> Project:
+    """Make a project: tables, agreement, keys, secret, submissions."""
+    project = Project(folder)
+    (folder / "keys").mkdir(parents=True)
+    for name, table in tables().items():
+        write_table(project.data(name), table)
+    identities = {party: create(party) for party in PARTIES}
+    for party, identity in identities.items():
+        write_new(project.key(party), to_key_file(identity), mode=0o600)
+    project.agreed("agreement.toml", _agreement(identities))
+    for name, party in zip(DATASETS, DEPARTMENTS, strict=True):
+        made = _encode(project, name, project.agreement, project.held_secret(party, project.agreement))
+        write_new(project.submission(name), made.file)
+        write_new(project.home_map(name), made.home_map, mode=0o600)
+    return project
+
+
+def draft_text() -> str:
+    """The draft of the agreement: no keys yet, no approvals."""
+    sketches = [
+        DatasetSketch(
+            name, tuple(column for column in table if column != "person_id"), len(table["person_id"])
+        )
+        for name, table in tables().items()
+    ]
+    text = draft(sketches, project_id="small", title="A small project", today=APPROVED, duplicates=["police"])
+    days: dict[tuple[str | int, ...], Any] = {
+        ("project", "valid_from"): BEGIN,
+        ("project", "valid_until"): END,
+        ("dpia", "expires"): END,
+    }
+    return with_values(text, days)
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """Every file and folder below a folder, with mode and digest."""
+    return {
+        str(path.relative_to(folder)): f"{path.lstat().st_mode:o} "
+        + (hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "")
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+def _agreement(identities: Mapping[str, Identity]) -> str:
+    text = with_keys(draft_text(), {party: identity.public for party, identity in identities.items()})
+    return with_rehearsal_approvals(text, today=APPROVED)
+
+
+def _encode(
+    project: Project, dataset: str, agreement: AgreementFile, secret: LinkageSecret
+) -> department.SealedSubmission:
+    agreed = agreement.content.dataset_named(dataset)
+    return department.encode_and_seal(
+        department.open_dataset(project.data(dataset), agreed, encoding=None, delimiter=None),
+        agreed,
+        agreement,
+        project.identity(agreed.party),
+        secret,
+        seen=department.nothing_seen,
+    )
