@@ -39,8 +39,8 @@ def new_file(path: Path, *, force: bool = False, mode: int = 0o644) -> Iterator[
         UsageError: the file exists and `force` is not set, which is looked at before the block and again after
             it; its directory is missing or can't be written to; there is no room.
     """
-    _check_file_target(path, force=force)
     with _plain_words(path):
+        _check_file_target(path, force=force)
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_UNFINISHED)
     try:
         with _plain_words(path, only_room=True), os.fdopen(descriptor, "wb") as file:
@@ -81,8 +81,8 @@ def new_directory(path: Path, *, force: bool = False, mode: int = 0o755) -> Iter
     Raises:
         UsageError: as `new_file`, or the directory is not empty and `force` is not set.
     """
-    exists = _check_directory_target(path, force=force)
     with _plain_words(path):
+        exists = _check_directory_target(path, force=force)
         unfinished = Path(tempfile.mkdtemp(dir=path if exists else path.parent, prefix=_UNFINISHED))
     try:
         with _plain_words(path, only_room=True):
@@ -138,9 +138,12 @@ def read_secret_file(path: Path) -> bytes:
         raise KeyFileError(
             f"The key file {path} can't be read: {_reason(error)}.", hint="Check the path."
         ) from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         _check_secret(path, os.fstat(descriptor))
-        return file.read()
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(descriptor)
 
 
 def _check_secret(path: Path, status: os.stat_result) -> None:
@@ -175,9 +178,7 @@ def _check_directory_target(path: Path, *, force: bool) -> bool:
         return False
     if not path.is_dir():
         raise UsageError(f"{path} exists and is not a directory.", hint="Choose another name.")
-    with _plain_words(path):
-        empty = not any(path.iterdir())
-    if not empty and not force:
+    if not force and any(path.iterdir()):
         raise UsageError(
             f"The directory {path} is not empty.",
             hint="Choose another, or add --force to replace the files in it that have the same names.",
