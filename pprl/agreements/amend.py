@@ -90,7 +90,10 @@ def with_rehearsal_approvals(text: str, *, today: date) -> str:
         text,
         [
             Approval(
-                party=party, officer="Rehearsal", post="Nobody approved: rehearsal only", approved_on=today
+                party=party,
+                officer=f"Rehearsal of {party}",
+                post="Nobody approved: rehearsal only",
+                approved_on=today,
             )
             for party in missing
         ],

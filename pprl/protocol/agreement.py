@@ -319,7 +319,7 @@ class Agreement(_Section):
     agreement_format: Literal[1]
     project: Project
     dpia: Dpia
-    party: Annotated[tuple[Party, ...], Field(min_length=3, max_length=20)]
+    party: Annotated[tuple[Party, ...], Field(min_length=3, max_length=30)]
     dataset: Annotated[tuple[Dataset, ...], Field(min_length=2, max_length=20)]
     identifier: Annotated[tuple[Identifier, ...], Field(min_length=1, max_length=40)]
     encoding: Encoding

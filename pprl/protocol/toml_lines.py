@@ -26,6 +26,7 @@ _TOKEN = re.compile(
     r"""|[\[\]{},=\n]|[^\[\]{},=\n"'# \t]+|.""",
     re.DOTALL,
 )
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def key_lines(text: str) -> Lines:
@@ -109,6 +110,8 @@ def _key(statement: list[_Token]) -> tuple[str, ...]:
 
 def _parts(tokens: list[_Token]) -> tuple[str, ...]:
     """The parts of a dotted key, quoted or bare, as the parser itself understands them."""
+    if len(tokens) == 1 and _BARE_KEY.fullmatch(tokens[0].text):
+        return (tokens[0].text,)
     tree = tomllib.loads("".join(token.text for token in tokens) + " = 0")
     parts: list[str] = []
     while isinstance(tree, dict):

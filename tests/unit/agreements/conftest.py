@@ -1,0 +1,58 @@
+import base64
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from pprl.agreements.amend import with_keys, with_rehearsal_approvals
+from pprl.protocol.agreement import AgreementFile, PartyKeys, parse
+
+EXAMPLES = Path(__file__).parents[3] / "configs" / "agreements"
+
+
+@pytest.fixture
+def today() -> date:
+    return date(2026, 11, 22)
+
+
+@pytest.fixture(scope="session")
+def justice() -> str:
+    return (EXAMPLES / "offence-court-prison.toml").read_text()
+
+
+@pytest.fixture(scope="session")
+def two_parties() -> str:
+    return (EXAMPLES / "two-parties.toml").read_text()
+
+
+@pytest.fixture(scope="session")
+def public_keys() -> Callable[[int], PartyKeys]:
+    def keys(seed: int) -> PartyKeys:
+        def key(length: int) -> str:
+            return base64.b64encode(bytes([seed]) * length).decode()
+
+        return PartyKeys(ed25519=key(32), ml_dsa_65=key(1952), x_wing=key(1216))
+
+    return keys
+
+
+@pytest.fixture
+def complete(justice, public_keys, today) -> str:
+    """The example with keys and approvals of everybody."""
+    parties = [party.id for party in parse(justice.encode(), where="x").content.party]
+    text = with_keys(justice, {party: public_keys(seed) for seed, party in enumerate(parties)})
+    return with_rehearsal_approvals(text, today=today)
+
+
+@pytest.fixture
+def changed() -> Callable[..., AgreementFile]:
+    """An agreement's text with pieces of it replaced, parsed."""
+
+    def change(text: str, *replacements: tuple[str, str]) -> AgreementFile:
+        for old, new in replacements:
+            assert old in text, old
+            text = text.replace(old, new, 1)
+        return parse(text.encode(), where="x")
+
+    return change

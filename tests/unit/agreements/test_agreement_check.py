@@ -1,0 +1,115 @@
+from datetime import date
+
+import pytest
+
+from pprl.agreements.check import check, remarks_text, warnings
+
+
+def levels(text: str, today: date) -> dict[str, list[str]]:
+    told: dict[str, list[str]] = {"problem": [], "to do": [], "warning": []}
+    for remark in check(text.encode(), where="x", today=today):
+        told[remark.level].append(remark.finding.column)
+    return told
+
+
+def test_a_complete_example_has_no_problem_and_only_the_schemes_own_warning(complete, today):
+    told = levels(complete, today)
+    assert told["problem"] == []
+    assert all(column.endswith("contact") for column in told["to do"])
+    assert told["warning"] == ["encoding.scheme"]
+
+
+def test_the_example_lacks_keys_and_approvals(justice, today):
+    told = levels(justice, today)
+    assert [column for column in told["to do"] if column.endswith("keys")] == [
+        f"party[{place}].keys" for place in range(6)
+    ]
+    assert told["to do"].count("approval") == 6
+
+
+def test_what_is_no_agreement_is_only_problems(justice, today):
+    remarks = check(justice.replace("[dpia]", "[dpiaa]").encode(), where="x", today=today)
+    assert [(remark.level, remark.finding.line is None) for remark in remarks] == [
+        ("problem", True),
+        ("problem", False),
+    ]
+    [remark] = check(b"\xff", where="x", today=today)
+    assert remark.level == "problem"
+    assert "UTF-8" in remark.finding.rule
+
+
+def test_an_expired_agreement_is_a_problem_and_its_line_is_told(complete):
+    [first, second, *_] = check(complete.encode(), where="x", today=date(2030, 1, 1))
+    lines = complete.splitlines()
+    assert (first.level, second.level) == ("problem", "problem")
+    assert lines[first.finding.line - 1].startswith("valid_until")
+    assert lines[second.finding.line - 1].startswith("expires")
+
+
+def test_what_a_draft_left_open_is_to_do(complete, changed, today):
+    text = changed(complete, ('reference = "EXAMPLE', 'reference = "To be completed')).raw.decode()
+    assert "dpia.reference" in levels(text, today)["to do"]
+
+
+# What is changed in the example, and the column and words of the warning that it must bring.
+MATCHER, RESEARCH = 'roles = ["matcher"]', 'roles = ["research"]'
+COURT_NAMES = 'given_name = "defendant_first_name"\nsurname = "defendant_last_name"\n'
+FEW_IN_COMMON = [
+    (COURT_NAMES, ""),
+    ('postcode = "home_postcode"\n', ""),
+    ('sex = "sex"\n', ""),
+    ("min_identifiers = 3", "min_identifiers = 2"),
+]
+COSTS = [
+    ([(MATCHER, 'roles = ["matcher", "key-issuer"]'), ('["key-issuer"]', '["auditor"]')], "roles", "98 %"),
+    ([(MATCHER, 'roles = ["auditor"]'), (RESEARCH, 'roles = ["research", "matcher"]')], "roles", "crosswalk"),
+    ([("target_precision = 0.98", "target_precision = 0.9")], "linkage.target_precision", "one link in 10"),
+    ([('threshold = "estimated"', "threshold = 0.8")], "linkage.threshold", "79 %"),
+    ([("expected_rows_min = 6_000", "expected_rows_min = 5_999")], "expected_rows_max", "wider"),
+    ([("expected_rows_min = 6_000", "expected_rows_min = 99")], "expected_rows_min", "single people"),
+    (FEW_IN_COMMON, "dataset[2].columns", "have 1 identifiers in common, fewer than 2"),
+    ([('sex = "gender"\n', ""), ('sex = "sex"\n', "")], "identifier[3]", "only 'offences' has"),
+    ([("max_popcount_share = 0.75", "max_popcount_share = 0.55")], "privacy", "would be refused"),
+    ([('"per-record"\nc', '"per-person"\nc')], "release.linkage_keys", "own records were linked"),
+    ([("min_linked_people = 100", "min_linked_people = 9")], "min_linked_people", "small"),
+    ([("small_number_limit = 10", "small_number_limit = 4")], "small_number_limit", "small"),
+    ([("expires = 2029-10-31", "expires = 2029-10-30")], "dpia.expires", "before the agreement"),
+    ([("encodings_days = 30", "encodings_days = 365")], "encodings_days", "long"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("replacements", "column", "words"), COSTS)
+def test_each_costly_choice_is_warned_of(justice, changed, replacements, column, words):
+    before = {str(finding) for finding in warnings(changed(justice).content)}
+    told = [each for each in warnings(changed(justice, *replacements).content) if str(each) not in before]
+    assert any(column in each.column and words in each.rule for each in told), told
+
+
+def test_one_officer_for_two_parties_is_warned_of(complete, changed):
+    one = ('officer = "Rehearsal of ons-keys"', 'officer = "rehearsal of Home-Office"')
+    assert [each.column for each in warnings(changed(complete, one).content)][-1] == "approval[4].officer"
+    assert "officer" not in str(list(warnings(changed(complete).content)))
+
+
+def test_few_identifiers_are_warned_of(two_parties, changed):
+    names = ("given_name", "postcode")
+    text = two_parties
+    for name in names:
+        lines = [
+            line
+            for line in text.splitlines(keepends=True)
+            if not line.startswith((f"{name} = ", f'  {{ identifier = "{name}"'))
+        ]
+        text = "".join(lines)
+        start = text.index(f'[[identifier]]\nname = "{name}"')
+        text = text[:start] + text[text.index("\n[", start + 1) + 1 :]
+    told = warnings(changed(text, ("min_identifiers = 3", "min_identifiers = 2")).content)
+    assert "identifier" in [each.column for each in told]
+
+
+def test_the_text_has_a_heading_for_each_level(justice, complete, today):
+    text = remarks_text(check(justice.encode(), where="x", today=today))
+    assert "To do" in text
+    assert "Warnings" in text
+    assert "Problems" not in text
+    assert remarks_text(()) == "No problems, nothing left to do, no warnings.\n"

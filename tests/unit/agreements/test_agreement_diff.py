@@ -1,0 +1,206 @@
+import pytest
+
+from pprl.agreements.amend import with_keys, with_values
+from pprl.agreements.diff import diff, diff_text, version_chain
+from pprl.protocol.agreement import parse
+
+
+def test_an_agreement_differs_from_itself_in_nothing(justice, changed):
+    same = changed(justice)
+    assert diff(same, same) == ()
+    assert "The two files are the same." in diff_text(same, same)
+
+
+def test_comments_and_the_order_of_tables_do_not_count(two_parties, changed):
+    old = changed(two_parties)
+    start, middle, end = (
+        two_parties.index(f'[[party]]\nid = "{name}"') for name in ("north", "south", "linkage-office")
+    )
+    end = two_parties.index("# One office")
+    text = (
+        two_parties[:start]
+        + two_parties[middle:end]
+        + two_parties[start:middle]
+        + two_parties[end:]
+        + "# more\n"
+    )
+    assert diff(old, parse(text.encode(), where="x")) == ()
+    assert "Only comments, layout or order differ." in diff_text(old, parse(text.encode(), where="x"))
+
+
+# What is changed in the example, the path of the change, and words of why it weakens something ("" if it doesn't).
+CHANGES = [
+    (
+        "purposes_permitted = [",
+        'purposes_permitted = [\n  "Marketing",',
+        "project.purposes_permitted",
+        "one more purpose",
+    ),
+    ('  "Immigration enforcement",\n', "", "project.purposes_forbidden", "no longer forbidden"),
+    ("purposes_forbidden = [", 'purposes_forbidden = [\n  "Marketing",', "project.purposes_forbidden", ""),
+    ("valid_until = 2029-10-31", "valid_until = 2029-11-30", "project.valid_until", "longer"),
+    ("valid_until = 2029-10-31", "valid_until = 2029-09-30", "project.valid_until", ""),
+    ("valid_from = 2026-11-01", "valid_from = 2026-10-01", "project.valid_from", "earlier"),
+    ("expires = 2029-10-31", "expires = 2030-10-31", "dpia.expires", "made anew"),
+    ('contact = "matching@ons.example"', 'contact = "m@ons.gov.uk"', "party[ons-matching].contact", ""),
+    ('roles = ["research"]', 'roles = ["research", "key-issuer"]', None, None),
+    (
+        "expected_rows_max = 60_000",
+        "expected_rows_max = 60_001",
+        "dataset[offences].expected_rows_max",
+        "larger",
+    ),
+    ("expected_rows_max = 60_000", "expected_rows_max = 50_001", "dataset[offences].expected_rows_max", ""),
+    ("expected_rows_min = 6_000", "expected_rows_min = 5", "dataset[offences].expected_rows_min", "smaller"),
+    ('sex = "SEX"\n', "", "dataset[offences].columns.sex", ""),
+    ('sex = "SEX"', 'sex = "GENDER"', "dataset[offences].columns.sex", "another column"),
+    ('party = "moj-courts"', 'party = "moj-prisons"', None, None),
+    ('why = "Tells apart twins', 'why = "Also: tells apart twins', "identifier[sex].why", ""),
+    ("min_identifiers = 3", "min_identifiers = 2", "encoding.min_identifiers", "less evidence"),
+    ("min_identifiers = 3", "min_identifiers = 4", "encoding.min_identifiers", ""),
+    ("target_precision = 0.98", "target_precision = 0.97", "linkage.target_precision", "wrong"),
+    ("target_precision = 0.98", "target_precision = 0.99", "linkage.target_precision", ""),
+    ('threshold = "estimated"', "threshold = 0.8", "linkage.threshold", "share of wrong links"),
+    (
+        "max_popcount_share = 0.75",
+        "max_popcount_share = 0.8",
+        "privacy.max_popcount_share",
+        "match more people",
+    ),
+    ('linkage_keys = "per-record"', 'linkage_keys = "per-person"', "release.linkage_keys", "own records"),
+    ("min_linked_people = 100", "min_linked_people = 99", "release.min_linked_people", "smaller"),
+    ("small_number_limit = 10", "small_number_limit = 9", "release.small_number_limit", "smaller"),
+    ("pairs_days = 30", "pairs_days = 31", "retention.pairs_days", "longer"),
+    ("pairs_days = 30", "pairs_days = 29", "retention.pairs_days", ""),
+    ("xor_folds = 0", "xor_folds = 3", "encoding.clk.xor_folds", ""),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "path", "why"), [each for each in CHANGES if each[2]])
+def test_a_change_is_told_by_name_with_what_it_weakens(justice, changed, old, new, path, why):
+    [change] = diff(changed(justice), changed(justice, (old, new)))
+    assert change.path == path
+    assert bool(change.weakens) == bool(why)
+    assert why in change.weakens
+
+
+def test_the_way_back_weakens_what_the_way_there_did_not(justice, changed):
+    [change] = diff(changed(justice, ("xor_folds = 0", "xor_folds = 3")), changed(justice))
+    assert "foldings" in change.weakens
+    [change] = diff(
+        changed(justice, ('linkage_keys = "per-record"', 'linkage_keys = "per-person"')), changed(justice)
+    )
+    assert change.weakens == ""
+
+
+def test_one_more_party_table_identifier_and_feature_are_told_once_each(justice, changed):
+    party = '[[party]]\nid = "eye"\nname = "Eye"\ncontact = "e@gov.test"\nroles = ["auditor"]\n\n'
+    identifier = '[[identifier]]\nname = "middle_names"\nkind = "middle-names"\nwhy = "More"\n\n'
+    feature = (
+        '  { identifier = "middle_names", comparison = "exact", hash = "double", bits_per_token = 9 },\n'
+    )
+    new = changed(
+        justice,
+        ('[[party]]\nid = "audit"', party + '[[party]]\nid = "audit"'),
+        ('surname = "SURNAME"', 'surname = "SURNAME"\nmiddle_names = "MIDDLE_NAMES"'),
+        ('[[identifier]]\nname = "given_name"', identifier + '[[identifier]]\nname = "given_name"'),
+        ('  { identifier = "given_name"', feature + '  { identifier = "given_name"'),
+    )
+    told = {change.path: change.weakens for change in diff(changed(justice), new)}
+    assert told == {
+        "party[eye]": "one more party",
+        "dataset[offences].columns.middle_names": "one more column is read",
+        "identifier[middle_names]": "one more identifier is used",
+        "encoding.clk.features[middle_names]": "",
+    }
+
+
+def test_both_roles_in_one_office_are_told_with_what_that_costs(justice, changed):
+    old = changed(justice)
+    new = changed(
+        justice,
+        ('roles = ["matcher"]', 'roles = ["matcher", "key-issuer"]'),
+        ('["key-issuer"]\n\n', '["auditor"]\n\n'),
+    )
+    told = {change.path: change.weakens for change in diff(old, new)}
+    assert "98 %" in told["coordinator"]
+    assert "coordinator" not in {change.path for change in diff(new, old)}
+    assert "coordinator" not in {change.path for change in diff(new, new)}
+
+
+def test_a_new_crosswalk_is_flagged_and_a_dropped_one_is_not(two_parties, changed):
+    research = (
+        '[[party]]\nid = "lab"\nname = "Lab"\ncontact = "l@gov.test"\nroles = ["research"]\n\n[[dataset]]'
+    )
+    old = changed(two_parties)
+    new = changed(two_parties, ("[[dataset]]", research), ("min_linked", 'crosswalk_to = "lab"\nmin_linked'))
+    assert {change.path: change.weakens for change in diff(old, new)} == {
+        "party[lab]": "one more party",
+        "release.crosswalk_to": "another party learns who matched",
+    }
+    assert [change.weakens for change in diff(new, old)] == ["", ""]
+
+
+def test_a_changed_key_is_flagged_and_a_first_one_is_not(justice, public_keys):
+    none = parse(justice.encode(), where="x")
+    first, second = (
+        parse(with_keys(justice, {"audit": public_keys(seed)}).encode(), where="x") for seed in (1, 2)
+    )
+    assert [(change.path, change.weakens) for change in diff(none, first)] == [("party[audit].keys", "")]
+    told = diff(first, second)
+    assert [change.path for change in told] == [
+        f"party[audit].keys.{name}" for name in ("ed25519", "ml_dsa_65", "x_wing")
+    ]
+    assert all("compare fingerprints" in change.weakens for change in told)
+    assert all(len(change.new or "") < 100 for change in told)
+
+
+def test_the_order_of_features_counts_because_it_decides_their_keys(two_parties, changed):
+    lines = two_parties.splitlines(keepends=True)
+    first = next(place for place, line in enumerate(lines) if line.startswith("  { identifier"))
+    lines[first], lines[first + 1] = lines[first + 1], lines[first]
+    [change] = diff(changed(two_parties), changed("".join(lines)))
+    assert (change.path, change.weakens) == ("encoding.clk.features (order)", "")
+    assert (change.old, change.new) == (
+        "given_name, surname, date_of_birth, postcode",
+        "surname, given_name, date_of_birth, postcode",
+    )
+
+
+def test_the_next_version_names_the_one_before(justice, changed):
+    old = changed(justice)
+    values = {("project", "version"): 2, ("project", "previous_sha256"): old.sha256}
+    new = parse(with_values(justice, values).encode(), where="x")
+    assert version_chain(old, new) == ()
+    assert "is the next version" in diff_text(old, new)
+
+
+def test_a_version_that_is_skipped_repeated_or_of_another_project_is_told(justice, changed):
+    old = changed(justice)
+    skipped = {("project", "version"): 3, ("project", "previous_sha256"): old.sha256}
+    forged = {("project", "version"): 2, ("project", "previous_sha256"): "0" * 64}
+    other = {
+        ("project", "version"): 2,
+        ("project", "previous_sha256"): old.sha256,
+        ("project", "id"): "other",
+    }
+    for values, column in (
+        (skipped, "project.version"),
+        (forged, "project.previous_sha256"),
+        (other, "project.id"),
+    ):
+        new = parse(with_values(justice, values).encode(), where="x")
+        assert [finding.column for finding in version_chain(old, new)] == [column]
+        assert "is not the next version" in diff_text(old, new)
+    assert {finding.column for finding in version_chain(old, old)} == {
+        "project.version",
+        "project.previous_sha256",
+    }
+
+
+def test_the_text_puts_what_weakens_first(justice, changed):
+    new = changed(justice, ("xor_folds = 0", "xor_folds = 1"), ("pairs_days = 30", "pairs_days = 60"))
+    text = diff_text(changed(justice), new)
+    assert text.index("retention.pairs_days\n    - 30\n    + 60\n    ! kept for longer") < text.index(
+        "encoding.clk.xor_folds"
+    )

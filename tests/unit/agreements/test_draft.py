@@ -1,0 +1,193 @@
+import unicodedata
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pprl.agreements.columns import KNOWN
+from pprl.agreements.draft import DEFAULT_FEATURES, TARGET_BITS, DatasetSketch, draft
+from pprl.errors import ConfigError, UsageError
+from pprl.protocol.agreement import KINDS, not_filled_in, out_of_time, parse
+
+TODAY = date(2026, 11, 22)
+
+FEBRL = "record_id,person_id,given_name,surname,date_of_birth,address,suburb,postcode,state"
+UK = "record_id,person_id,given_name,middle_names,surname,date_of_birth,sex,postcode"
+VOTERS = "voter_id,first_name,middle_name,last_name,birth_year,age,sex,race,street,city,zip"
+HISTORICAL = "unique_id,cluster,full_name,first_name,surname,dob,birth_place,postcode_fake,gender,occupation"
+OFFENCES = "OFFENCE_REF,FORENAME,MIDDLE_NAMES,SURNAME,DOB,SEX,POSTCODE"
+COURT = "hearing_id,defendant_first_name,defendant_last_name,date_of_birth,gender,postcode"
+PRISON = "prisoner_number,given_names,family_name,birth_date,sex,home_postcode"
+
+
+def sketch(name: str, header: str, rows: int = 1_000) -> DatasetSketch:
+    return DatasetSketch(name, tuple(header.split(",")), rows)
+
+
+def drafted(*sketches: DatasetSketch, duplicates: tuple[str, ...] = ()):
+    text = draft(sketches, today=TODAY, duplicates=duplicates)
+    return text, parse(text.encode(), where="draft").content
+
+
+@pytest.mark.parametrize(
+    ("header", "identifiers", "record_id"),
+    [
+        (FEBRL, "given_name surname date_of_birth postcode address town region", "record_id"),
+        (UK, "given_name middle_names surname date_of_birth sex postcode", "record_id"),
+        (VOTERS, "given_name middle_names surname year_of_birth sex postcode address town", "voter_id"),
+        (HISTORICAL, "given_name surname date_of_birth sex postcode place_of_birth occupation", "unique_id"),
+    ],
+)
+def test_two_tables_of_one_header_share_all_that_is_known(header, identifiers, record_id):
+    _, agreement = drafted(sketch("a", header), sketch("b", header))
+    assert [each.name for each in agreement.identifier] == identifiers.split()
+    assert {each.record_id_column for each in agreement.dataset} == {record_id}
+    assert "person_id" not in str(agreement)
+    assert "age" not in str([each.columns for each in agreement.dataset])
+
+
+def test_three_tables_of_justice_find_each_other_under_their_own_words():
+    text, agreement = drafted(
+        sketch("offences", OFFENCES, 12_345),
+        sketch("court", COURT),
+        sketch("prison", PRISON),
+        duplicates=("offences", "court"),
+    )
+    offences, court, prison = agreement.dataset
+    assert offences.columns == {
+        "given_name": "FORENAME", "surname": "SURNAME", "date_of_birth": "DOB", "sex": "SEX", "postcode": "POSTCODE"
+    }  # fmt: skip
+    assert court.columns["given_name"] == "defendant_first_name"
+    assert prison.columns["postcode"] == "home_postcode"
+    assert [each.record_id_column for each in agreement.dataset] == [
+        "OFFENCE_REF",
+        "hearing_id",
+        "prisoner_number",
+    ]
+    assert [each.may_have_duplicates for each in agreement.dataset] == [True, True, False]
+    assert (offences.expected_rows_min, offences.expected_rows_max) == (9_876, 14_814)
+    assert "MIDDLE_NAMES (no other dataset has middle_names)" in text
+    assert len({each.party for each in agreement.dataset}) == 3
+
+
+def test_a_draft_lacks_keys_and_approvals_and_nothing_else():
+    _, agreement = drafted(sketch("a", UK), sketch("b", UK))
+    assert list(out_of_time(agreement, today=TODAY)) == []
+    assert {finding.column for finding in not_filled_in(agreement)} == {
+        "approval", *(f"party[{place}].keys" for place in range(5))
+    }  # fmt: skip
+
+
+def test_the_same_headers_give_the_same_text():
+    arguments = [sketch("a", UK), sketch("b", FEBRL)]
+    assert draft(arguments, today=TODAY) == draft(arguments, today=TODAY)
+
+
+def test_a_number_that_two_tables_share_links_them_and_is_no_record_id():
+    _, agreement = drafted(sketch("a", "prisoner_number,surname"), sketch("b", "id,prisoner_number,surname"))
+    assert [each.record_id_column for each in agreement.dataset] == [None, "id"]
+    assert agreement.dataset[0].columns == {"surname": "surname", "prisoner_number": "prisoner_number"}
+    assert agreement.kind_of("prisoner_number") == "number"
+
+
+def test_a_full_name_is_kept_only_where_its_parts_are_not():
+    _, whole = drafted(sketch("a", "name,dob"), sketch("b", "full_name,dob,surname"))
+    assert [each.name for each in whole.identifier] == ["full_name", "date_of_birth"]
+    text, parts = drafted(
+        sketch("a", "name,forename,surname,dob,yob"), sketch("b", "full_name,forename,surname,dob,yob")
+    )
+    assert [each.name for each in parts.identifier] == ["given_name", "surname", "date_of_birth"]
+    assert "name (other columns say the same)" in text
+
+
+def test_row_ranges_leave_room_and_never_reach_zero():
+    _, agreement = drafted(sketch("a", UK, 0), sketch("b", UK, 3))
+    assert [(each.expected_rows_min, each.expected_rows_max) for each in agreement.dataset] == [
+        (1, 1),
+        (2, 4),
+    ]
+
+
+def test_every_kind_has_a_default_and_drafts_keep_to_the_bits():
+    assert set(DEFAULT_FEATURES) == set(KINDS)
+    assert {known.kind for known in KNOWN.values()} == set(KINDS)
+    for header in (FEBRL, UK, VOTERS, "surname,sex"):
+        _, agreement = drafted(sketch("a", header), sketch("b", header))
+        bits = sum(feature.bits_per_feature or 0 for feature in agreement.encoding.clk.features)
+        assert abs(bits - TARGET_BITS) <= len(agreement.encoding.clk.features)
+
+
+def test_a_record_with_sex_and_surname_alone_is_not_encoded_unless_that_is_all_there_is():
+    assert drafted(sketch("a", UK), sketch("b", UK))[1].encoding.min_identifiers == 3
+    assert drafted(sketch("a", "surname,sex"), sketch("b", UK))[1].encoding.min_identifiers == 2
+
+
+def test_too_little_in_common_says_what_was_understood_and_no_other_column():
+    with pytest.raises(ConfigError, match="too few identifiers") as caught:
+        drafted(sketch("a", "surname,JONES,1980-01-01"), sketch("b", UK))
+    told = " ".join(str(finding) for finding in caught.value.findings)
+    assert "surname (surname)" in told
+    assert "did not use 2 others" in told
+    assert "JONES" not in told
+    assert "1980" not in told
+
+
+@pytest.mark.parametrize(
+    ("sketches", "options"),
+    [
+        ([sketch("a", UK)], {}),
+        ([sketch(f"d{number}", UK) for number in range(21)], {}),
+        ([sketch("a", UK), sketch("A", UK)], {}),
+        ([sketch("a b", UK), sketch("c", UK)], {}),
+        ([sketch("a\n", UK), sketch("c", UK)], {}),
+        ([sketch("a", UK), sketch("b", UK)], {"duplicates": ("c",)}),
+        ([sketch("a", UK), sketch("b", UK)], {"title": "two\nlines"}),
+        ([sketch("a", UK), sketch("b", UK)], {"project_id": "1"}),
+    ],
+)
+def test_what_cannot_be_named_is_refused(sketches, options):
+    with pytest.raises(UsageError):
+        draft(sketches, today=TODAY, **options)
+
+
+def test_twenty_datasets_and_the_longest_names_fit():
+    names = [
+        "n" * 40,
+        "n" * 35,
+        "n" * 35 + "-dept",
+        "matcher",
+        "research",
+        *(f"d{number}" for number in range(15)),
+    ]
+    _, agreement = drafted(*(sketch(name, UK) for name in names))
+    assert (len(agreement.dataset), len(agreement.party)) == (20, 23)
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from((UK + "," + PRISON + "," + VOTERS).split(",")),
+            st.text(max_size=30),
+            st.tuples(st.sampled_from(["dob", "Sur\u0323\u0307name", "surname "]), st.text(max_size=5)).map(
+                "".join
+            ),
+        ),
+        max_size=12,
+    ),
+    st.text(min_size=1, max_size=20),
+)
+def test_any_header_gives_a_draft_that_parses_or_a_refusal(header, title):
+    known = ["forename", "surname", "dob"]
+    try:
+        text = draft(
+            [DatasetSketch("a", tuple(header + known), 10), DatasetSketch("b", tuple(known + header), 10)],
+            today=TODAY,
+            title=title,
+        )
+    except (ConfigError, UsageError):
+        return
+    agreement = parse(text.encode(), where="draft").content
+    assert unicodedata.is_normalized("NFC", text)
+    for dataset, columns in zip(agreement.dataset, (header + known, known + header), strict=True):
+        assert set(dataset.columns.values()) <= set(columns)

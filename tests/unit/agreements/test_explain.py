@@ -1,0 +1,138 @@
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from pprl.agreements.explain import KIND_WORDS, WIDTH, explain
+from pprl.protocol.agreement import KINDS, parse
+
+AUDIENCES = ("officer", "auditor")
+
+
+def words(text: str) -> str:
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize("audience", AUDIENCES)
+@pytest.mark.parametrize("example", ["justice", "two_parties"])
+def test_every_table_column_party_and_retention_is_named(request, example, audience, today):
+    file = parse(request.getfixturevalue(example).encode(), where="x")
+    text = words(explain(file, audience=audience, today=today))
+    for dataset in file.content.dataset:
+        assert f"table '{dataset.name}'" in text
+        for identifier, column in dataset.columns.items():
+            assert f"{column}, as {identifier}" in text
+        assert f"{dataset.expected_rows_min:,} to {dataset.expected_rows_max:,} records" in text
+    for party in file.content.party:
+        assert f"{party.name} ({party.id}):" in text
+    for days in file.content.retention.model_dump().values():
+        assert f"{days} days (" in text
+    for purpose in (*file.content.project.purposes_permitted, *file.content.project.purposes_forbidden):
+        assert purpose in text
+    assert file.sha256 in text
+
+
+@pytest.mark.parametrize("audience", AUDIENCES)
+def test_lines_fit_a_terminal_and_nothing_trails(justice, audience, today):
+    lines = explain(parse(justice.encode(), where="x"), audience=audience, today=today).splitlines()
+    assert max(map(len, lines)) <= WIDTH
+    assert all(line == line.rstrip() for line in lines)
+
+
+def test_every_kind_has_its_words():
+    assert set(KIND_WORDS) == set(KINDS)
+
+
+def test_only_the_auditor_is_told_law_parameters_and_costs(justice, today):
+    file = parse(justice.encode(), where="x")
+    officer, auditor = (words(explain(file, audience=audience, today=today)) for audience in AUDIENCES)
+    for part in (
+        "Digital Economy Act 2017",
+        "pieces of 2 characters",
+        "What the choices cost",
+        "Who approved",
+    ):
+        assert part not in officer
+        assert part in auditor
+
+
+def test_one_office_with_both_roles_is_told_what_that_costs(two_parties, today):
+    text = words(explain(parse(two_parties.encode(), where="x"), audience="officer", today=today))
+    assert "alone holds both coordinator roles" in text
+    assert "98 % of the rest" in text
+    assert "Never sees names, other values, record ids, encodings" not in text
+    assert "Nobody gets a crosswalk" in text
+
+
+def test_two_offices_are_told_apart(justice, today):
+    text = words(explain(parse(justice.encode(), where="x"), audience="officer", today=today))
+    assert "They are two parties here" in text
+    assert "Only Justice research environment (example) gets the crosswalk" in text
+
+
+@pytest.mark.parametrize("audience", AUDIENCES)
+def test_the_limits_of_plain_encodings_are_told_with_their_figure(justice, audience, today):
+    text = words(explain(parse(justice.encode(), where="x"), audience=audience, today=today))
+    assert "recognised 30 records" in text
+    assert "named 99 % of those on both" in text
+    assert "1,000 of 1,000 encodings" in text
+
+
+def test_dates_of_retention_count_from_today(justice, today):
+    file = parse(justice.encode(), where="x")
+    assert "30 days (22 December 2026)" in words(explain(file, audience="officer", today=today))
+    assert "30 days (31 January 2027)" in words(explain(file, audience="officer", today=date(2027, 1, 1)))
+
+
+def test_what_departments_learn_follows_the_release(justice, changed, today):
+    per_record = words(explain(changed(justice), audience="officer", today=today))
+    per_person = words(
+        explain(
+            changed(justice, ('linkage_keys = "per-record"', 'linkage_keys = "per-person"')),
+            audience="officer",
+            today=today,
+        )
+    )
+    assert "Does not learn which of its own records were linked" in per_record
+    assert "Learns which of its own records were linked" in per_person
+    assert "Does not learn which of its own" not in per_person
+
+
+def test_choices_are_told_as_they_are(justice, changed, today):
+    new = changed(
+        justice,
+        ('invalid_values = "missing"', 'invalid_values = "refuse"'),
+        ('threshold = "estimated"', "threshold = 0.85"),
+        ("xor_folds = 0", "xor_folds = 3"),
+        ('record_id_column = "OFFENCE_REF"    # stays', "# stays"),
+        ('sex = "gender"\n', ""),
+        (
+            "[dataset.columns]                   # MIDDLE",
+            'date_order = "month-day-year"\n[dataset.columns] # MIDDLE',
+        ),
+    )
+    text = words(explain(new, audience="auditor", today=today))
+    assert "0.85 of 1 (Dice)" in text
+    assert "Here encodings are folded 3 times" in text
+    assert "The row numbers of 'offences'" in text
+    assert "It has no sex: these count as missing" in text
+    assert "read as month, day, year" in text
+    assert "A file with a value that breaks its rule" in text
+
+
+def test_the_state_is_told(justice, complete, today):
+    def told(text: str, day: date) -> str:
+        return words(explain(parse(text.encode(), where="x"), audience="officer", today=day))
+
+    assert "it can be rehearsed, not run" in told(justice, today)
+    assert "nobody has approved for 'ons-keys'" in told(justice, today)
+    assert "nobody has approved" not in told(complete, today)
+    assert "it is in force and complete" in told(complete.replace(".example", ".gov.uk"), today)
+    assert "It can't be used today" in told(complete, date(2031, 1, 1))
+
+
+def test_the_same_file_gives_the_same_text(justice, today):
+    file = parse(justice.encode(), where="x")
+    assert explain(file, audience="auditor", today=today) == explain(
+        replace(file), audience="auditor", today=today
+    )
