@@ -107,7 +107,7 @@ KNOWN: Mapping[str, KnownIdentifier] = {
     "region": KnownIdentifier(
         "place",
         "Weak evidence by itself; tells apart namesakes of one age.",
-        "county state region province statecode addresscounty addressstate stateorcounty",
+        "county state region province statecode statecd addresscounty addressstate stateorcounty",
     ),
     "place_of_birth": KnownIdentifier(
         "place",
@@ -204,6 +204,11 @@ _RECORD_IDS = _words(
     " recordidentifier uniquerecordid recno recnum recordnum"
 )
 _ID_ENDINGS = ("id", "ref", "number", "reference", "no", "key", "num", "identifier")
+# What many records share: its number can't name one of them.
+_GROUPS = _words(
+    "county state region country court prison force household family district ward school group batch file source"
+    " area office station establishment address house street postcode zip"
+)
 _NOT_IDS = frozenset({"paid", "unpaid", "valid", "invalid", "covid"})
 _NEVER = _words(
     "personid trueid trueentityid entityid cluster clusterid clusterno label labels match matches matchid matchedid"
@@ -238,6 +243,11 @@ def recognise(header: Sequence[str], *, may_have_duplicates: bool) -> Recognised
         if reading.column not in used
     )
     return Recognised(record_id, identifiers, not_used)
+
+
+def american(header: Sequence[str]) -> bool:
+    """Whether column names point to the United States, where 3/4 is the fourth of March."""
+    return any({"zip", "zipcode", "ssn"} & set(words_of(column)) for column in header)
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,6 +336,8 @@ def _record_id(header: Sequence[str], readings: list[_Reading], *, may_have_dupl
         return None
     words = words_of(header[0])
     if not (words[-1] in _ID_ENDINGS or (words[-1].endswith("id") and words[-1] not in _NOT_IDS)):
+        return None
+    if words[0] in _GROUPS:
         return None
     is_a_persons = words[0] in _PEOPLE or "".join(words) in _IDENTIFIER_OF
     return None if may_have_duplicates and is_a_persons else header[0]

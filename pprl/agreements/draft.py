@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from math import ceil, floor
 
-from pprl.agreements.columns import KNOWN, Recognised, recognise
+from pprl.agreements.columns import KNOWN, Recognised, american, recognise
 from pprl.errors import ConfigError, Finding, UsageError
-from pprl.protocol.agreement import NAME, Kind
+from pprl.protocol.agreement import NAME, DateOrder, Kind
 
 TO_BE_COMPLETED = "To be completed"
 CLK_BITS = 1024
@@ -120,11 +120,14 @@ def draft(
         for place, (sketch, header) in enumerate(zip(datasets, headers, strict=True), start=1)
     ]
     _refuse_too_little_in_common(tables, headers)
+    order: DateOrder = (
+        "month-day-year" if any(american(each.header) for each in datasets) else "day-month-year"
+    )
     sections = (
         _opening(),
         _project(project_id, title, today),
         _parties(tables),
-        *(_dataset(table) for table in tables),
+        *(_dataset(table, order) for table in tables),
         _identifiers(shared),
         _encoding(shared, least=min(3, *(len(table.columns) for table in tables))),
         _linkage(),
@@ -328,20 +331,14 @@ roles = ["{role}"]
 """
 
 
-def _dataset(table: _Table) -> str:
+def _dataset(table: _Table, order: DateOrder) -> str:
     sketch = table.sketch
     least, most = max(1, floor(sketch.rows * 0.8)), max(1, ceil(sketch.rows * 1.2))
-    record_id = f"record_id_column = {toml_text(table.record_id)}\n" if table.record_id else ""
-    at_home = (
-        "record_id_column stays at home, to tell which key is for which record."
-        if record_id
-        else "No column names the records: their row numbers do, and stay at home."
-    )
     columns = "".join(f"{name} = {toml_text(column)}\n" for name, column in table.columns.items())
     return (
         _comment(
             f"The table '{sketch.name}'. A file with fewer or more rows than expected is refused: the range is the "
-            f"{sketch.rows:,} rows of the file it was drafted from, 20 % either way. {at_home}"
+            f"{sketch.rows:,} rows of the file it was drafted from, 20 % either way. {_about_record_ids(table)}"
         )
         + f"""
 [[dataset]]
@@ -353,7 +350,7 @@ legal_regime = "{TO_BE_COMPLETED}: the data protection law that applies"
 expected_rows_min = {least}
 expected_rows_max = {most}
 may_have_duplicates = {"true" if table.may_have_duplicates else "false"}
-{record_id}
+{_optional_lines(table, order)}
 """
         + _comment(
             "Identifier on the left, the department's own column on the right. No other column is read."
@@ -361,6 +358,22 @@ may_have_duplicates = {"true" if table.may_have_duplicates else "false"}
         + _not_used(table)
         + f"\n[dataset.columns]\n{columns}"
     )
+
+
+def _about_record_ids(table: _Table) -> str:
+    if table.record_id is None:
+        return "No column names the records: their row numbers do, and stay at home."
+    return (
+        "record_id_column must name each record once, and stays at home, to tell which key is for which record. "
+        "Without that line, row numbers do."
+    )
+
+
+def _optional_lines(table: _Table, order: DateOrder) -> str:
+    lines = [f"record_id_column = {toml_text(table.record_id)}\n"] if table.record_id else []
+    if "date_of_birth" in table.columns:
+        lines.append(f'date_order = "{order}"    # how 3/4/1980 is read; 1980-04-03 is plain\n')
+    return "".join(lines)
 
 
 def _not_used(table: _Table) -> str:

@@ -44,7 +44,7 @@ def test_no_name_means_two_identifiers():
             for name in ("address", "address1", "address_line_1", "street", "res_street_address")
         ),
         *((name, "town") for name in ("town", "suburb", "res_city_desc")),
-        *((name, "region") for name in ("county", "state", "region", "state_cd" if False else "state_code")),
+        *((name, "region") for name in ("county", "state", "region", "state_cd", "state_code")),
         *((name, "place_of_birth") for name in ("birth_place", "place_of_birth", "birthplace")),
         ("Occupation", "occupation"),
         ("NINO", "national_insurance_number"),
@@ -93,6 +93,8 @@ def test_a_column_is_known_by_its_name(column, identifier):
         ("person_id,surname", None),
         ("cluster,surname", None),
         ("paid,surname", None),
+        ("county_id,surname", None),
+        ("household_id,surname", None),
         ("surname,forename", None),
     ],
 )

@@ -101,6 +101,12 @@ def test_a_full_name_is_kept_only_where_its_parts_are_not():
     assert "name (other columns say the same)" in text
 
 
+def test_dates_are_read_the_american_way_where_columns_are_american():
+    for header, order in ((UK, "day-month-year"), ("first_name,last_name,dob,zip", "month-day-year")):
+        _, agreement = drafted(sketch("a", header), sketch("b", UK))
+        assert {each.date_order for each in agreement.dataset} == {order}
+
+
 def test_row_ranges_leave_room_and_never_reach_zero():
     _, agreement = drafted(sketch("a", UK, 0), sketch("b", UK, 3))
     assert [(each.expected_rows_min, each.expected_rows_max) for each in agreement.dataset] == [
