@@ -5,6 +5,7 @@ import platform
 import shutil
 import sys
 import sysconfig
+from pathlib import Path
 
 OLDEST, NEWEST = (3, 11), (3, 13)
 LAST_WITH_ANONLINK_WHEEL = (3, 11)
@@ -43,8 +44,6 @@ def _missing_for_building_anonlink() -> "list[str]":
 
 
 def _has_header(folder: str) -> bool:
-    from pathlib import Path
-
     return (Path(folder) / "Python.h").is_file()
 
 

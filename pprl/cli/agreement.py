@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -86,7 +87,7 @@ def check(agreement_path: Path, as_json: bool) -> None:
     "--for", "audience", type=click.Choice(["officer", "auditor"]), default="officer", show_default=True,
     help="Who reads it: a data officer, or an auditor.",
 )  # fmt: skip
-def explain(agreement_path: Path, audience: str) -> None:
+def explain(agreement_path: Path, audience: Literal["officer", "auditor"]) -> None:
     """Say in plain English what leaves the building, who learns what, and how long it is kept.
 
     Example: pprl agreement explain agreement.toml --for auditor
