@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
+from inspect import getdoc
 from pathlib import Path
 
 from pprl.crypto import identity
@@ -32,5 +33,5 @@ def test_constants_stand_in_the_document() -> None:
 def test_the_checks_have_the_same_numbers() -> None:
     listed = DOCUMENT.split("## What a receiver checks")[1].split("Content is decrypted")[0]
     in_document = [int(number) for number in re.findall(r"^(\d+)\. ", listed, re.MULTILINE)]
-    in_code = [int(n) for n in re.findall(r"^    (\d+)\. ", open_container.__doc__ or "", re.MULTILINE)]
+    in_code = [int(number) for number in re.findall(r"^(\d+)\. ", getdoc(open_container) or "", re.MULTILINE)]
     assert in_document == in_code == list(range(1, 16))

@@ -118,11 +118,27 @@ def test_nothing_is_decrypted_before_every_earlier_check() -> None:
 
 
 @pytest.mark.parametrize("length", [0, 1, 8, 11, 12, 13, 100, 5_000])
-def test_cut_short_anywhere_is_refused(length: int) -> None:
-    with pytest.raises(FormatError):
+def test_cut_short_anywhere_in_front_of_the_ciphertext_is_refused(length: int) -> None:
+    with pytest.raises(FormatError, match="cut short"):
         opened(sealed()[:length])
-    with pytest.raises(FormatError):
+    with pytest.raises(FormatError, match="cut short"):
         container.peek(io.BytesIO(sealed()[:length]))
+
+
+def test_as_large_as_the_step_takes() -> None:
+    raw = sealed()
+    assert opened(raw, max_bytes=len(raw))[1] == CONTENT
+    with pytest.raises(FormatError, match="at most"):
+        opened(raw, max_bytes=len(raw) - 1)
+
+
+def test_a_container_is_read_from_its_start_wherever_the_file_stands() -> None:
+    file = io.BytesIO(sealed())
+    file.seek(50)
+    assert container.peek(file) == binding()
+    out = io.BytesIO()
+    container.open_container(file, out, me=OFFICE, agreement=AGREEMENT, kind=KIND)
+    assert out.getvalue() == CONTENT
 
 
 def test_messages_hold_no_content() -> None:

@@ -75,38 +75,46 @@ def changed(change: Callable[[dict[str, Any]], object]) -> bytes:
 
 
 BAD_KEY_FILES = {
-    "empty": b"",
-    "no line feed": to_key_file(NORTH)[:-1],
-    "cut short": to_key_file(NORTH)[:200] + b"\n",
-    "two line feeds": to_key_file(NORTH) + b"\n",
-    "too long": b'"' + b"x" * 20_000 + b'"\n',
-    "not JSON": b"-----BEGIN PRIVATE KEY-----\n",
-    "an array": b"[]\n",
-    "spaces": to_key_file(NORTH).replace(b'":', b'": '),
-    "another format": changed(lambda members: members.update(format="age")),
-    "version 2": changed(lambda members: members.update(version=2)),
-    "version true": changed(lambda members: members.update(version=True)),
-    "protected": changed(lambda members: members.update(protection="argon2id")),
-    "without protection": changed(lambda members: members.pop("protection")),
-    "more members": changed(lambda members: members.update(note="mine")),
-    "no party": changed(lambda members: members.update(party=None)),
-    "bad party": changed(lambda members: members.update(party="../north")),
-    "one key missing": changed(lambda members: members["private"].pop("x_wing")),
-    "no keys": changed(lambda members: members.update(private=[])),
-    "short key": changed(lambda members: members["private"].update(x_wing="AAAA")),
-    "key is no text": changed(lambda members: members["private"].update(x_wing=7)),
-    "key with spare bits": changed(lambda members: members["private"].update(ed25519="A" * 42 + "B=")),
-    "keys exchanged": changed(
-        lambda members: members["private"].update(ed25519=members["private"]["ml_dsa_65"])
+    "empty": (b"", "too long or cut"),
+    "no line feed": (to_key_file(NORTH)[:-1], "too long or cut"),
+    "cut short": (to_key_file(NORTH)[:200] + b"\n", "not a party's key file"),
+    "two line feeds": (to_key_file(NORTH) + b"\n", "not a party's"),
+    "too long": (b'"' + b"x" * 20_000 + b'"\n', "too long or cut"),
+    "not JSON": (b"-----BEGIN PRIVATE KEY-----\n", "not a party's"),
+    "an array": (b"[]\n", "not a party's"),
+    "spaces": (to_key_file(NORTH).replace(b'":', b'": '), "not a party's"),
+    "another format": (changed(lambda members: members.update(format="age")), "not a party's"),
+    "version 2": (changed(lambda members: members.update(version=2)), "another version"),
+    "version true": (changed(lambda members: members.update(version=True)), "another version"),
+    "protected": (changed(lambda members: members.update(protection="argon2id")), "can't open"),
+    "without protection": (changed(lambda members: members.pop("protection")), "can't open"),
+    "more members": (changed(lambda members: members.update(note="mine")), "other members"),
+    "no party": (changed(lambda members: members.update(party=None)), "names no party"),
+    "bad party": (changed(lambda members: members.update(party="../north")), "names no party"),
+    "one key missing": (changed(lambda members: members["private"].pop("x_wing")), "exactly three"),
+    "no keys": (changed(lambda members: members.update(private=[])), "exactly three"),
+    "short key": (changed(lambda members: members["private"].update(x_wing="AAAA")), "32 bytes"),
+    "key is no text": (changed(lambda members: members["private"].update(x_wing=7)), "32 bytes"),
+    "key with spare bits": (
+        changed(lambda members: members["private"].update(ed25519="A" * 42 + "B=")),
+        "32 bytes",
     ),
-    "public keys of another": changed(lambda members: members.update(public=SOUTH.public.model_dump())),
-    "no public keys": changed(lambda members: members.update(public=None)),
+    "keys exchanged": (
+        changed(lambda members: members["private"].update(ed25519=members["private"]["ml_dsa_65"])),
+        "do not belong",
+    ),
+    "public keys of another": (
+        changed(lambda members: members.update(public=SOUTH.public.model_dump())),
+        "do not belong",
+    ),
+    "no public keys": (changed(lambda members: members.update(public=None)), "do not belong"),
+    "neither object nor text": (changed(lambda members: members.update(private="none")), "exactly three"),
 }
 
 
-@pytest.mark.parametrize("raw", BAD_KEY_FILES.values(), ids=BAD_KEY_FILES.keys())
-def test_key_file_refused(raw: bytes) -> None:
-    with pytest.raises(KeyFileError, match=r"north\.key"):
+@pytest.mark.parametrize(("raw", "saying"), BAD_KEY_FILES.values(), ids=BAD_KEY_FILES.keys())
+def test_key_file_refused(raw: bytes, saying: str) -> None:
+    with pytest.raises(KeyFileError, match=rf"^north\.key .*{saying}"):
         from_key_file(raw, where="north.key")
 
 
