@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from coordinator.cli.options import agreement_option, store_option
 from pprl.console import force_option, json_option, path_argument, path_option, progress, show, table, talk
+from pprl.errors import PprlError
+
+if TYPE_CHECKING:
+    from coordinator.operations import Receipt
 
 
 @click.command()
@@ -27,7 +31,12 @@ def receive(files: tuple[Path, ...], store: Path, as_json: bool) -> None:
     from pprl.files.atomic import read_file
 
     me = operations.open_store(store)
-    receipts = [receipt for path in files for receipt in operations.receive(me, read_file(path, what="file"))]
+    receipts: list[Receipt] = []
+    for place, path in enumerate(files):
+        try:
+            receipts += operations.receive(me, read_file(path, what="file"))
+        except PprlError as error:
+            raise _about(error, path, files[:place]) from None
     show(
         [asdict(receipt) for receipt in receipts],
         as_json=as_json,
@@ -131,6 +140,14 @@ def release(store: Path, sha256: str | None, folder: Path, force: bool) -> None:
         for name, sealed in operations.release(operations.open_store(store), sha256).items():
             (made / name).write_bytes(sealed)
     talk(f"Send each file in {folder} to its recipient; 'pprl inspect' tells whose it is.")
+
+
+def _about(error: PprlError, refused: Path, kept: tuple[Path, ...]) -> PprlError:
+    """The error again, saying which of several files it is about: those before it were received."""
+    error.message = f"{refused}: {error.message}"
+    if kept:
+        error.hint = f"{error.hint} Received before it: {', '.join(map(str, kept))}.".lstrip()
+    return error
 
 
 def _status_text(run: dict[str, Any]) -> str:
