@@ -147,6 +147,8 @@ def nickname(text: str, where: float, which: float) -> str:
 
 def without_punctuation(text: str, where: float, which: float) -> str:
     """O'Brien as OBrien or O Brien, Smith-Jones as Smith Jones, SmithJones or Smith alone."""
+    if text.isalpha():
+        return text
     if "-" in text and where > 0.75:
         return text.split("-")[int(which * 2)]
     return text.replace("'", " " if which < 0.3 else "").replace("-", " " if which < 0.8 else "")

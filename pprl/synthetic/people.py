@@ -18,6 +18,7 @@ from pprl.synthetic.naming import MALE
 _EARLIEST_BIRTH = dates.number(1931, 1, 1)
 _CHILDREN_BORN_SINCE = dates.number(1972, 1, 1)
 _YEAR = 365.25
+_BETWEEN_BIRTHS, _SIBLINGS_DAYS = 330, 2_930
 
 
 class Role(IntEnum):
@@ -188,15 +189,26 @@ def _births(rng: np.random.Generator, first: Whole, role: Whole, anchor: Whole, 
     own = np.where(coupled & (own > make.latest_adult_birth), own - below(rng, 4_000, size) - 4_000, own)
     own = np.where(parented & (own < _CHILDREN_BORN_SINCE), _CHILDREN_BORN_SINCE + own % 9_000, own)
     base = own[first]
-    apart = ((rng.random(size) + rng.random(size) - 1) * 9 * _YEAR).astype(np.int64)
-    gap = 330 + below(rng, 2_600, size)
+    partner = _partners_births(rng, base, make.latest_adult_birth)
+    # A second sibling is further away than the first, and a parent of siblings old enough for the eldest.
+    after_sibling = np.where(
+        (np.roll(role, 1) == Role.SIBLING) & (np.roll(first, 1) == first), _SIBLINGS_DAYS, 0
+    )
+    gap = _BETWEEN_BIRTHS + below(rng, _SIBLINGS_DAYS - _BETWEEN_BIRTHS, size) + after_sibling
     younger = chance(rng, 0.5, size) & (base + gap <= make.latest_birth)
     sibling = np.where(younger, base + gap, base - gap)
-    parent = base - ((17 + rng.random(size) * 12 + rng.random(size) * 12) * _YEAR).astype(np.int64)
-    partner = np.minimum(base + apart, make.latest_adult_birth)
+    parent = (
+        base - ((17 + rng.random(size) * 12 + rng.random(size) * 12) * _YEAR).astype(np.int64) - after_sibling
+    )
     drawn: Whole = np.choose(role, [own, partner, sibling, base, parent, own])
     within: Whole = np.clip(drawn, _EARLIEST_BIRTH, make.latest_birth)
     return within
+
+
+def _partners_births(rng: np.random.Generator, base: Whole, latest: int) -> Whole:
+    size = len(base)
+    apart = ((rng.random(size) + rng.random(size) - 1) * 9 * _YEAR).astype(np.int64)
+    return np.where(base + apart > latest, base - np.abs(apart), base + apart)
 
 
 def _official_births(
@@ -218,7 +230,7 @@ def _names(
     shared = chance(rng, _surname_shares(role, first, community, sex), len(role))
     surname = naming.feminised(rng, np.where(shared, surname[first], surname), community, sex)
     middle = naming.middle_names(rng, community, sex, born, forename, surname)
-    _name_twins(rng, forename, first, role, community, sex, born)
+    _name_siblings(rng, forename, first, role, community, sex, born)
     named_for = (role == Role.PARENT) & (sex == MALE) & (sex[first] == MALE)
     named_for &= chance(rng, _SON_NAMED_FOR_FATHER, len(role))
     forename[first[named_for]] = forename[named_for]
@@ -232,7 +244,7 @@ def _surname_shares(role: Whole, first: Whole, community: Whole, sex: Whole) -> 
     return np.where(own, np.minimum(share, _SAME_SURNAME_OTHER_SEX), share)
 
 
-def _name_twins(
+def _name_siblings(
     rng: np.random.Generator,
     forename: Texts,
     first: Whole,
@@ -241,17 +253,16 @@ def _name_twins(
     sex: Whole,
     born: Whole,
 ) -> None:
-    """Give twins different forenames, some with the same initial."""
-    twins = np.flatnonzero(role == Role.TWIN)
-    alike = chance(rng, _TWINS_SAME_INITIAL, len(twins)) & (community[twins] == community[first[twins]])
-    for twin, same_initial, pick in zip(
-        twins.tolist(), alike.tolist(), rng.random(len(twins)).tolist(), strict=True
+    """Parents don't give two children one forename, but some give twins the same initial."""
+    siblings = np.flatnonzero(np.isin(role, (Role.SIBLING, Role.TWIN)))
+    alike = (role[siblings] == Role.TWIN) & chance(rng, _TWINS_SAME_INITIAL, len(siblings))
+    again = alike | (forename[siblings] == forename[first[siblings]])
+    picks = rng.random(len(siblings))[again].tolist()
+    for sibling, same_initial, pick in zip(
+        siblings[again].tolist(), alike[again].tolist(), picks, strict=True
     ):
-        other = forename[first[twin]]
-        if same_initial or forename[twin] == other:
-            forename[twin] = naming.another(
-                other, same_initial, naming.forename_list(community[twin], sex[twin], born[twin]), pick
-            )
+        given = naming.forename_list(community[sibling], sex[sibling], born[sibling])
+        forename[sibling] = naming.another(forename[first[sibling]], same_initial, given, pick)
 
 
 def _copy_namesakes(
