@@ -10,7 +10,7 @@ import pytest
 
 from pprl.errors import DisclosureError, FormatError, VerificationError
 from pprl.protocol import crosswalk, framing, linkage_keys, pairs, submission
-from pprl.protocol.agreement import AgreementFile
+from pprl.protocol.agreement import AgreementFile, Encoding
 from pprl.protocol.framing import ID_BYTES, Bytes
 
 RECORDS = 6
@@ -89,6 +89,21 @@ def test_the_gate_opens_up_to_the_agreed_share(agreement: AgreementFile, bits: i
         return
     with pytest.raises(DisclosureError, match="bits"):
         submission.require_no_wildcards(filters, agreement)
+
+
+def test_documents_of_another_scheme_than_agreed_are_refused(agreement: AgreementFile) -> None:
+    encoding = Encoding.model_construct(**{**dict(agreement.content.encoding), "scheme": "another"})
+    other = AgreementFile(agreement.content.model_copy(update={"encoding": encoding}), agreement.raw)
+    none = np.empty((0, ID_BYTES), np.uint8)
+    for raw, parse in (
+        (
+            submission.write_encodings(encodings(agreement, none, np.empty((0, 64), np.uint8))),
+            submission.parse_encodings,
+        ),
+        (pairs.write(document(agreement, none, none, [])), pairs.parse),
+    ):
+        with pytest.raises(VerificationError, match="scheme"):
+            parse(raw, other)
 
 
 def test_the_gate_takes_no_filters_at_all(agreement: AgreementFile) -> None:
