@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -65,12 +65,11 @@ def open_columnar(path: Path, *, kind: Kind, needed: Sequence[str]) -> Columnar:
     described = _described(path, kind)
     if described is None:
         raise _damaged(path, kind)
-    schema, records = described
-    fields.check_header(path, schema.names, needed)
-    _check_types(path, schema, needed)
-    if not records:
+    fields.check_header(path, described.names, needed)
+    _check_types(path, described, needed)
+    if not described.records:
         raise DataError(f"{path} has a header but no records.", hint="Check that it is the right file.")
-    return Columnar(path, kind, tuple(schema.names), records)
+    return Columnar(path, kind, described.names, described.records)
 
 
 def read(file: Columnar, wanted: Sequence[str], rows_per_batch: int) -> Iterator[tuple[int, list[list[str]]]]:
@@ -97,16 +96,29 @@ def read(file: Columnar, wanted: Sequence[str], rows_per_batch: int) -> Iterator
         row += batch.num_rows
 
 
-def _described(path: Path, kind: Kind) -> tuple[pa.Schema, int] | None:
+class _Described(NamedTuple):
+    names: tuple[str, ...]
+    unread: tuple[str, ...]
+    """For each column its type, if that is not read, else ""."""
+    records: int
+
+
+def _described(path: Path, kind: Kind) -> _Described | None:
+    """What a file says about itself; None if it is damaged, down to the letters of its columns' names."""
     try:
         if kind == "parquet":
             with pq.ParquetFile(path) as parquet:
-                return parquet.schema_arrow, parquet.metadata.num_rows
+                return _description(parquet.schema_arrow, parquet.metadata.num_rows)
         with pa.OSFile(str(path), "rb") as source, pa.ipc.open_file(source) as arrow:
             places = range(arrow.num_record_batches)
-            return arrow.schema, sum(arrow.get_batch(place).num_rows for place in places)
+            return _description(arrow.schema, sum(arrow.get_batch(place).num_rows for place in places))
     except _DAMAGE:
         return None
+
+
+def _description(schema: pa.Schema, records: int) -> _Described:
+    unread = ("" if _is_read(kind) else str(kind).split("<")[0] for kind in schema.types)
+    return _Described(tuple(schema.names), tuple(unread), records)
 
 
 def _damaged(path: Path, kind: Kind) -> DataError:
@@ -115,11 +127,11 @@ def _damaged(path: Path, kind: Kind) -> DataError:
     )
 
 
-def _check_types(path: Path, schema: pa.Schema, wanted: Sequence[str]) -> None:
+def _check_types(path: Path, described: _Described, wanted: Sequence[str]) -> None:
     found = [
-        Finding(f"columns of type {str(schema.field(name).type).split('<')[0]} are not read", column=name)
-        for name in wanted
-        if not _is_read(schema.field(name).type)
+        Finding(f"columns of type {unread} are not read", column=name)
+        for name, unread in zip(described.names, described.unread, strict=True)
+        if unread and name in wanted
     ]
     if found:
         raise fields.refusal(path, found, hint="Save such columns as text, whole numbers or dates.")
@@ -150,7 +162,9 @@ def _batches(file: Columnar, wanted: Sequence[str], rows_per_batch: int) -> Iter
     described = _described(file.path, file.kind)
     if described is None:
         raise _damaged(file.path, file.kind)
-    _check_types(file.path, described[0], wanted)
+    if described.names != file.header:
+        raise fields.changed(file.path)
+    _check_types(file.path, described, wanted)
     batches = _parquet_batches if file.kind == "parquet" else _arrow_batches
     damaged = False
     try:

@@ -24,7 +24,7 @@ def refusal(layout: Layout) -> DataError:
     """
     findings = list(islice(faults(layout), fields.MOST_FINDINGS + 1))
     if not findings:
-        return DataError(f"{layout.path} was changed while it was being read.", hint="Try again.")
+        return fields.changed(layout.path)
     about_encoding = {text.bad_bytes(layout.encoding).rule, text.mixed(layout.encoding).rule}
     doubtful = any(finding.rule in about_encoding for finding in findings)
     return fields.refusal(layout.path, findings, hint=text.encoding_hint(layout.encoding) if doubtful else "")

@@ -33,9 +33,12 @@ def are_clean(column: Sequence[str]) -> bool:
     """Tell whether `fault_of` finds nothing in a whole column; much quicker than asking field by field.
 
     Args:
-        column: fields of one column, at least one.
+        column: fields of one column.
     """
-    return max(map(len, column)) <= MOST_FIELD_CHARACTERS and not _UNWANTED.search("".join(column))
+    joined = "".join(column)
+    if len(joined) > MOST_FIELD_CHARACTERS and max(map(len, column)) > MOST_FIELD_CHARACTERS:
+        return False
+    return not _UNWANTED.search(joined)
 
 
 def fault_of(field: str) -> Fault | None:
@@ -103,6 +106,11 @@ def check_header(path: Path, header: Sequence[str], needed: Sequence[str], *, ro
         columns = f"{len(header)} column{'' if len(header) == 1 else 's'}"
         hint = f"The header was read as {columns}: compare them with the names that are expected."
         raise refusal(path, findings, hint=hint)
+
+
+def changed(path: Path) -> DataError:
+    """Make the error for a file that is not the one that was opened."""
+    return DataError(f"{path} was changed while it was being read.", hint="Try again.")
 
 
 def refusal(path: Path, findings: Iterable[Finding], *, hint: str = "") -> DataError:

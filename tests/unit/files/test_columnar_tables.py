@@ -219,6 +219,21 @@ def test_cut_off_files_are_refused(kept: float, written: Write, silent: Silent) 
     silent(caught.value)
 
 
+def test_a_header_that_changes_is_refused(written: Write) -> None:
+    table = open_table(written({"id": pa.array([1])}))
+    written({"id": pa.array([1]), "more": pa.array([1])})
+    with pytest.raises(DataError, match="was changed"):
+        list(table.batches(["id"]))
+
+
+def test_a_name_that_is_not_utf_8_is_refused(written: Write, silent: Silent) -> None:
+    path = written({"id": pa.array([1]), CANARY: pa.array([1])})
+    path.write_bytes(path.read_bytes().replace(CANARY.encode(), CANARY[:-1].encode() + b"\xff"))
+    with pytest.raises(DataError, match="damaged") as caught:
+        open_table(path, needed=["id"])
+    silent(caught.value)
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.integers(0), flipped=st.integers(1, 255))
 def test_damaged_files_raise_nothing_else(place: int, flipped: int, written: Write) -> None:
