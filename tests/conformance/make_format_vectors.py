@@ -303,7 +303,7 @@ def encodings_vectors() -> Iterator[Vector]:
     content = {"passes": [{"references": hexes(REFERENCES), "filters": hexes(FILTERS)}]}
     yield Vector("encodings: usual", "encodings", usual.raw(), content=content)
     none = usual.holding([], passes=[{"name": "clk", "records": 0, "record_bytes": 80}])
-    empty = {"passes": [{"references": [], "filters": []}]}
+    empty: dict[str, Any] = {"passes": [{"references": [], "filters": []}]}
     yield Vector("encodings: no record could be encoded", "encodings", none, content=empty)
     yield from bad_layouts(usual)
     yield from (each for each in bad_datasets(usual) if each.name != "encodings: a record more in the header")

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def hexes(table: Any) -> list[str]:
 
 
 def content_of(kind: str, parsed: Any) -> dict[str, Any]:
-    return {
+    told: dict[str, Callable[[], dict[str, Any]]] = {
         "encodings": lambda: {
             "passes": [
                 {"references": hexes(ids), "filters": hexes(filters)}
@@ -95,21 +96,22 @@ def content_of(kind: str, parsed: Any) -> dict[str, Any]:
                 )
             ]
         },
-    }[kind]()
+    }
+    return told[kind]()
 
 
 @pytest.mark.parametrize("vector", ACCEPTED, ids=lambda vector: vector["name"])
-def test_accepted_with_its_content(vector):
+def test_accepted_with_its_content(vector: dict[str, Any]) -> None:
     assert content_of(vector["document"], read(vector)) == vector["content"]
 
 
 @pytest.mark.parametrize("vector", ACCEPTED, ids=lambda vector: vector["name"])
-def test_writing_it_again_gives_the_same_bytes(vector):
+def test_writing_it_again_gives_the_same_bytes(vector: dict[str, Any]) -> None:
     assert WRITERS[vector["document"]](read(vector)) == base64.b64decode(vector["base64"])
 
 
 @pytest.mark.parametrize("vector", REFUSED, ids=lambda vector: vector["name"])
-def test_refused_as_what_it_is(vector):
+def test_refused_as_what_it_is(vector: dict[str, Any]) -> None:
     with pytest.raises(BY_CODE[vector["expect"]]) as refusal:
         read(vector)
     assert type(refusal.value) is BY_CODE[vector["expect"]]
@@ -117,22 +119,22 @@ def test_refused_as_what_it_is(vector):
 
 
 @pytest.mark.parametrize("folder", make_format_vectors.FILES)
-def test_the_vectors_are_those_that_the_script_writes(folder):
+def test_the_vectors_are_those_that_the_script_writes(folder: str) -> None:
     assert (HERE / folder / "vectors.json").read_bytes() == make_format_vectors.file_content(folder)
 
 
-def test_there_are_three_refusals_to_each_success():
+def test_there_are_three_refusals_to_each_success() -> None:
     kinds = Counter(vector["document"] for vector in ACCEPTED)
     refusals = Counter(vector["document"] for vector in REFUSED)
     assert set(kinds) == set(PARSERS)
     assert all(refusals[kind] >= 3 * count for kind, count in kinds.items())
 
 
-def test_no_vector_stands_twice():
+def test_no_vector_stands_twice() -> None:
     for field in ("name", "base64"):
         seen = Counter((vector[field], vector["document"], vector["agreement"]) for vector in VECTORS)
         assert [each for each, count in seen.items() if count > 1] == []
 
 
-def test_the_agreements_are_the_vectors_own():
+def test_the_agreements_are_the_vectors_own() -> None:
     assert all(file["agreements"] == make_format_vectors.AGREEMENTS for file in FILES.values())

@@ -46,7 +46,7 @@ def test_tables_come_back_as_the_header_counts_them() -> None:
 
 def test_what_is_read_is_read_only_whatever_it_is_read_from() -> None:
     raw = bytearray(framing.write(MAGIC, HEADER, [table(b"ab")]))
-    (found,) = framing.read_tables(framing.read_header(raw, MAGIC, DocumentHeader)[1], [(1, 2)])
+    (found,) = framing.read_tables(framing.read_header(memoryview(raw), MAGIC, DocumentHeader)[1], [(1, 2)])
     with pytest.raises(ValueError, match="read-only"):
         found[0, 0] = 1
 
