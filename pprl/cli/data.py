@@ -91,13 +91,18 @@ def encode(
     Example: pprl encode offences.csv -a agreement.toml -k keys/home-office.key -o offences.submission
     """
     from pprl import department
+    from pprl.errors import UsageError
     from pprl.files.atomic import new_file
 
+    map_path = map_path or out.with_name(f"{out.name}.home-map.csv")
+    if map_path.resolve() == out.resolve():
+        raise UsageError(
+            "The submission and the home map must be two files.", hint="Give --map another name."
+        )
     agreement, identity = load_agreement_in_force(agreement_path), load_identity(key_path)
     agreed = department.dataset_for(agreement.content, identity.party, dataset)
     secret = load_secret(secret_file(secret_path, key_path, identity, agreement), agreement)
     source = department.open_dataset(data, agreed, encoding=encoding, delimiter=delimiter)
-    map_path = map_path or out.with_name(f"{out.name}.home-map.csv")
     with new_file(map_path, mode=0o600, force=force) as map_file, new_file(out, force=force) as file:
         made = _with_progress(
             source,

@@ -36,18 +36,22 @@ def create(agreement_path: Path, key_path: Path, folder: Path, secret_path: Path
 
     Example: pprl secret create -a agreement.toml -k keys/home-office.key -o to-send
     """
+    from contextlib import ExitStack
+
     from pprl import department
     from pprl.encode.linkage_secret import to_file
-    from pprl.files.atomic import write_new
+    from pprl.files.atomic import new_file
 
     agreement, identity = load_agreement_in_force(agreement_path), load_identity(key_path)
     made, shares = department.make_secret(agreement, identity)
     kept = secret_file(secret_path, key_path, identity, agreement)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_new(kept, to_file(made), mode=0o600, force=force)
-    for party, sealed in shares.items():
-        path = folder / f"secret-for-{party}.sealed"
-        write_new(path, sealed, force=force)
+    sent = {party: folder / f"secret-for-{party}.sealed" for party in shares}
+    with ExitStack() as files:
+        files.enter_context(new_file(kept, mode=0o600, force=force)).write(to_file(made))
+        folder.mkdir(parents=True, exist_ok=True)
+        for party, path in sent.items():
+            files.enter_context(new_file(path, force=force)).write(shares[party])
+    for party, path in sent.items():
         talk(f"Send {path} to {party}.")
     talk(f"Kept here: {kept}")
 

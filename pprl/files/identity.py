@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pprl.crypto.identity import Identity, party_card, to_key_file
 from pprl.errors import UsageError
-from pprl.files.atomic import write_new
+from pprl.files.atomic import new_file
 
 
 def write_identity(identity: Identity, folder: Path, *, force: bool) -> tuple[Path, Path]:
@@ -28,6 +28,10 @@ def write_identity(identity: Identity, folder: Path, *, force: bool) -> tuple[Pa
             raise UsageError(
                 f"{path} exists already.", hint="Use another folder, or --force to lose the old keys."
             )
-    write_new(key_path, to_key_file(identity), mode=0o600, force=force)
-    write_new(card_path, party_card(identity).encode(), force=force)
+    with (
+        new_file(key_path, mode=0o600, force=force) as key_file,
+        new_file(card_path, force=force) as card_file,
+    ):
+        key_file.write(to_key_file(identity))
+        card_file.write(party_card(identity).encode())
     return key_path, card_path

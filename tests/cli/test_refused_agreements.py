@@ -176,8 +176,8 @@ def test_a_new_key_under_an_old_name(project: Project) -> None:
 
 def test_the_matchers_key_can_make_no_secret_and_encode_nothing(project: Project) -> None:
     own = ("-a", project.agreement_path, "-k", project.key(MATCHER))
-    words = ("pprl", "secret", "create", *own, "-o", project.folder / "send")
-    refused(*words, status=3, says="is not a department", within=project.folder)
+    making = ("pprl", "secret", "create", *own, "-o", project.folder / "send")
+    refused(*making, status=3, says="is not a department", within=project.folder)
     secret = ("--secret", project.secret("police-dept"))
     words = ("pprl", "encode", project.data("police"), *own, *secret, "-o", project.folder / "o")
     refused(*words, "--dataset", "police", status=3, says="not brought by 'matcher'", within=project.folder)

@@ -14,6 +14,7 @@ from coordinator.store.stages import Role
 from pprl.crypto import container
 from pprl.crypto.exchange import seal_for
 from pprl.encode import linkage_secret
+from pprl.errors import DisclosureError
 from pprl.protocol import pairs, submission
 from tests.support.commands import done, refused, run
 from tests.support.project import DATASETS, ISSUER, MATCHER, Project
@@ -337,7 +338,7 @@ def test_a_wildcard_encoding(project: Project) -> None:
 def test_a_store_that_should_be_gone(project: Project) -> None:
     me = project.receive_all(Role.MATCHER)
     later = operations.open_store(me.folder, now=lambda: datetime.now(UTC) + timedelta(days=31))
-    with pytest.raises(operations.DisclosureError, match="gone by now: encodings, pairs"):
+    with pytest.raises(DisclosureError, match="gone by now: encodings, pairs"):
         operations.match(later, None, progress=lambda _what, _share: None)
 
 
