@@ -89,8 +89,8 @@ def _check(value: Any, depth: int) -> None:
         _check_all(value, depth)
     elif isinstance(value, str):
         _check_string(value)
-    elif value is not None and not isinstance(value, bool):
-        _check_integer(value)
+    elif value is not None:
+        _check_integer(value)  # True and False among them: bool is an int
 
 
 def _check_all(values: Any, depth: int) -> None:

@@ -65,6 +65,11 @@ def test_hmac_sha256_refuses_a_short_key() -> None:
         derive.hmac_sha256(b"", b"data")
 
 
+def test_as_much_and_as_little_as_allowed() -> None:
+    assert len(derive.hkdf(SECRET, label="pprl/v1/test", context=b"", length=16_320)) == 16_320
+    assert len(derive.hmac_sha256(SECRET, b"")) == 32
+
+
 def test_random_bytes_are_fresh() -> None:
     assert len(derive.random_bytes(32)) == 32
     assert derive.random_bytes(32) != derive.random_bytes(32)
