@@ -588,7 +588,9 @@ def _invisible_values(tree: Any, lines: Lines, path: KeyPath = ()) -> Iterator[F
 def _model_findings(error: ValidationError, tree: Any, lines: Lines) -> Iterator[Finding]:
     """One finding a place; where a field may be one of two things, both refusals are told together."""
     rules: dict[KeyPath, list[str]] = {}
-    for problem in error.errors(include_url=False, include_input=False):
+    for problem in error.errors(include_url=False):
+        if problem["type"] == "too_short" and len(problem["input"]) >= problem["ctx"]["min_length"]:
+            continue  # pydantic counts the entries that are right: the wrong ones are told by themselves
         path = _path_in(tree, problem["loc"], missing=problem["type"] == "missing")
         if not any(_first_invisible(part) for part in path if isinstance(part, str)):
             rules.setdefault(path, []).append(
@@ -633,6 +635,10 @@ _PLAIN_PATTERNS = {
 def _plain_rule(kind: str, message: str, context: dict[str, Any]) -> str:
     if kind == "string_pattern_mismatch":
         return _PLAIN_PATTERNS.get(context["pattern"], "must be one line of text, and not blank")
+    if kind == "too_short":
+        return f"must have {context['min_length']} entries or more"
+    if kind == "too_long":
+        return f"must have {context['max_length']} entries at most"
     plain = message.removeprefix("Value error, ").replace("Input should be", "must be")
     return _PLAIN_RULES.get(kind, plain[:1].lower() + plain[1:])
 

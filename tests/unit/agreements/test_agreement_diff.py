@@ -2,7 +2,7 @@ import pytest
 
 from pprl.agreements.amend import with_keys, with_values
 from pprl.agreements.diff import diff, diff_text, version_chain
-from pprl.protocol.agreement import parse
+from pprl.protocol.agreement import AgreementFile, parse
 
 
 def test_an_agreement_differs_from_itself_in_nothing(justice, changed):
@@ -43,7 +43,6 @@ CHANGES = [
     ("valid_from = 2026-11-01", "valid_from = 2026-10-01", "project.valid_from", "earlier"),
     ("expires = 2029-10-31", "expires = 2030-10-31", "dpia.expires", "made anew"),
     ('contact = "matching@ons.example"', 'contact = "m@ons.gov.uk"', "party[ons-matching].contact", ""),
-    ('roles = ["research"]', 'roles = ["research", "key-issuer"]', None, None),
     (
         "expected_rows_max = 60_000",
         "expected_rows_max = 60_001",
@@ -54,7 +53,6 @@ CHANGES = [
     ("expected_rows_min = 6_000", "expected_rows_min = 5", "dataset[offences].expected_rows_min", "smaller"),
     ('sex = "SEX"\n', "", "dataset[offences].columns.sex", ""),
     ('sex = "SEX"', 'sex = "GENDER"', "dataset[offences].columns.sex", "another column"),
-    ('party = "moj-courts"', 'party = "moj-prisons"', None, None),
     ('why = "Tells apart twins', 'why = "Also: tells apart twins', "identifier[sex].why", ""),
     ("min_identifiers = 3", "min_identifiers = 2", "encoding.min_identifiers", "less evidence"),
     ("min_identifiers = 3", "min_identifiers = 4", "encoding.min_identifiers", ""),
@@ -73,10 +71,11 @@ CHANGES = [
     ("pairs_days = 30", "pairs_days = 31", "retention.pairs_days", "longer"),
     ("pairs_days = 30", "pairs_days = 29", "retention.pairs_days", ""),
     ("xor_folds = 0", "xor_folds = 3", "encoding.clk.xor_folds", ""),
+    ("witnesses = []", 'witnesses = ["audit"]', "log.witnesses", ""),
 ]
 
 
-@pytest.mark.parametrize(("old", "new", "path", "why"), [each for each in CHANGES if each[2]])
+@pytest.mark.parametrize(("old", "new", "path", "why"), CHANGES)
 def test_a_change_is_told_by_name_with_what_it_weakens(justice, changed, old, new, path, why):
     [change] = diff(changed(justice), changed(justice, (old, new)))
     assert change.path == path
@@ -93,7 +92,61 @@ def test_the_way_back_weakens_what_the_way_there_did_not(justice, changed):
     assert change.weakens == ""
 
 
-def test_one_more_party_table_identifier_and_feature_are_told_once_each(justice, changed):
+# As above, where other changes must come along.
+COMPOUND = [
+    ([('roles = ["key-issuer"]', 'roles = ["key-issuer", "research"]'), ('roles = ["research"]', 'roles = ["auditor"]'),
+      ('crosswalk_to = "justice-research"', 'crosswalk_to = "ons-keys"')], "party[ons-keys].roles", "learns more"),
+    ([('party = "moj-prisons"', 'party = "home-office"'), ('party = "home-office"', 'party = "moj-prisons"')],
+     "dataset[prison].party", "another party"),
+    ([('hash = "blake"', 'hash = "double"')], "encoding.clk.features[given_name].hash", "patterns"),
+    ([("bits_per_feature", "bits_per_token")], "encoding.clk.features[given_name].bits_per_token", "how long"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("replacements", "path", "why"), COMPOUND)
+def test_a_change_among_others_is_flagged(justice, changed, replacements, path, why):
+    old, new = changed(justice), changed(justice, *replacements)
+    assert any(change.path == path and why in change.weakens for change in diff(old, new))
+
+
+def test_one_more_table_is_flagged(justice, changed):
+    start, end = (
+        justice.index('[[dataset]]\nname = "prison"'),
+        justice.index("# ----", justice.index('name = "prison"')),
+    )
+    table = justice[start:end]
+    more = justice[:end] + table.replace('"prison"', '"probation"') + justice[end:]
+    [change] = diff(changed(justice), changed(more))
+    assert (change.path, change.weakens) == ("dataset[probation]", "one more table about people")
+
+
+def test_a_lower_fixed_threshold_is_flagged(justice, changed):
+    high, low = (
+        changed(justice, ('threshold = "estimated"', f"threshold = {value}")) for value in (0.9, 0.8)
+    )
+    assert [change.weakens for change in diff(high, low)] == ["weaker pairs are linked"]
+    assert [change.weakens for change in diff(low, high)] == [""]
+
+
+def test_fewer_witnesses_are_flagged(justice, changed):
+    watched = changed(justice, ("witnesses = []", 'witnesses = ["audit"]'))
+    assert [change.weakens for change in diff(watched, changed(justice))] == ["fewer watch the log"]
+
+
+def test_values_that_this_version_refuses_are_flagged_all_the_same(justice, changed):
+    old = changed(justice)
+
+    def with_section(name, **values):
+        section = getattr(old.content, name).model_copy(update=values)
+        return AgreementFile(old.content.model_copy(update={name: section}), old.raw)
+
+    assert (
+        "withstands other attacks" in diff(old, with_section("encoding", scheme="field-filters"))[0].weakens
+    )
+    assert [change.weakens for change in diff(with_section("log", quorum=2), old)] == ["fewer watch the log"]
+
+
+def test_one_more_party_identifier_and_feature_are_told_once_each(justice, changed):
     party = '[[party]]\nid = "eye"\nname = "Eye"\ncontact = "e@gov.test"\nroles = ["auditor"]\n\n'
     identifier = '[[identifier]]\nname = "middle_names"\nkind = "middle-names"\nwhy = "More"\n\n'
     feature = (

@@ -1,5 +1,6 @@
 import base64
 import hashlib
+import re
 import time
 from datetime import date
 
@@ -199,7 +200,7 @@ REFUSED = [
     ("version = 1", "version = 2", "[project]", "names it"),
     ("version = 1", f'version = 1\nprevious_sha256 = "{SHA}"', "[project]", "names it"),
     ("version = 1", 'version = 2\nprevious_sha256 = "00"', "previous_sha256", "sha256sum"),
-    ('["Counting"]', "[]", "purposes_permitted", "at least 1"),
+    ('["Counting"]', "[]", "purposes_permitted", "must have 1 entries or more"),
     ('["Counting"]', '"Counting"', "purposes_permitted", "must be a list"),
     ('["Anything else"]', "[\n  3,\n]", "  3,", "must be text"),
     ("valid_until = 2027-10-31", 'valid_until = "2027-10-31"', "valid_until", "must be a date"),
@@ -333,6 +334,20 @@ def test_numeric_comparison_takes_numbers_alone():
     parse(changed('comparison = "exact"', numeric).encode(), where="x")
     text = changed('kind = "year-of-birth"', 'kind = "place"', changed('comparison = "exact"', numeric))
     assert any("kind number or year-of-birth" in rule for _, _, rule in refusals(text))
+
+
+def test_a_fault_in_one_of_three_parties_is_no_lack_of_parties():
+    found = refusals(changed(OFFICE, OFFICE.replace("contact", "kontakt")))
+    assert {column for _, column, _ in found} == {"party[2].contact", "party[2].kontakt"}
+
+
+def test_a_key_of_another_length_is_refused():
+    for name in ("ed25519", "ml_dsa_65", "x_wing"):
+        short = re.sub(f'(?m)^{name} = ".*"$', f'{name} = "{base64.b64encode(bytes(31)).decode()}"', keys(1))
+        [(line, column, rule)] = refusals(changed(OFFICE, OFFICE + short))
+        assert column == f"party[2].keys.{name}"
+        assert re.search(r"not \d+ bytes", rule)
+        assert line is not None
 
 
 def test_two_parties_may_not_share_a_key():
