@@ -95,8 +95,17 @@ def _letters(name: str) -> str:
     return "".join(filter(str.isalnum, name.casefold()))
 
 
-def check_header(path: Path, header: Sequence[str], needed: Sequence[str], *, row: int = 1) -> None:
+def check_header(
+    path: Path, header: Sequence[str], needed: Sequence[str], *, row: int = 1, advice: str = ""
+) -> None:
     """Refuse a header that `faults_in_header` finds fault with.
+
+    Args:
+        path: the table's file.
+        header: the names.
+        needed: names that must be among them.
+        row: row of the header.
+        advice: what else may help.
 
     Raises:
         DataError: with all findings.
@@ -104,8 +113,8 @@ def check_header(path: Path, header: Sequence[str], needed: Sequence[str], *, ro
     findings = list(faults_in_header(header, needed, row=row))
     if findings:
         columns = f"{len(header)} column{'' if len(header) == 1 else 's'}"
-        hint = f"The header was read as {columns}: compare them with the names that are expected."
-        raise refusal(path, findings, hint=hint)
+        hint = f"The header was read as {columns}: compare them with the names that are expected. {advice}"
+        raise refusal(path, findings, hint=hint.strip())
 
 
 def changed(path: Path) -> DataError:

@@ -58,7 +58,8 @@ def settle(path: Path, *, encoding: str | None, delimiter: str | None, needed: S
     _check_text(path, widest, codec, row)
     chosen = _choose(path, headers, needed)
     header = headers[chosen][1]
-    fields.check_header(path, header, needed, row=row)
+    advice = "If another character splits it, say --delimiter."
+    fields.check_header(path, header, needed, row=row, advice=advice)
     if not _has_records(path, codec, chosen, row):
         raise DataError(f"{path} has a header but no records.", hint="Check that it is the right file.")
     return Layout(path, codec, chosen, header, row)

@@ -224,7 +224,9 @@ def test_text_that_breaks_at_every_block_is_whole(
     path = csv_file('id,name\r\n1,"Zoë\r\nJosé"\r\n\r\n2,Łukasz\r3,日本\n')
     for size in range(1, 12):
         monkeypatch.setattr("pprl.files.text._BLOCK_BYTES", size)
-        assert read_all(open_table(path, needed=["id"])) == {
+        table = open_table(path, needed=["id"])
+        assert [batch.first_row for batch in table.batches(["id"])] == [2, 4]
+        assert read_all(table) == {
             "id": ["1", "2", "3"],
             "name": ["Zoë\r\nJosé", "Łukasz", "日本"],
         }

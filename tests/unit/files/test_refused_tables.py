@@ -268,6 +268,7 @@ def test_a_missing_column_tells_of_one_that_is_nearly_it(csv_file: Write) -> Non
     remedies = [finding.remedy for finding in caught.value.findings]
     assert remedies == ["column 2 differs only in capitals, spaces or punctuation", ""]
     assert "3 columns" in caught.value.hint
+    assert "--delimiter" in caught.value.hint
 
 
 def test_columns_that_are_not_there_are_refused_when_they_are_read(csv_file: Write) -> None:
@@ -367,8 +368,8 @@ def test_a_header_that_changes_is_refused(csv_file: Write) -> None:
 def test_a_line_without_end_is_refused(csv_file: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pprl.files.text.MOST_LINE_CHARACTERS", 300_000)
     error = _refused(csv_file(_NAMES + "x," * 500_000))
-    assert [finding.row for finding in error.findings] == [3]
-    with pytest.raises(DataError):
+    assert _places(error) == [(3, "", 'far longer than 10,000 characters, or a quote (") is never closed')]
+    with pytest.raises(DataError, match="1 fault"):
         open_table(csv_file("x," * 500_000))
 
 
