@@ -47,9 +47,9 @@ UNSEEN_FALL = 40.0
 # Bins over which the steepness of a score distribution is judged, and the share of it that it is continued with.
 SHAPE_BINS = 5
 SHAPE_CAUTION = 0.8
-# Odds below this are not read off but continued downwards, at least this steeply: noise there outweighs matches.
+# Where odds fall below this, noise outweighs matches: matches are then taken to fall off at this rate.
 LOWEST_READ_ODDS = 0.3
-LEAST_STEEPNESS = 60.0
+MATCHES_FALL = 10.0
 MOST_ODDS = 1e6
 # Share of a dataset that is always left free to have no partner.
 LEAST_FREE = 0.002
@@ -345,16 +345,13 @@ def _fit(candidates: _Candidates, lowest: int) -> _Fit:
 
 
 def _odds(matches: Numbers, non_matches: Numbers, lowest: int) -> Numbers:
-    """Odds by bin, rising with the score; low ones continued downwards instead of read off."""
+    """Odds by bin, rising with the score; where they are low, matches are continued instead of read off."""
     odds = np.zeros(BINS)
     odds[lowest:] = _rising((matches[lowest:] + 1e-6) / non_matches[lowest:], non_matches[lowest:])
     read = int(np.argmax(odds >= LOWEST_READ_ODDS)) if odds[-1] >= LOWEST_READ_ODDS else BINS - 1
-    steep = int(np.argmax(odds >= 10 * odds[read])) if odds[-1] >= 10 * odds[read] else BINS - 1
-    step = BIN_LEVELS / LEVELS_IN_ONE
-    fall = max(np.log(odds[steep] / odds[read]) / max((steep - read) * step, step), LEAST_STEEPNESS)
-    below = np.arange(BINS) < read
-    continued = odds[read] * np.exp(-fall * step * (read - np.arange(BINS)) * below)
-    return np.minimum(np.where(below, np.minimum(odds, continued), odds), MOST_ODDS)
+    below = np.maximum(read - np.arange(BINS), 0) * BIN_LEVELS / LEVELS_IN_ONE
+    fewer = odds[read] * non_matches[read] * np.exp(-MATCHES_FALL * below)
+    return np.minimum(np.where(below > 0, np.minimum(odds, fewer / non_matches), odds), MOST_ODDS)
 
 
 def _rising(values: Numbers, weights: Numbers) -> Numbers:
