@@ -394,6 +394,12 @@ def test_an_escape_cannot_put_back_what_no_reader_could_see():
         assert "invisible" in rule or "carriage return" in rule or "byte order" in rule
 
 
+def test_an_escape_in_a_list_is_found_too():
+    [(line, column, rule)] = refusals(changed('["Counting"]', '["Counting", "Sell\\u202eing"]'))
+    assert (line, column) == (7, "project.purposes_permitted[1]")
+    assert "U+202E" in rule
+
+
 def test_an_unknown_key_with_an_escape_reaches_no_message():
     found = refusals(changed("[dpia]", '"\\u001b[2J" = 1\n[dpia]'))
     assert found
