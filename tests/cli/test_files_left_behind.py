@@ -66,8 +66,10 @@ WRITERS = [
 ]  # fmt: skip
 
 
-@pytest.fixture
-def ready(project: Project, made_pairs: bytes) -> Project:
+@pytest.fixture(scope="module")
+def made_ready(made_project: Project, made_pairs: bytes, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project in which every command that writes can run."""
+    project = made_project.copy(tmp_path_factory.mktemp("ready") / "project")
     own = ("-a", project.agreement_path, "-k", project.key("police-dept"))
     sent = project.folder / "sent"
     done("pprl", "secret", "create", *own, "-o", sent, "--secret", project.folder / "first-made")
@@ -77,6 +79,11 @@ def ready(project: Project, made_pairs: bytes) -> Project:
     operations.receive(issuer, made_pairs)
     operations.issue(issuer, None, progress=lambda _what, _share: None)
     return project
+
+
+@pytest.fixture
+def ready(made_ready: Project, tmp_path: Path) -> Project:
+    return made_ready.copy(tmp_path / "ready")
 
 
 @pytest.mark.parametrize("what", WRITERS)
