@@ -5,7 +5,7 @@ import io
 import resource
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
 import pytest
 from forgery import AGREEMENT, CONTENT, KIND, NORTH, OFFICE, SOUTH, binding, opened, sealed
@@ -61,19 +61,46 @@ def test_larger_than_memory_allows_goes_through_a_file(
     assert list(tmp_path.iterdir()) == []
 
 
-class Spied(io.BytesIO):
-    written = b""
+class Spool(io.BytesIO):
+    """Stands for the temporary file, and keeps what was asked of it and written to it."""
 
-    def write(self, data: object) -> int:
-        Spied.written += bytes(data)  # type: ignore[call-overload]
-        return super().write(data)  # type: ignore[arg-type]
+    directories: ClassVar[list[object]] = []
+    contents: ClassVar[list[bytes]] = []
+
+    def __init__(self, *, dir: object, max_size: int) -> None:
+        super().__init__()
+        Spool.directories.append(dir)
+
+    def close(self) -> None:
+        Spool.contents.append(self.getvalue())
+        super().close()
 
 
-def test_only_ciphertext_is_spooled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.SpooledTemporaryFile", lambda **_: Spied())
+@pytest.fixture
+def spool(monkeypatch: pytest.MonkeyPatch) -> type[Spool]:
+    monkeypatch.setattr("tempfile.SpooledTemporaryFile", Spool)
+    monkeypatch.setattr(Spool, "directories", [])
+    monkeypatch.setattr(Spool, "contents", [])
+    return Spool
+
+
+def test_the_spool_is_made_where_the_caller_says(tmp_path: Path, spool: type[Spool]) -> None:
+    for directory in (tmp_path, None):
+        container.seal(
+            io.BytesIO(CONTENT),
+            io.BytesIO(),
+            binding=binding(),
+            sender=NORTH,
+            recipient=OFFICE.public,
+            spool_directory=directory,
+        )
+    assert spool.directories == [str(tmp_path), None]
+
+
+def test_only_ciphertext_is_spooled(spool: type[Spool]) -> None:
     raw = sealed()
-    assert raw.endswith(Spied.written)
-    assert len(Spied.written) == envelope.ciphertext_bytes(len(CONTENT))
+    assert len(spool.contents[0]) == envelope.ciphertext_bytes(len(CONTENT))
+    assert raw.endswith(spool.contents[0])
 
 
 @pytest.mark.parametrize("length", [0, len(CONTENT) - 1, len(CONTENT) + 1, 10 * len(CONTENT)])
@@ -192,6 +219,8 @@ def test_windows_on_one_file_do_not_disturb_each_other() -> None:
 
 
 def test_window_ends_where_the_file_ends() -> None:
+    assert container.window(larger_file(), 100, 1_000).seek(0, io.SEEK_END) == 8
+    assert container.window(larger_file(), 1_000, 10).seek(0, io.SEEK_END) == 0
     assert container.window(larger_file(), 100, 1_000).read() == bytes(range(96, 100)) + b"tail"
     assert container.window(larger_file(), 1_000, 10).read() == b""
     assert container.window(larger_file(), 4, 0).read() == b""

@@ -108,7 +108,12 @@ BAD_KEY_FILES = {
         "do not belong",
     ),
     "no public keys": (changed(lambda members: members.update(public=None)), "do not belong"),
-    "neither object nor text": (changed(lambda members: members.update(private="none")), "exactly three"),
+    "names of keys alone": (
+        changed(lambda members: members.update(private=["ed25519", "ml_dsa_65", "x_wing"])),
+        "exactly three",
+    ),
+    "keys are null": (changed(lambda members: members.update(private=None)), "exactly three"),
+    "text for keys": (changed(lambda members: members.update(private="none")), "exactly three"),
 }
 
 
