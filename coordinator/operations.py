@@ -26,7 +26,7 @@ from coordinator.store import database, stages
 from coordinator.store.database import AgreementRow, PartRow, RunRow, StoreRow
 from coordinator.store.stages import Role, Stage, Step
 from pprl.crypto import container, derive
-from pprl.crypto.exchange import open_from, require_in_force, require_mine, seal_for
+from pprl.crypto.exchange import open_from, require_as_bound, require_in_force, require_mine, seal_for
 from pprl.crypto.identity import Identity, from_key_file
 from pprl.errors import ConfigError, DisclosureError, FormatError, ProtocolError, VerificationError
 from pprl.files.atomic import read_secret_file, write_new
@@ -167,6 +167,8 @@ def receive(me: Coordinator, file: bytes) -> list[Receipt]:
         ProtocolError: received before, or no longer wanted.
     """
     accepted = [_verify(me, sealed, kind) for kind, sealed in _addressed_parts(me, file)]
+    if len({named for _, _, named, _ in accepted}) > 1:
+        raise VerificationError("The two parts of the file belong to different submissions.")
     with database.writing(me.engine) as session:
         return [_keep(me, session, *each) for each in accepted]
 
@@ -413,14 +415,16 @@ def _verify(me: Coordinator, sealed: bytes, kind: str) -> tuple[AgreementFile, B
 def _require_consistent(kind: str, raw: bytes, agreement: AgreementFile, binding: Binding) -> str:
     """Check a document against the agreement and its envelope; gives the submission that it names, if one."""
     if kind == pairs.KIND:
-        pairs.parse(raw, agreement)
+        tables = pairs.parse(raw, agreement).header.tables
+        require_as_bound(binding, dataset="", records=sum(table.pairs for table in tables))
         return ""
     if kind == submission.ENCODINGS_KIND:
         header: DatasetHeader = submission.parse_encodings(raw, agreement).header
     else:
         header = submission.parse_references(raw, agreement).header
-    if (header.party, header.dataset) != (binding.sender, binding.dataset):
-        raise VerificationError("The document names another department or dataset than its envelope.")
+    require_as_bound(binding, dataset=header.dataset, records=header.records)
+    if header.party != binding.sender:
+        raise VerificationError("The document names another department than its envelope.")
     return header.submission
 
 

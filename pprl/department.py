@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pprl.crypto import derive
-from pprl.crypto.exchange import open_from, require_mine, seal_for
+from pprl.crypto.exchange import open_from, require_as_bound, require_mine, seal_for
 from pprl.crypto.identity import Identity
 from pprl.encode import encoder, linkage_secret
 from pprl.encode.encoder import EncodedDataset, Survey
@@ -163,8 +163,9 @@ def open_linkage_keys(sealed: bytes, agreement: AgreementFile, identity: Identit
     issuer = agreement.content.party_with("key-issuer").id
     opened, raw = open_from(sealed, me=identity, agreement=agreement, kind=linkage_keys.KIND, sender=issuer)
     result = linkage_keys.parse(raw, agreement)
-    if (result.header.party, result.header.dataset) != (identity.party, opened.binding.dataset):
-        raise VerificationError("The linkage keys are for another dataset than their envelope says.")
+    require_as_bound(opened.binding, dataset=result.header.dataset, records=result.header.records)
+    if result.header.party != identity.party:
+        raise VerificationError("The linkage keys are for another department.")
     return result
 
 
@@ -176,7 +177,7 @@ def join_home_map(result: LinkageKeys, home_map: bytes) -> Iterator[tuple[str, s
     """
     keys = dict(zip(_hex_rows(result.handles), _hex_rows(result.keys), strict=True))
     pairs = list(_read_home_map(home_map))
-    if len(pairs) != len(keys) or any(handle not in keys for handle, _ in pairs):
+    if len(pairs) != len(keys) or {handle for handle, _ in pairs} != keys.keys():
         raise VerificationError(
             "The home map and the linkage keys do not belong to one submission.",
             hint="Use the map that was written together with the submission that this answers.",
@@ -191,8 +192,10 @@ def open_crosswalk(sealed: bytes, agreement: AgreementFile, identity: Identity) 
         VerificationError: not from this agreement's key issuer, or not for this party.
     """
     issuer = agreement.content.party_with("key-issuer").id
-    _, raw = open_from(sealed, me=identity, agreement=agreement, kind=crosswalk.KIND, sender=issuer)
-    return crosswalk.parse(raw, agreement)
+    opened, raw = open_from(sealed, me=identity, agreement=agreement, kind=crosswalk.KIND, sender=issuer)
+    document = crosswalk.parse(raw, agreement)
+    require_as_bound(opened.binding, dataset="", records=document.header.linkage_keys)
+    return document
 
 
 def crosswalk_rows(document: Crosswalk) -> Iterator[list[str]]:

@@ -88,7 +88,8 @@ def _with_positions(
     """The pairs again, with positions among a dataset's handles for references."""
     names = [dataset.name for dataset in agreement.content.dataset]
     for matched in document.header.datasets:
-        if matched.submission != references[matched.dataset].header.submission:
+        header = references[matched.dataset].header
+        if (matched.submission, matched.encoded) != (header.submission, header.passes[0].records):
             raise VerificationError(f"The pairs are about another submission of '{matched.dataset}'.")
     compared = []
     for table, rows in zip(document.header.tables, document.tables, strict=True):

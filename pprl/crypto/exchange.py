@@ -119,3 +119,18 @@ def open_from(
         io.BytesIO(sealed), plaintext, me=me, agreement=agreement, kind=kind, sender=sender
     )
     return opened, plaintext.getvalue()
+
+
+def require_as_bound(binding: Binding, *, dataset: str, records: int) -> None:
+    """Refuse a document that tells something else than its envelope, which is what receipts and logs quote.
+
+    Args:
+        binding: the verified envelope's.
+        dataset: the dataset that the document names, if one.
+        records: the records that it counts.
+
+    Raises:
+        VerificationError: they differ.
+    """
+    if (binding.dataset, binding.records) != (dataset, records):
+        raise VerificationError("The document names another dataset or number of records than its envelope.")

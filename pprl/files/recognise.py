@@ -6,7 +6,6 @@ What is told of a sealed file is what its envelope claims, unverified; of a secr
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from pprl.crypto.identity import fingerprint, from_key_file
 from pprl.errors import ConfigError, FormatError, KeyFileError
 from pprl.files.atomic import read_file
 from pprl.protocol import agreement as agreements
-from pprl.protocol import submission
+from pprl.protocol import canonical, submission
 from pprl.protocol.envelope import MAGIC as ENVELOPE_MAGIC
 
 _HOME_MAP_START = b"handle,record_id\n"
@@ -83,13 +82,10 @@ def _secret_file(raw: bytes) -> dict[str, Any]:
 
 
 def _linkage_secret(raw: bytes) -> dict[str, Any]:
-    try:
-        tree = json.loads(raw)
-    except ValueError:
-        tree = None
+    tree = canonical.loads(raw)
     if not isinstance(tree, dict) or tree.get("format") != "pprl-linkage-secret":
         raise FormatError("This is not a file of this protocol.")
-    return {"what": "linkage secret: keep it to yourself", "agreement_sha256": str(tree["agreement_sha256"])}
+    return {"what": "linkage secret: keep it to yourself", "agreement_sha256": tree.get("agreement_sha256")}
 
 
 def _agreement(raw: bytes) -> dict[str, Any]:

@@ -203,17 +203,21 @@ def passes(agreement: AgreementFile) -> tuple[tuple[str, int], ...]:
 
 
 def require_no_wildcards(filters: Bytes, agreement: AgreementFile) -> None:
-    """Refuse filters with so many bits set that they are alike to everybody's.
+    """Refuse filters with so many bits set that they are alike to everybody's, or with none at all.
 
     Args:
         filters: shape (records, filter bytes).
         agreement: sets the largest share of bits set.
 
     Raises:
-        DisclosureError: a filter is above it.
+        DisclosureError: a filter is above it, or empty.
     """
-    most = agreement.content.privacy.max_popcount_share * 8 * filters.shape[1]
-    if len(filters) and np.bitwise_count(filters).sum(axis=1, dtype=np.int64).max() > most:
+    popcounts = np.bitwise_count(filters).sum(axis=1, dtype=np.int64)
+    if not popcounts.all():
+        raise DisclosureError(
+            "An encoding has no bit set.", hint="Leave a record without identifiers unencoded."
+        )
+    if (popcounts > agreement.content.privacy.max_popcount_share * 8 * filters.shape[1]).any():
         raise DisclosureError(
             "An encoding has more bits set than the agreement's privacy.max_popcount_share allows.",
             hint="Agree fewer bits for the longest features, or a larger clk_bits.",

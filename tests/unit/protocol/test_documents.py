@@ -81,13 +81,13 @@ def test_a_reader_can_not_change_what_it_was_given(agreement: AgreementFile) -> 
         read.filters[0][0, 0] = 255
 
 
-@pytest.mark.parametrize(("bits", "refused"), [(0, False), (256, False), (257, True), (512, True)])
-def test_the_gate_opens_up_to_the_agreed_share(agreement: AgreementFile, bits: int, refused: bool) -> None:
+@pytest.mark.parametrize(("bits", "refused"), [(0, True), (1, False), (256, False), (257, True), (512, True)])
+def test_the_gate_is_open_from_one_bit_to_the_agreed_share(agreement: AgreementFile, bits: int, refused: bool) -> None:
     filters = np.packbits(np.arange(512) < bits)[None, :]
     if not refused:
         submission.require_no_wildcards(filters, agreement)
         return
-    with pytest.raises(DisclosureError, match="bits"):
+    with pytest.raises(DisclosureError, match="bit"):
         submission.require_no_wildcards(filters, agreement)
 
 
