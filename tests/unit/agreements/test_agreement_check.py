@@ -15,7 +15,7 @@ def levels(text: str, today: date) -> dict[str, list[str]]:
 def test_a_complete_example_has_no_problem_and_only_the_schemes_own_warning(complete, today):
     told = levels(complete, today)
     assert told["problem"] == []
-    assert all(column.endswith("contact") for column in told["to do"])
+    assert told["to do"] == [f"party[{place}].contact" for place in range(7)]
     assert told["warning"] == ["encoding.scheme"]
 
 
@@ -49,6 +49,10 @@ def test_an_expired_agreement_is_a_problem_and_its_line_is_told(complete):
 def test_what_a_draft_left_open_is_to_do(complete, changed, today):
     text = changed(complete, ('reference = "EXAMPLE', 'reference = "To be completed')).raw.decode()
     assert "dpia.reference" in levels(text, today)["to do"]
+    text = changed(
+        complete, ("purposes_permitted = [", 'purposes_permitted = [\n  "To be completed: what for",')
+    ).raw.decode()
+    assert "project.purposes_permitted[0]" in levels(text, today)["to do"]
 
 
 # What is changed in the example, and the column and words of the warning that it must bring.
@@ -69,6 +73,7 @@ COSTS = [
     ([("expected_rows_min = 6_000", "expected_rows_min = 99")], "expected_rows_min", "single people"),
     (FEW_IN_COMMON, "dataset[2].columns", "have 1 identifiers in common, fewer than 2"),
     ([('sex = "gender"\n', ""), ('sex = "sex"\n', "")], "identifier[3]", "only 'offences' has"),
+    ([('sex = "SEX"\n', ""), ('sex = "gender"\n', "")], "identifier[3]", "nothing to compare it with"),
     ([("max_popcount_share = 0.75", "max_popcount_share = 0.55")], "privacy", "would be refused"),
     ([('"per-record"\nc', '"per-person"\nc')], "release.linkage_keys", "own records were linked"),
     ([("min_linked_people = 100", "min_linked_people = 9")], "min_linked_people", "small"),
