@@ -50,6 +50,7 @@ SHAPE_CAUTION = 0.8
 # Where odds fall below this, noise outweighs matches: matches are then taken to fall off at this rate.
 LOWEST_READ_ODDS = 0.3
 MATCHES_FALL = 10.0
+BINS_ABOVE = 10
 MOST_ODDS = 1e6
 # Share of a dataset that is always left free to have no partner.
 LEAST_FREE = 0.002
@@ -350,7 +351,9 @@ def _odds(matches: Numbers, non_matches: Numbers, lowest: int) -> Numbers:
     odds[lowest:] = _rising((matches[lowest:] + 1e-6) / non_matches[lowest:], non_matches[lowest:])
     read = int(np.argmax(odds >= LOWEST_READ_ODDS)) if odds[-1] >= LOWEST_READ_ODDS else BINS - 1
     below = np.maximum(read - np.arange(BINS), 0) * BIN_LEVELS / LEVELS_IN_ONE
-    fewer = odds[read] * non_matches[read] * np.exp(-MATCHES_FALL * below)
+    # What is read at one bin may be chance: it is no more than what the bins above it hold on average.
+    at_read = min(odds[read] * non_matches[read], matches[read : read + BINS_ABOVE].mean())
+    fewer = at_read * np.exp(-MATCHES_FALL * below)
     return np.minimum(np.where(below > 0, np.minimum(odds, fewer / non_matches), odds), MOST_ODDS)
 
 

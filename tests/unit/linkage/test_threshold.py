@@ -64,9 +64,12 @@ def test_links_well_at_any_overlap(
     decided, truth = link(list(two_tables(1000, overlap, 1)), [False, False])
     assert truth.precision >= least_precision
     assert truth.recall >= least_recall
-    # At 5 % there are 50 links to judge by.
-    assert decided.estimated_precision == pytest.approx(truth.precision, abs=0.05 if overlap > 0.05 else 0.12)
-    assert decided.estimated_recall == pytest.approx(truth.recall, abs=0.25)
+    # At 5 % there are 50 links to judge by, too few for more.
+    assert decided.estimated_precision == pytest.approx(truth.precision, abs=0.12)
+    assert decided.estimated_recall is not None
+    if overlap > 0.05:
+        assert decided.estimated_precision == pytest.approx(truth.precision, abs=0.03)
+        assert decided.estimated_recall == pytest.approx(truth.recall, abs=0.07)
 
 
 def test_links_next_to_nothing_where_nobody_is_in_both(two_tables: TwoTables) -> None:
