@@ -56,19 +56,19 @@ class DefaultFeature:
 
 
 DEFAULT_FEATURES: Mapping[Kind, DefaultFeature] = {
-    "given-name": DefaultFeature("ngram", 2, False, 200),
-    "middle-names": DefaultFeature("ngram", 2, False, 60),
+    "given-name": DefaultFeature("ngram", 2, False, 180),
+    "middle-names": DefaultFeature("ngram", 2, False, 70),
     "surname": DefaultFeature("ngram", 2, False, 160),
-    "full-name": DefaultFeature("ngram", 2, False, 320),
-    "date-of-birth": DefaultFeature("ngram", 1, True, 280),
-    "year-of-birth": DefaultFeature("ngram", 1, True, 100),
-    "sex": DefaultFeature("exact", None, None, 20),
-    "postcode": DefaultFeature("ngram", 1, True, 120),
-    "address-line": DefaultFeature("ngram", 2, False, 100),
-    "place": DefaultFeature("ngram", 2, False, 60),
-    "free-text": DefaultFeature("ngram", 2, False, 60),
-    "number": DefaultFeature("ngram", 1, True, 200),
-    "code": DefaultFeature("exact", None, None, 60),
+    "full-name": DefaultFeature("ngram", 2, False, 360),
+    "date-of-birth": DefaultFeature("ngram", 2, True, 280),
+    "year-of-birth": DefaultFeature("ngram", 2, True, 100),
+    "sex": DefaultFeature("exact", None, None, 30),
+    "postcode": DefaultFeature("ngram", 2, False, 80),
+    "address-line": DefaultFeature("ngram", 2, False, 80),
+    "place": DefaultFeature("ngram", 2, False, 40),
+    "free-text": DefaultFeature("ngram", 2, False, 40),
+    "number": DefaultFeature("ngram", 2, True, 250),
+    "code": DefaultFeature("exact", None, None, 100),
 }
 
 
