@@ -1,0 +1,339 @@
+"""Canaries: names, days and record ids that must be seen nowhere but in the department's own files.
+
+A department's table holds them in valid rows and in rows that break each rule. Whatever is run, and however it
+fails, no output, log, database, submission, store or result may hold one, in any spelling of it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import os
+import sqlite3
+import stat
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from coordinator.store.stages import Role
+from tests.support.commands import run
+from tests.support.people import read_rows, tables, write_table
+from tests.support.project import DATASETS, ISSUER, MATCHER, PARTIES, RESEARCH, Project
+
+NAME, SURNAME, DAY, POSTCODE, RECORD = "Quixotella", "Zyzzyvaford", "1987-06-05", "QZ97 7ZQ", "CANARY-0001"
+BROKEN_DAY, BROKEN_SEX, BROKEN_POSTCODE = "1987-06-31", "Zyzzysex", "ZYZZYVA POSTCODE FAR TOO LONG"
+CANARIES = (NAME, SURNAME, DAY, POSTCODE, RECORD, BROKEN_DAY, BROKEN_SEX, BROKEN_POSTCODE)
+
+
+def _spellings(text: str) -> Iterator[bytes]:
+    """A canary as it might turn up: as it is, standardised, in another encoding, in hexadecimal or base64."""
+    for spelling in (text, text.casefold(), text.upper(), text.replace(" ", ""), text.replace("-", "")):
+        raw = spelling.encode()
+        yield from (raw, spelling.encode("utf-16-le"), raw.hex().encode())
+        # The middle of a base64 text is the same wherever the canary starts, at each of three places.
+        for start in range(3):
+            yield base64.b64encode(b"\0" * start + raw)[4:-4]
+
+
+NEEDLES = frozenset(needle for text in CANARIES for needle in _spellings(text) if len(needle) >= 6)
+
+
+def _found(content: bytes) -> set[bytes]:
+    return {needle for needle in NEEDLES if needle in content}
+
+
+def test_the_search_finds_canaries_in_every_spelling() -> None:
+    for text in (f"x{NAME}y", SURNAME.lower(), DAY.replace("-", ""), RECORD):
+        assert _found(text.encode())
+        assert _found(text.encode("utf-16-le"))
+        assert _found(text.encode().hex().encode())
+    assert _found(base64.b64encode(b"ab" + SURNAME.encode() + b"cd"))
+    assert not _found(b"nothing of the kind" * 100)
+
+
+@pytest.fixture
+def nest(project: Project) -> Project:
+    """A project in which the court's table holds canaries, in valid and in broken rows."""
+    table = tables()["court"]
+    for row, (column, value) in enumerate(
+        [("first_name", NAME), ("last_name", SURNAME), ("date_of_birth", DAY), ("postcode", POSTCODE),
+         ("date_of_birth", BROKEN_DAY), ("gender", BROKEN_SEX), ("postcode", BROKEN_POSTCODE)]
+    ):  # fmt: skip
+        table[column][row] = value
+    table["first_name"][10], table["last_name"][10], table["date_of_birth"][10] = NAME, SURNAME, DAY
+    table["case_no"][10], table["postcode"][10] = RECORD, POSTCODE
+    write_table(project.data("court"), table)
+    project.submission("court").unlink()
+    project.home_map("court").unlink()
+    return project
+
+
+class Watch:
+    """Runs commands and keeps everything they say."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.said: list[str] = []
+
+    def run(self, *words: str | Path) -> Result:
+        result = run(*words)
+        self.said.append(result.output)
+        if result.exc_info is not None and not isinstance(result.exc_info[1], SystemExit):
+            # What a crash reporter would get hold of.
+            self.said += traceback.format_exception(*result.exc_info)
+        return result
+
+    def files_outside_the_department(self) -> dict[str, bytes]:
+        at_home = {
+            self.project.data("court"), self.project.home_map("court"), self.project.folder / "court-keys.csv",
+        }  # fmt: skip
+        return {
+            str(path.relative_to(self.project.folder)): path.read_bytes()
+            for path in self.project.folder.rglob("*")
+            if path.is_file() and path not in at_home
+        }
+
+    def check(self, caplog: pytest.LogCaptureFixture) -> None:
+        assert self.said
+        for text in (*self.said, caplog.text):
+            assert not _found(text.encode()), text
+        for name, content in self.files_outside_the_department().items():
+            assert not _found(content), name
+
+
+def _court(project: Project) -> tuple[str | Path, ...]:
+    return "-a", project.agreement_path, "-k", project.key("court-dept")
+
+
+def _encode(project: Project) -> tuple[str | Path, ...]:
+    return "pprl", "encode", project.data("court"), *_court(project), "-o", project.submission("court")
+
+
+@pytest.mark.parametrize("as_json", [(), ("--json",)], ids=["text", "json"])
+def test_a_whole_run(nest: Project, caplog: pytest.LogCaptureFixture, as_json: tuple[str, ...]) -> None:
+    caplog.set_level(logging.DEBUG)
+    watch = Watch(nest)
+    checked = watch.run(
+        "pprl", "check", nest.data("court"), "-a", nest.agreement_path, "--dataset", "court", *as_json
+    )
+    assert checked.exit_code == 4
+    assert watch.run(*_encode(nest), *as_json).exit_code == 0
+    for role, name, party in ((Role.MATCHER, "matcher", MATCHER), (Role.KEY_ISSUER, "issuer", ISSUER)):
+        at = ("--store", nest.store(role))
+        watch.run("coordinator", "init", "--role", name, "-k", nest.key(party), *at)
+        watch.run("coordinator", "agreement", "register", nest.agreement_path, *at, *as_json)
+        assert watch.run("coordinator", "receive", *nest.submissions, *at, *as_json).exit_code == 0
+        watch.run("coordinator", "status", *at, *as_json)
+    pairs, results = nest.folder / "pairs", nest.folder / "results"
+    matcher, issuer = ("--store", nest.store(Role.MATCHER)), ("--store", nest.store(Role.KEY_ISSUER))
+    watch.run("coordinator", "match", *matcher, "-o", pairs)
+    watch.run("coordinator", "receive", pairs, *issuer, *as_json)
+    assert watch.run("coordinator", "issue", *issuer, *as_json).exit_code == 0
+    assert watch.run("coordinator", "release", *issuer, "-o", results).exit_code == 0
+    keys = nest.folder / "court-keys.csv"
+    home_map = ("--map", nest.home_map("court"))
+    watch.run("pprl", "keys", "open", results / "court.linkage-keys", *_court(nest), *home_map, "-o", keys)
+    research = ("-a", nest.agreement_path, "-k", nest.key(RESEARCH))
+    opened = watch.run(
+        "pprl", "crosswalk", "open", results / "crosswalk", *research, "-o", nest.folder / "crosswalk.csv"
+    )
+    assert opened.exit_code == 0
+    for path in (nest.submission("court"), pairs, nest.home_map("court"), results / "crosswalk"):
+        assert watch.run("pprl", "inspect", path, *as_json).exit_code == 0
+    watch.check(caplog)
+    # The canary is where it belongs: so the search above could have found it.
+    assert RECORD in {row["record_id"] for row in read_rows(keys)}
+    assert _found(nest.home_map("court").read_bytes())
+
+
+def test_the_databases_hold_no_canary_in_any_row(nest: Project, caplog: pytest.LogCaptureFixture) -> None:
+    watch = Watch(nest)
+    watch.run(*_encode(nest))
+    for role in (Role.MATCHER, Role.KEY_ISSUER):
+        folder = nest.receive_all(role).folder
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        connection = sqlite3.connect(folder / "coordinator.sqlite")
+        try:
+            dump = "\n".join(connection.iterdump())
+        finally:
+            connection.close()
+        assert not _found(dump.encode())
+        assert "court" in dump
+    watch.check(caplog)
+
+
+Spoil = Callable[[Project], None]
+
+
+def _strict(project: Project) -> None:
+    strict = project.amended("strict.toml", {("encoding", "invalid_values"): "refuse"})
+    project.agreement_path.write_bytes(strict.read_bytes())
+
+
+def _with_cell(column: str, row: int, value: str) -> Spoil:
+    def spoil(project: Project) -> None:
+        rows = read_rows(project.data("court"))
+        rows[row][column] = value
+        write_table(project.data("court"), {name: [each[name] for each in rows] for name in rows[0]})
+
+    return spoil
+
+
+def _bytes(edit: Callable[[bytes], bytes]) -> Spoil:
+    def spoil(project: Project) -> None:
+        project.data("court").write_bytes(edit(project.data("court").read_bytes()))
+
+    return spoil
+
+
+FAILURES: dict[str, Spoil] = {
+    "broken rules that the agreement refuses": _strict,
+    "a record id twice": _with_cell("case_no", 11, RECORD),
+    "a NUL inside a name": _with_cell("first_name", 12, NAME + "\0"),
+    "a name far too long": _with_cell("last_name", 13, SURNAME * 2_000),
+    "mixed encodings": _bytes(lambda raw: raw.replace(NAME.encode(), NAME.encode() + b"\xff\xfe", 1)),
+    "a canary as the header": _bytes(lambda raw: raw.replace(b"first_name", NAME.encode(), 1)),
+    "no header at all": _bytes(lambda raw: raw.split(b"\n", 1)[1]),
+    "a canary as a column twice": _bytes(lambda raw: raw.replace(b"gender,postcode", b"postcode,postcode", 1)),
+    "an unfinished quote": _bytes(lambda raw: raw + b'"' + SURNAME.encode()),
+    "too few rows": _bytes(lambda raw: b"\n".join(raw.split(b"\n")[:13]) + b"\n"),
+    "a cell too many": _bytes(lambda raw: raw.replace(RECORD.encode(), RECORD.encode() + b"," + NAME.encode())),
+    "not a table": _bytes(lambda raw: (SURNAME.encode() + b"\x01\x02") * 500),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("as_json", [(), ("--json",)], ids=["text", "json"])
+@pytest.mark.parametrize("failure", FAILURES)
+def test_failing_commands(
+    nest: Project, caplog: pytest.LogCaptureFixture, failure: str, as_json: tuple[str, ...]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    FAILURES[failure](nest)
+    watch = Watch(nest)
+    assert watch.run(*_encode(nest), *as_json).exit_code == 4
+    words: tuple[str | Path, ...] = ("-a", nest.agreement_path, "--dataset", "court", *as_json)
+    assert watch.run("pprl", "check", nest.data("court"), *words).exit_code == 4
+    draft = nest.folder / "draft.toml"
+    watch.run("pprl", "agreement", "new", f"--dataset=police={nest.data('police')}",
+              f"--dataset=court={nest.data('court')}", "-o", draft)  # fmt: skip
+    watch.run("pprl", "inspect", nest.data("court"), *as_json)
+    if failure == "a canary as the header":
+        draft.unlink(missing_ok=True)  # a draft quotes headers: `agreement new` says so
+    watch.check(caplog)
+
+
+FAULT_PLACES = [
+    "pprl.encode.encoder.prepare",
+    "pprl.encode.clk.ClkEncoder.encode",
+    "pprl.encode.records.standardise",
+    "pprl.encode.encoder.survey",
+    "pprl.department._home_map",
+    "pprl.department._sealed_parts",
+    "pprl.files.tables.Table.batches",
+]
+FAULTS: list[type[Exception]] = [ValueError, KeyError, UnicodeError, RuntimeError, OSError, TypeError]
+
+
+@pytest.mark.parametrize("place", FAULT_PLACES)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faults_of_ours(
+    nest: Project,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+    fault: type[Exception],
+) -> None:
+    def broken(*_arguments: Any, **_named: Any) -> Any:
+        raise fault(f"can't handle {NAME} {SURNAME}, born {DAY} ({RECORD})")
+
+    monkeypatch.setattr(place, broken)
+    watch = Watch(nest)
+    words = ("pprl", "check", nest.data("court"), "-a", nest.agreement_path, "--dataset", "court")
+    both = [watch.run(*_encode(nest)), watch.run(*words)]
+    assert 1 in {result.exit_code for result in both}
+    assert any(f"A fault in the program ({fault.__name__} at " in result.stderr for result in both)
+    assert not any("Traceback" in said for said in watch.said)
+    watch.check(caplog)
+
+
+# Keys and the linkage secret.
+
+
+def _secrets(project: Project) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for party in PARTIES:
+        members = json.loads(project.key(party).read_bytes())["private"]
+        found |= {f"{party} {name}": base64.b64decode(value) for name, value in members.items()}
+    secret = json.loads(project.secret("court-dept").read_bytes())["secret"]
+    return {**found, "linkage secret": base64.b64decode(secret)}
+
+
+def _forms(secret: bytes) -> set[bytes]:
+    return {
+        secret, secret[:16], secret[16:], secret.hex().encode(), secret.hex().upper().encode(),
+        base64.b64encode(secret), base64.urlsafe_b64encode(secret), base64.b32encode(secret), repr(secret).encode(),
+    }  # fmt: skip
+
+
+def test_secrets_stand_in_their_own_files_alone(nest: Project, made_results: Path) -> None:
+    watch = Watch(nest)
+    watch.run(*_encode(nest))
+    sent = nest.folder / "sent"
+    again = ("--secret", nest.folder / "keys" / "again.secret")
+    watch.run("pprl", "secret", "create", *_court(nest), "-o", sent, *again)
+    watch.run("pprl", "inspect", nest.key("court-dept"), "--json")
+    watch.run("pprl", "inspect", nest.secret("court-dept"), "--json")
+    nest.issue()
+    keys = ("pprl", "keys", "open", made_results / "court.linkage-keys", *_court(nest))
+    watch.run(*keys, "--map", nest.home_map("court"), "-o", nest.folder / "court-keys.csv")
+    own = {path for path in (nest.folder / "keys").iterdir() if path.suffix in {".key", ".secret"}}
+    outside = {
+        path: path.read_bytes() for path in nest.folder.rglob("*") if path.is_file() and path not in own
+    }
+    made = json.loads((nest.folder / "keys" / "again.secret").read_bytes())["secret"]
+    for what, secret in {**_secrets(nest), "made": base64.b64decode(made)}.items():
+        for form in _forms(secret):
+            assert not any(form in text.encode() for text in watch.said), what
+            assert not [path for path, content in outside.items() if form in content], what
+    assert {stat.S_IMODE(path.stat().st_mode) for path in own} == {0o600}
+    assert len(outside) > 15
+
+
+def test_what_is_derived_from_the_secret_stays_home_but_for_its_check(nest: Project) -> None:
+    held = nest.held_secret("court-dept", nest.agreement)
+    assert held.value.hex() not in repr(held)
+    assert "value" not in repr(held)
+    raw = nest.encode("court")
+    assert held.encoding_key() not in raw
+    assert bytes.fromhex(held.key_check()) not in raw, "even the check is sealed"
+
+
+def test_private_files_are_closed_whatever_the_umask(nest: Project) -> None:
+    before = os.umask(0)
+    try:
+        made = set(nest.folder.rglob("*"))
+        run(*_encode(nest))
+        run("pprl", "identity", "create", "x", "-o", nest.folder / "ids")
+        nest.open_store(Role.MATCHER)
+    finally:
+        os.umask(before)
+    new = set(nest.folder.rglob("*")) - made
+    private = [path for path in new if path.name.endswith((".home-map.csv", ".key"))]
+    assert len(private) == 2
+    assert {stat.S_IMODE(path.stat().st_mode) for path in private} == {0o600}
+    assert stat.S_IMODE(nest.store(Role.MATCHER).stat().st_mode) == 0o700
+    public = [path for path in new if path.suffix == ".submission"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in public} == {0o644}
+
+
+def test_results_say_the_same_about_matched_and_unmatched(made_results: Path) -> None:
+    """Size tells the number of records, which the department knows; nothing else differs."""
+    sizes = {name: (made_results / f"{name}.linkage-keys").stat().st_size for name in DATASETS}
+    records = {name: len(table["person_id"]) for name, table in tables().items()}
+    per_record = (sizes["police"] - sizes["court"]) / (records["police"] - records["court"])
+    assert per_record == pytest.approx(32, abs=1)
