@@ -302,11 +302,27 @@ def test_a_move_that_fails_halfway_is_undone(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_file_never_takes_the_place_of_a_directory_nor_the_other_way(tmp_path: Path) -> None:
-    path = tmp_path / "out"
-    (path / "a.txt").mkdir(parents=True)
-    with pytest.raises(UsageError), new_directory(path, force=True) as made:
-        _fill(made)
-    assert list(path.rglob("*")) == [path / "a.txt"]
+    for name in ("keys/b.txt/inside", "keys"):
+        path = tmp_path / name.replace("/", "-")
+        (path / name).parent.mkdir(parents=True)
+        (path / name).write_text("theirs")
+        (path / "a.txt").write_text("old")
+        with pytest.raises(UsageError, match="exists already"):
+            _make(path, lambda: None, force=True)
+        assert _files(path) == {name: "theirs", "a.txt": "old"}
+
+
+def test_a_claimed_name_is_given_up_when_the_file_cannot_take_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("pprl.files.atomic.os.link", _no_links)
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(UsageError, match="input/output error"):
+        write_new(tmp_path / "out", b"x")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_directories_that_cannot_be_made_are_refused(tmp_path: Path) -> None:
@@ -343,8 +359,12 @@ def test_a_secret_that_is_open_to_others_is_refused(mode: int, tmp_path: Path) -
 
 def test_what_is_no_secret_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe", 0o600)
-    for path in (tmp_path / "none", tmp_path, tmp_path / "pipe"):
-        with pytest.raises(KeyFileError):
+    for path, why in [
+        (tmp_path / "none", "no such file"),
+        (tmp_path, "not a regular"),
+        (tmp_path / "pipe", "not a regular"),
+    ]:
+        with pytest.raises(KeyFileError, match=why):
             read_secret_file(path)
     for content in (b"", b"x" * (atomic.MOST_SECRET_BYTES + 1)):
         with pytest.raises(KeyFileError, match="no key file"):
