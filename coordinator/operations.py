@@ -7,110 +7,55 @@ code that touches raw identifiers or the linkage secret.
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from coordinator.custody import (
+    Coordinator,
+    agreement_in_hand,
+    finish,
+    gone_by,
+    initialise,
+    keep,
+    kept,
+    open_part,
+    open_store,
+)
+from coordinator.intake import PARTS_OF_ROLE, Receipt, addressed_parts, take_in, verify, wanted
 from coordinator.linkage import issuing, matching
 from coordinator.linkage.issuing import Issued
 from coordinator.store import database, stages
-from coordinator.store.database import AgreementRow, PartRow, RunRow, StoreRow
+from coordinator.store.database import AgreementRow, PartRow, RunRow
 from coordinator.store.stages import Role, Stage, Step
-from pprl.crypto import container, derive
-from pprl.crypto.exchange import open_from, require_as_bound, require_in_force, require_mine, seal_for
-from pprl.crypto.identity import Identity, from_key_file
-from pprl.errors import ConfigError, DisclosureError, FormatError, ProtocolError, VerificationError
-from pprl.files.atomic import read_secret_file, write_new
+from pprl.crypto import derive
+from pprl.crypto.exchange import require_in_force, require_mine, seal_for
+from pprl.errors import ConfigError, DisclosureError, ProtocolError, VerificationError
 from pprl.protocol import agreement as agreements
 from pprl.protocol import crosswalk, linkage_keys, pairs, submission
 from pprl.protocol.agreement import AgreementFile
-from pprl.protocol.envelope import Binding
-from pprl.protocol.framing import DatasetHeader
 from pprl.protocol.submission import Encodings, References
 
-PARTS_OF_ROLE: dict[Role, tuple[str, ...]] = {
-    Role.MATCHER: (submission.ENCODINGS_KIND,),
-    Role.KEY_ISSUER: (submission.REFERENCES_KIND, pairs.KIND),
-}
+__all__ = [
+    "Coordinator",
+    "Receipt",
+    "initialise",
+    "issue",
+    "link",
+    "match",
+    "open_store",
+    "receive",
+    "register",
+    "release",
+    "status",
+]
 
 SUMMARY_NAME = "summary.json"
 
 Progress = Callable[[str, float], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Coordinator:
-    """An opened store: where it is, whose it is, which roles it holds, and the time.
-
-    Attributes:
-        folder: the store's folder.
-        engine: its database.
-        identity: the party's keys.
-        roles: the roles that it holds.
-        now: tells the time.
-    """
-
-    folder: Path
-    engine: Engine
-    identity: Identity
-    roles: tuple[Role, ...]
-    now: Callable[[], datetime]
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What was received and verified."""
-
-    kind: str
-    dataset: str
-    sender: str
-    records: int
-    container_sha256: str
-    agreement_sha256: str
-    complete: bool
-
-
-def utc_now() -> datetime:
-    """The time, for commands."""
-    return datetime.now(UTC)
-
-
-def initialise(folder: Path, *, key_file: Path, roles: tuple[Role, ...]) -> str:
-    """Make a store for a party that holds one coordinator role or both.
-
-    Returns:
-        The party's id.
-
-    Raises:
-        ProtocolError: there is a store already.
-    """
-    identity = _identity(key_file)
-    if (folder / database.DATABASE_NAME).exists():
-        raise ProtocolError(
-            f"There is a coordinator store in {folder} already.", hint="Use it, or another folder."
-        )
-    (folder / "containers").mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
-    database.create(folder, party=identity.party, roles=roles, key_file=key_file.absolute()).dispose()
-    return identity.party
-
-
-def open_store(folder: Path, *, now: Callable[[], datetime] = utc_now) -> Coordinator:
-    """Open a store and its party's keys."""
-    engine = database.open_existing(folder)
-    with database.reading(engine) as session:
-        row = session.get_one(StoreRow, 1)
-        roles = tuple(Role(role) for role in row.roles.split(","))
-        return Coordinator(folder, engine, _identity(Path(row.key_file)), roles, now)
 
 
 def register(me: Coordinator, raw: bytes, *, where: str) -> AgreementFile:
@@ -166,11 +111,11 @@ def receive(me: Coordinator, file: bytes) -> list[Receipt]:
         VerificationError: not trusted, or not of this agreement.
         ProtocolError: received before, or no longer wanted.
     """
-    accepted = [_verify(me, sealed, kind) for kind, sealed in _addressed_parts(me, file)]
+    accepted = [verify(me, sealed, kind) for kind, sealed in addressed_parts(me, file)]
     if len({named for _, _, named, _ in accepted}) > 1:
         raise VerificationError("The two parts of the file belong to different submissions.")
     with database.writing(me.engine) as session:
-        return [_keep(me, session, *each) for each in accepted]
+        return [take_in(me, session, *each) for each in accepted]
 
 
 def match(
@@ -184,11 +129,11 @@ def match(
         ProtocolError: parts are missing.
         VerificationError: departments used different linkage secrets.
     """
-    agreement = _current(me, agreement_sha256, Role.MATCHER)
+    agreement = agreement_in_hand(me, agreement_sha256, Role.MATCHER)
     with database.reading(me.engine) as session:
         run = database.run_of(session, agreement.sha256, Role.MATCHER)
         if Stage(run.stage) is Stage.MATCHED:
-            return agreement, _kept(me, run.report["pairs_sha256"])
+            return agreement, kept(me, run.report["pairs_sha256"])
         _require_step(run, Step.MATCH)
         parts = database.parts_of(session, agreement.sha256, submission.ENCODINGS_KIND)
     started = time.monotonic()
@@ -205,12 +150,12 @@ def match(
         records=sum(table.pairs for table in document.header.tables),
     )
     report = {
-        "pairs_sha256": _keep_file(me, sealed),
+        "pairs_sha256": keep(me, sealed),
         "compared": sum(table.compared for table in document.header.tables),
         "pairs": sum(table.pairs for table in document.header.tables),
         "seconds": {"match": round(time.monotonic() - started, 3)},
     }
-    _finish(me, agreement, Role.MATCHER, Step.MATCH, report)
+    finish(me, agreement, Role.MATCHER, Step.MATCH, report)
     return agreement, sealed
 
 
@@ -226,7 +171,7 @@ def issue(me: Coordinator, agreement_sha256: str | None, *, progress: Progress) 
         ProtocolError: parts are missing.
         VerificationError: pairs and references don't belong together.
     """
-    agreement = _current(me, agreement_sha256, Role.KEY_ISSUER)
+    agreement = agreement_in_hand(me, agreement_sha256, Role.KEY_ISSUER)
     with database.reading(me.engine) as session:
         run = database.run_of(session, agreement.sha256, Role.KEY_ISSUER)
         if Stage(run.stage) in {Stage.ISSUED, Stage.RELEASED}:
@@ -245,7 +190,7 @@ def issue(me: Coordinator, agreement_sha256: str | None, *, progress: Progress) 
         "results": _seal_results(me, agreement, issued),
         "seconds": {"issue": round(time.monotonic() - started, 3)},
     }
-    _finish(me, agreement, Role.KEY_ISSUER, Step.ISSUE, report)
+    finish(me, agreement, Role.KEY_ISSUER, Step.ISSUE, report)
     return report
 
 
@@ -256,17 +201,17 @@ def release(me: Coordinator, agreement_sha256: str | None) -> Mapping[str, bytes
         ProtocolError: nothing is issued yet.
         DisclosureError: a release rule refuses.
     """
-    agreement = _current(me, agreement_sha256, Role.KEY_ISSUER)
+    agreement = agreement_in_hand(me, agreement_sha256, Role.KEY_ISSUER)
     with database.reading(me.engine) as session:
         run = database.run_of(session, agreement.sha256, Role.KEY_ISSUER)
         report, stage = dict(run.report), Stage(run.stage)
         if stage is not Stage.RELEASED:
             _require_step(run, Step.RELEASE)
     _require_release_rules(agreement, report)
-    results = {name: _kept(me, digest) for name, digest in report["results"].items()}
+    results = {name: kept(me, digest) for name, digest in report["results"].items()}
     results[SUMMARY_NAME] = _public_summary(agreement, report)
     if stage is not Stage.RELEASED:
-        _finish(me, agreement, Role.KEY_ISSUER, Step.RELEASE, report)
+        finish(me, agreement, Role.KEY_ISSUER, Step.RELEASE, report)
     return results
 
 
@@ -314,28 +259,11 @@ def _status_of(session: Session, run: RunRow) -> dict[str, Any]:
         ],
         "missing": [
             {"kind": kind, "dataset": dataset}
-            for kind, dataset in _wanted(agreement, role)
+            for kind, dataset in wanted(agreement, role)
             if (kind, dataset) not in here
         ],
-        "gone_by": _gone_by(agreement, role, row.registered_at),
+        "gone_by": gone_by(agreement, role, row.registered_at),
     }
-
-
-def _gone_by(agreement: AgreementFile, role: Role, registered: datetime) -> dict[str, str]:
-    kept = agreement.content.retention
-    days = {
-        Role.MATCHER: {"encodings": kept.encodings_days, "pairs": kept.pairs_days},
-        Role.KEY_ISSUER: {
-            "references": kept.references_days,
-            "pairs": kept.pairs_days,
-            "linkage_keys": kept.linkage_keys_days,
-        },
-    }[role]
-    return {artefact: str((registered + timedelta(days=each)).date()) for artefact, each in days.items()}
-
-
-def _identity(key_file: Path) -> Identity:
-    return from_key_file(read_secret_file(key_file), where=str(key_file))
 
 
 def _require_my_roles(me: Coordinator, agreement: AgreementFile) -> None:
@@ -348,171 +276,16 @@ def _require_my_roles(me: Coordinator, agreement: AgreementFile) -> None:
         )
 
 
-def _current(me: Coordinator, sha256: str | None, role: Role) -> AgreementFile:
-    """The agreement that a step is about: the named one, or the only one registered. It must be in force."""
-    with database.reading(me.engine) as session:
-        rows = [row for row in session.query(AgreementRow) if sha256 is None or row.sha256.startswith(sha256)]
-        if len(rows) != 1:
-            what = "No such agreement is" if not rows else "Several agreements are"
-            raise ProtocolError(
-                f"{what} registered here.", hint="Give the first digits of its SHA-256 with --agreement."
-            )
-        database.run_of(session, rows[0].sha256, role)
-        row = rows[0]
-        agreement = agreements.parse(row.raw, where="The registered agreement")
-        _require_kept_no_longer(agreement, role, row.registered_at, me.now())
-    require_in_force(agreement, today=me.now().date())
-    require_mine(agreement.content, me.identity)
-    return agreement
-
-
-def _require_kept_no_longer(
-    agreement: AgreementFile, role: Role, registered: datetime, now: datetime
-) -> None:
-    today = str(now.date())
-    overdue = [artefact for artefact, day in _gone_by(agreement, role, registered).items() if day < today]
-    if overdue:
-        raise DisclosureError(
-            f"The agreement says that these are gone by now: {', '.join(overdue)}.",
-            hint="Destroy this store.",
-        )
-
-
-def _addressed_parts(me: Coordinator, file: bytes) -> Iterator[tuple[str, bytes]]:
-    """The containers in a file that are for a role of this store, each with the kind that it must be."""
-    if file[:8] != submission.SUBMISSION_MAGIC:
-        if Role.KEY_ISSUER not in me.roles:
-            raise ProtocolError("The matcher receives submissions alone; this is something else.")
-        yield pairs.KIND, file
-        return
-    first, second = submission.containers(io.BytesIO(file))
-    for role, kind, (offset, length) in (
-        (Role.MATCHER, submission.ENCODINGS_KIND, first),
-        (Role.KEY_ISSUER, submission.REFERENCES_KIND, second),
-    ):
-        if role in me.roles:
-            yield kind, file[offset : offset + length]
-
-
-def _verify(me: Coordinator, sealed: bytes, kind: str) -> tuple[AgreementFile, Binding, str, bytes]:
-    """Everything that must hold before a part is kept: the envelope's checks, then the document's."""
-    unverified = container.peek(io.BytesIO(sealed))
-    with database.reading(me.engine) as session:
-        row = session.get(AgreementRow, unverified.agreement_sha256)
-        if row is None:
-            raise VerificationError(
-                "The file belongs to an agreement that is not registered here.",
-                hint="Compare agreement digests with the sender.",
-            )
-        agreement = agreements.parse(row.raw, where="The registered agreement")
-    require_in_force(agreement, today=me.now().date())
-    sender = agreement.content.party_with("matcher").id if kind == pairs.KIND else None
-    opened, raw = open_from(sealed, me=me.identity, agreement=agreement, kind=kind, sender=sender)
-    named = _require_consistent(kind, raw, agreement, opened.binding)
-    return agreement, opened.binding, named, sealed
-
-
-def _require_consistent(kind: str, raw: bytes, agreement: AgreementFile, binding: Binding) -> str:
-    """Check a document against the agreement and its envelope; gives the submission that it names, if one."""
-    if kind == pairs.KIND:
-        tables = pairs.parse(raw, agreement).header.tables
-        require_as_bound(binding, dataset="", records=sum(table.pairs for table in tables))
-        return ""
-    if kind == submission.ENCODINGS_KIND:
-        header: DatasetHeader = submission.parse_encodings(raw, agreement).header
-    else:
-        header = submission.parse_references(raw, agreement).header
-    require_as_bound(binding, dataset=header.dataset, records=header.records)
-    if header.party != binding.sender:
-        raise VerificationError("The document names another department than its envelope.")
-    return header.submission
-
-
-def _keep(
-    me: Coordinator, session: Session, agreement: AgreementFile, binding: Binding, named: str, sealed: bytes
-) -> Receipt:
-    role = next(role for role, kinds in PARTS_OF_ROLE.items() if binding.kind in kinds)
-    run = database.run_of(session, agreement.sha256, role)
-    earlier = [
-        part
-        for part in database.parts_of(session, agreement.sha256, binding.kind)
-        if part.dataset == binding.dataset
-    ]
-    if earlier:
-        what = "the pairs" if binding.kind == pairs.KIND else f"the {binding.kind} of '{binding.dataset}'"
-        raise ProtocolError(
-            f"This store has {what} already; a dataset is submitted once.",
-            hint="A correction takes a new version of the agreement.",
-        )
-    digest = _keep_file(me, sealed)
-    session.add(
-        PartRow(
-            container_sha256=digest,
-            agreement_sha256=agreement.sha256,
-            kind=binding.kind,
-            dataset=binding.dataset,
-            sender=binding.sender,
-            submission=named,
-            records=binding.records,
-            received_at=me.now(),
-        )
-    )
-    session.flush()
-    here = {
-        (part.kind, part.dataset)
-        for kind in PARTS_OF_ROLE[role]
-        for part in database.parts_of(session, agreement.sha256, kind)
-    }
-    complete = here == set(_wanted(agreement, role))
-    step = Step.RECEIVE_LAST if complete else Step.RECEIVE
-    detail = {"kind": binding.kind, "dataset": binding.dataset, "container_sha256": digest}
-    database.move_on(session, run, step, at=me.now(), detail=detail)
-    return Receipt(
-        binding.kind, binding.dataset, binding.sender, binding.records, digest, agreement.sha256, complete
-    )
-
-
-def _wanted(agreement: AgreementFile, role: Role) -> list[tuple[str, str]]:
-    names = [dataset.name for dataset in agreement.content.dataset]
-    if role is Role.MATCHER:
-        return [(submission.ENCODINGS_KIND, name) for name in names]
-    return [*((submission.REFERENCES_KIND, name) for name in names), (pairs.KIND, "")]
-
-
-def _keep_file(me: Coordinator, sealed: bytes) -> str:
-    """Keep sealed bytes under their digest; the same bytes again change nothing."""
-    digest = hashlib.sha256(sealed).hexdigest()
-    path = me.folder / "containers" / digest
-    if not path.exists():
-        write_new(path, sealed, mode=0o600)
-    return digest
-
-
-def _kept(me: Coordinator, digest: str) -> bytes:
-    path = me.folder / "containers" / digest
-    sealed = path.read_bytes() if path.is_file() else b""
-    if hashlib.sha256(sealed).hexdigest() != digest:
-        raise FormatError(
-            "A container in the store is missing or damaged.", hint="Restore the store from a backup."
-        )
-    return sealed
-
-
-def _open_part(me: Coordinator, agreement: AgreementFile, part: PartRow) -> bytes:
-    sealed = _kept(me, part.container_sha256)
-    return open_from(sealed, me=me.identity, agreement=agreement, kind=part.kind, sender=part.sender)[1]
-
-
 def _open_encodings(me: Coordinator, agreement: AgreementFile, part: PartRow) -> Encodings:
-    return submission.parse_encodings(_open_part(me, agreement, part), agreement)
+    return submission.parse_encodings(open_part(me, agreement, part), agreement)
 
 
 def _open_references(me: Coordinator, agreement: AgreementFile, part: PartRow) -> References:
-    return submission.parse_references(_open_part(me, agreement, part), agreement)
+    return submission.parse_references(open_part(me, agreement, part), agreement)
 
 
 def _open_pairs(me: Coordinator, agreement: AgreementFile, part: PartRow) -> pairs.PairsDocument:
-    return pairs.parse(_open_part(me, agreement, part), agreement)
+    return pairs.parse(open_part(me, agreement, part), agreement)
 
 
 def _require_one_secret(encodings: Mapping[str, Encodings]) -> None:
@@ -530,15 +303,6 @@ def _require_one_secret(encodings: Mapping[str, Encodings]) -> None:
 
 def _require_step(run: RunRow, step: Step) -> None:
     stages.after(Role(run.role), Stage(run.stage), step)
-
-
-def _finish(
-    me: Coordinator, agreement: AgreementFile, role: Role, step: Step, report: dict[str, Any]
-) -> None:
-    with database.writing(me.engine) as session:
-        run = database.run_of(session, agreement.sha256, role)
-        run.report = report
-        database.move_on(session, run, step, at=me.now(), detail={})
 
 
 def _require_release_rules(agreement: AgreementFile, report: Mapping[str, Any]) -> None:
@@ -587,4 +351,4 @@ def _seal_results(me: Coordinator, agreement: AgreementFile, issued: Issued) -> 
             kind=crosswalk.KIND,
             records=issued.crosswalk.header.linkage_keys,
         )
-    return {name: _keep_file(me, content) for name, content in sealed.items()}
+    return {name: keep(me, content) for name, content in sealed.items()}

@@ -114,7 +114,10 @@ def _importers(package: str) -> set[str]:
         ("cryptography", ("pprl.crypto",)),
         ("clkhash", ("pprl.encode",)),
         ("anonlink", ("coordinator.linkage",)),
-        ("sqlalchemy", ("coordinator.store", "coordinator.operations")),
+        (
+            "sqlalchemy",
+            ("coordinator.store", "coordinator.custody", "coordinator.intake", "coordinator.operations"),
+        ),
         ("pyarrow", ("pprl.files",)),
         ("tomlkit", ("pprl.agreements",)),
         ("click", ("pprl.cli", "coordinator.cli", "pprl.console")),

@@ -1,0 +1,166 @@
+"""An opened store: whose it is, what it keeps sealed, for which agreements, and until when.
+
+Containers lie in files named by their SHA-256, sealed as they came, and are opened in memory by the step that needs
+them. What is damaged or overdue is not used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine
+
+from coordinator.store import database
+from coordinator.store.database import AgreementRow, PartRow, StoreRow
+from coordinator.store.stages import Role, Step
+from pprl.crypto.exchange import open_from, require_in_force, require_mine
+from pprl.crypto.identity import Identity, from_key_file
+from pprl.errors import DisclosureError, FormatError, ProtocolError
+from pprl.files.atomic import read_secret_file, write_new
+from pprl.protocol import agreement as agreements
+from pprl.protocol.agreement import AgreementFile
+
+
+@dataclass(frozen=True, slots=True)
+class Coordinator:
+    """An opened store: where it is, whose it is, which roles it holds, and the time.
+
+    Attributes:
+        folder: the store's folder.
+        engine: its database.
+        identity: the party's keys.
+        roles: the roles that it holds.
+        now: tells the time.
+    """
+
+    folder: Path
+    engine: Engine
+    identity: Identity
+    roles: tuple[Role, ...]
+    now: Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The time, for commands."""
+    return datetime.now(UTC)
+
+
+def initialise(folder: Path, *, key_file: Path, roles: tuple[Role, ...]) -> str:
+    """Make a store for a party that holds one coordinator role or both.
+
+    Returns:
+        The party's id.
+
+    Raises:
+        ProtocolError: there is a store already.
+    """
+    identity = load_identity(key_file)
+    if (folder / database.DATABASE_NAME).exists():
+        raise ProtocolError(
+            f"There is a coordinator store in {folder} already.", hint="Use it, or another folder."
+        )
+    (folder / "containers").mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    database.create(folder, party=identity.party, roles=roles, key_file=key_file.absolute()).dispose()
+    return identity.party
+
+
+def open_store(folder: Path, *, now: Callable[[], datetime] = utc_now) -> Coordinator:
+    """Open a store and its party's keys."""
+    engine = database.open_existing(folder)
+    with database.reading(engine) as session:
+        row = session.get_one(StoreRow, 1)
+        roles = tuple(Role(role) for role in row.roles.split(","))
+        return Coordinator(folder, engine, load_identity(Path(row.key_file)), roles, now)
+
+
+def agreement_in_hand(me: Coordinator, sha256: str | None, role: Role) -> AgreementFile:
+    """The agreement that a step is about: the named one, or the only one registered. It must be in force."""
+    with database.reading(me.engine) as session:
+        rows = [row for row in session.query(AgreementRow) if sha256 is None or row.sha256.startswith(sha256)]
+        if len(rows) != 1:
+            what = "No such agreement is" if not rows else "Several agreements are"
+            raise ProtocolError(
+                f"{what} registered here.", hint="Give the first digits of its SHA-256 with --agreement."
+            )
+        database.run_of(session, rows[0].sha256, role)
+        row = rows[0]
+        agreement = agreements.parse(row.raw, where="The registered agreement")
+        _require_kept_no_longer(agreement, role, row.registered_at, me.now())
+    require_in_force(agreement, today=me.now().date())
+    require_mine(agreement.content, me.identity)
+    return agreement
+
+
+def gone_by(agreement: AgreementFile, role: Role, registered: datetime) -> dict[str, str]:
+    """The last day on which each artefact of a role may be here, by the agreement's retention."""
+    allowed = agreement.content.retention
+    days = {
+        Role.MATCHER: {"encodings": allowed.encodings_days, "pairs": allowed.pairs_days},
+        Role.KEY_ISSUER: {
+            "references": allowed.references_days,
+            "pairs": allowed.pairs_days,
+            "linkage_keys": allowed.linkage_keys_days,
+        },
+    }[role]
+    return {artefact: str((registered + timedelta(days=each)).date()) for artefact, each in days.items()}
+
+
+def keep(me: Coordinator, sealed: bytes) -> str:
+    """Keep sealed bytes under their digest; the same bytes again change nothing."""
+    digest = hashlib.sha256(sealed).hexdigest()
+    path = me.folder / "containers" / digest
+    if not path.exists():
+        write_new(path, sealed, mode=0o600)
+    return digest
+
+
+def kept(me: Coordinator, digest: str) -> bytes:
+    """Sealed bytes by their digest.
+
+    Raises:
+        FormatError: they are missing, or not those that were kept.
+    """
+    path = me.folder / "containers" / digest
+    sealed = path.read_bytes() if path.is_file() else b""
+    if hashlib.sha256(sealed).hexdigest() != digest:
+        raise FormatError(
+            "A container in the store is missing or damaged.", hint="Restore the store from a backup."
+        )
+    return sealed
+
+
+def open_part(me: Coordinator, agreement: AgreementFile, part: PartRow) -> bytes:
+    """The document in a part that was received, after all checks of its envelope again."""
+    sealed = kept(me, part.container_sha256)
+    return open_from(sealed, me=me.identity, agreement=agreement, kind=part.kind, sender=part.sender)[1]
+
+
+def finish(me: Coordinator, agreement: AgreementFile, role: Role, step: Step, report: dict[str, Any]) -> None:
+    """Take a step with a run, and keep what it found."""
+    with database.writing(me.engine) as session:
+        run = database.run_of(session, agreement.sha256, role)
+        run.report = report
+        database.move_on(session, run, step, at=me.now(), detail={})
+
+
+def load_identity(key_file: Path) -> Identity:
+    """The keys of the party whose store this is."""
+    return from_key_file(read_secret_file(key_file), where=str(key_file))
+
+
+def _require_kept_no_longer(
+    agreement: AgreementFile, role: Role, registered: datetime, now: datetime
+) -> None:
+    today = str(now.date())
+    overdue = [artefact for artefact, day in gone_by(agreement, role, registered).items() if day < today]
+    if overdue:
+        raise DisclosureError(
+            f"The agreement says that these are gone by now: {', '.join(overdue)}.",
+            hint="Destroy this store.",
+        )

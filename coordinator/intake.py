@@ -1,0 +1,147 @@
+"""What comes in: each part is verified in full, then kept, or nothing is. A dataset comes once."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from coordinator.custody import Coordinator, keep
+from coordinator.store import database
+from coordinator.store.database import AgreementRow, PartRow
+from coordinator.store.stages import Role, Step
+from pprl.crypto import container
+from pprl.crypto.exchange import open_from, require_as_bound, require_in_force
+from pprl.errors import ProtocolError, VerificationError
+from pprl.protocol import agreement as agreements
+from pprl.protocol import pairs, submission
+from pprl.protocol.agreement import AgreementFile
+from pprl.protocol.envelope import Binding
+from pprl.protocol.framing import DatasetHeader
+
+PARTS_OF_ROLE: dict[Role, tuple[str, ...]] = {
+    Role.MATCHER: (submission.ENCODINGS_KIND,),
+    Role.KEY_ISSUER: (submission.REFERENCES_KIND, pairs.KIND),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What was received and verified."""
+
+    kind: str
+    dataset: str
+    sender: str
+    records: int
+    container_sha256: str
+    agreement_sha256: str
+    complete: bool
+
+
+def addressed_parts(me: Coordinator, file: bytes) -> Iterator[tuple[str, bytes]]:
+    """The containers in a file that are for a role of this store, each with the kind that it must be."""
+    if file[:8] != submission.SUBMISSION_MAGIC:
+        if Role.KEY_ISSUER not in me.roles:
+            raise ProtocolError("The matcher receives submissions alone; this is something else.")
+        yield pairs.KIND, file
+        return
+    first, second = submission.containers(io.BytesIO(file))
+    for role, kind, (offset, length) in (
+        (Role.MATCHER, submission.ENCODINGS_KIND, first),
+        (Role.KEY_ISSUER, submission.REFERENCES_KIND, second),
+    ):
+        if role in me.roles:
+            yield kind, file[offset : offset + length]
+
+
+def verify(me: Coordinator, sealed: bytes, kind: str) -> tuple[AgreementFile, Binding, str, bytes]:
+    """Everything that must hold before a part is kept: the envelope's checks, then the document's."""
+    unverified = container.peek(io.BytesIO(sealed))
+    with database.reading(me.engine) as session:
+        row = session.get(AgreementRow, unverified.agreement_sha256)
+        if row is None:
+            raise VerificationError(
+                "The file belongs to an agreement that is not registered here.",
+                hint="Compare agreement digests with the sender.",
+            )
+        agreement = agreements.parse(row.raw, where="The registered agreement")
+    require_in_force(agreement, today=me.now().date())
+    sender = agreement.content.party_with("matcher").id if kind == pairs.KIND else None
+    opened, raw = open_from(sealed, me=me.identity, agreement=agreement, kind=kind, sender=sender)
+    named = _require_consistent(kind, raw, agreement, opened.binding)
+    return agreement, opened.binding, named, sealed
+
+
+def take_in(
+    me: Coordinator, session: Session, agreement: AgreementFile, binding: Binding, named: str, sealed: bytes
+) -> Receipt:
+    """Keep a part that `verify` has passed, and move its run on.
+
+    Raises:
+        ProtocolError: it is here already, or the run takes no more.
+    """
+    role = next(role for role, kinds in PARTS_OF_ROLE.items() if binding.kind in kinds)
+    run = database.run_of(session, agreement.sha256, role)
+    earlier = [
+        part
+        for part in database.parts_of(session, agreement.sha256, binding.kind)
+        if part.dataset == binding.dataset
+    ]
+    if earlier:
+        what = "the pairs" if binding.kind == pairs.KIND else f"the {binding.kind} of '{binding.dataset}'"
+        raise ProtocolError(
+            f"This store has {what} already; a dataset is submitted once.",
+            hint="A correction takes a new version of the agreement.",
+        )
+    digest = keep(me, sealed)
+    session.add(
+        PartRow(
+            container_sha256=digest,
+            agreement_sha256=agreement.sha256,
+            kind=binding.kind,
+            dataset=binding.dataset,
+            sender=binding.sender,
+            submission=named,
+            records=binding.records,
+            received_at=me.now(),
+        )
+    )
+    session.flush()
+    here = {
+        (part.kind, part.dataset)
+        for kind in PARTS_OF_ROLE[role]
+        for part in database.parts_of(session, agreement.sha256, kind)
+    }
+    complete = here == set(wanted(agreement, role))
+    step = Step.RECEIVE_LAST if complete else Step.RECEIVE
+    detail = {"kind": binding.kind, "dataset": binding.dataset, "container_sha256": digest}
+    database.move_on(session, run, step, at=me.now(), detail=detail)
+    return Receipt(
+        binding.kind, binding.dataset, binding.sender, binding.records, digest, agreement.sha256, complete
+    )
+
+
+def wanted(agreement: AgreementFile, role: Role) -> list[tuple[str, str]]:
+    """Kind and dataset of every part that a role must have before it can start."""
+    names = [dataset.name for dataset in agreement.content.dataset]
+    if role is Role.MATCHER:
+        return [(submission.ENCODINGS_KIND, name) for name in names]
+    return [*((submission.REFERENCES_KIND, name) for name in names), (pairs.KIND, "")]
+
+
+def _require_consistent(kind: str, raw: bytes, agreement: AgreementFile, binding: Binding) -> str:
+    """Check a document against the agreement and its envelope; gives the submission that it names, if one."""
+    if kind == pairs.KIND:
+        tables = pairs.parse(raw, agreement).header.tables
+        require_as_bound(binding, dataset="", records=sum(table.pairs for table in tables))
+        return ""
+    if kind == submission.ENCODINGS_KIND:
+        header: DatasetHeader = submission.parse_encodings(raw, agreement).header
+    else:
+        header = submission.parse_references(raw, agreement).header
+    require_as_bound(binding, dataset=header.dataset, records=header.records)
+    if header.party != binding.sender:
+        raise VerificationError("The document names another department than its envelope.")
+    return header.submission
