@@ -40,6 +40,10 @@ CAUTIOUS_THRESHOLD = 0.9
 FEWEST_LINKS = 3
 NOTHING_LINKS = (LEVELS_IN_ONE + 1) / LEVELS_IN_ONE
 
+# Records that share this much are nearly equal. Inside a dataset without duplicates, up to this share of the rate
+# between datasets is taken for duplicates that nobody declared; more is taken for namesakes.
+NEARLY_EQUAL = 190
+MOST_UNDECLARED = 0.4
 # Above the score that this many pairs of different people reach, their number is taken to fall exponentially.
 TAIL_PAIRS = 30
 # One more such pair is taken to stand at the floor, falling off at this rate for each unit of Dice.
@@ -57,6 +61,11 @@ LEAST_FREE = 0.002
 
 REFITS = 30
 MESSAGE_ROUNDS = 4
+
+_NOTHING = (
+    "; none reaches the target precision, so nothing is linked"
+    " (a dataset that holds several records of a person needs may_have_duplicates)"
+)
 
 Numbers = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -189,13 +198,7 @@ def estimate_threshold(
 def _best(cuts: _Cuts, lowest: int, target: float, method: str, evidence: Evidence) -> ThresholdEstimate:
     good = (cuts.precision() >= target) & (cuts.links >= FEWEST_LINKS) & (np.arange(BINS) >= lowest)
     if not good.any():
-        return ThresholdEstimate(
-            NOTHING_LINKS,
-            None,
-            None,
-            f"{method}; none reaches the target precision, so nothing is linked",
-            evidence,
-        )
+        return ThresholdEstimate(NOTHING_LINKS, None, None, method + _NOTHING, evidence)
     # Of equal ones the highest, as it needs the fewest links.
     chosen = BINS - 1 - int(np.argmax(np.where(good, cuts.f1(), -1.0)[::-1]))
     return _estimate(chosen * BIN_LEVELS / LEVELS_IN_ONE, chosen, cuts, method, evidence)
@@ -265,25 +268,49 @@ def _rates_of_non_matches(
     Without such a dataset, the one entry -1 stands in for all.
     """
     clean = {
-        each.left: _with_smooth_tail(each.pairs.dice, lowest) / max(_possible_pairs(each, encoded), 1)
+        each.left: _with_smooth_tail(_without_duplicates(each, compared, encoded), lowest)
+        / max(_possible_pairs(each, encoded), 1)
         for each in compared
         if each.left == each.right and not may_have_duplicates[each.left]
     }
     return clean or {-1: _rate_by_shape(compared, encoded, lowest)}
 
 
-def _with_smooth_tail(dice: Numbers, lowest: int) -> Numbers:
-    """Counts by bin, the last few of them replaced by an exponential tail of the same mean excess."""
-    counts = _count(levels(dice) // BIN_LEVELS)
+def _without_duplicates(within: Compared, compared: Sequence[Compared], encoded: Sequence[int]) -> Numbers:
+    """Counts by bin inside a dataset, less the pairs that look like a few duplicates nobody declared.
+
+    Nearly equal records are matches, inside as between datasets, unless there are many of them inside. So the
+    counts are a small share of those between datasets, matches and all, and of pairs of different people.
+    """
+    inside = _counts_of(within)
+    between = [
+        each for each in compared if each.left != each.right and within.left in (each.left, each.right)
+    ]
+    if not between or inside[NEARLY_EQUAL:].sum() < FEWEST_LINKS:
+        return inside
+    most = max(between, key=lambda each: float(_counts_of(each)[NEARLY_EQUAL:].sum()))
+    outside = _counts_of(most)
+    share = inside[NEARLY_EQUAL:].sum() / max(outside[NEARLY_EQUAL:].sum(), 1.0)
+    relative = share * _possible_pairs(most, encoded) / max(_possible_pairs(within, encoded), 1)
+    if relative > MOST_UNDECLARED:
+        return inside
+    return np.asarray(np.maximum(inside - share * outside, 0.0) / (1 - relative), dtype=np.float64)
+
+
+def _counts_of(compared: Compared) -> Numbers:
+    return _count(levels(compared.pairs.dice) // BIN_LEVELS)
+
+
+def _with_smooth_tail(counts: Numbers, lowest: int) -> Numbers:
+    """The counts, the last few of them replaced by an exponential tail of the same mean excess."""
     edges = np.arange(BINS + 1) * BIN_LEVELS / LEVELS_IN_ONE
-    top = np.sort(dice)[::-1][:TAIL_PAIRS]
-    if len(top) > 1:
-        start = top[-1]
-        fall = 1 / max((top[:-1] - start).mean(), 0.005)
-        first = int(levels(np.array([start]))[0]) // BIN_LEVELS + 1
-        counts[first:] = len(top) * _exponential(edges - start, fall)[first:]
+    above = _from_the_top(counts)
+    enough = np.flatnonzero(above >= TAIL_PAIRS)
+    start = int(enough[-1]) if len(enough) else lowest
+    excess = (counts[start:] * (edges[start:-1] - edges[start] + BIN_LEVELS / LEVELS_IN_ONE / 2)).sum()
+    tail = above[start] * _exponential(edges - edges[start], above[start] / excess if excess else UNSEEN_FALL)
     unseen = _exponential(edges - edges[lowest], UNSEEN_FALL)
-    return counts + unseen
+    return np.where(np.arange(BINS) > start, tail, counts) + unseen
 
 
 def _exponential(distance: Numbers, fall: float) -> Numbers:
@@ -294,7 +321,7 @@ def _exponential(distance: Numbers, fall: float) -> Numbers:
 def _rate_by_shape(compared: Sequence[Compared], encoded: Sequence[int], lowest: int) -> Numbers:
     """The curve with the fewest high scores, followed down while it is steep, then continued downhill."""
     curves = [
-        (_count(levels(each.pairs.dice) // BIN_LEVELS), _possible_pairs(each, encoded))
+        (_counts_of(each), _possible_pairs(each, encoded))
         for each in compared
         if _possible_pairs(each, encoded) >= FEWEST_COMPARED
     ]

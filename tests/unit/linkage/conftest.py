@@ -49,14 +49,20 @@ Table = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
 
 @pytest.fixture(scope="session")
-def two_tables() -> Callable[[int, float, int], tuple[Table, Table]]:
-    """Filters and person numbers of two tables of so many people, a share of whom are in both."""
+def two_tables() -> Callable[..., tuple[Table, Table]]:
+    """Filters and person numbers of two tables of so many people, a share of whom are in both.
 
-    def make(count: int, overlap: float, seed: int) -> tuple[Table, Table]:
+    Some may have a second record in the same table, with mistakes of its own.
+    """
+
+    def make(count: int, overlap: float, seed: int, twice: int = 0) -> tuple[Table, Table]:
         filters, shared = Filters(seed), round(count * overlap)
         people = filters.people(2 * count - shared)
         order = filters.rng.permutation(len(people))
-        in_a, in_b = (filters.rng.permutation(each) for each in (order[:count], order[count - shared :]))
+        in_a, in_b = (
+            filters.rng.permutation(np.concatenate([each, each[:twice]]))
+            for each in (order[:count], order[count - shared :])
+        )
         return (filters.records(people[in_a]), in_a), (filters.records(people[in_b]), in_b)
 
     return make

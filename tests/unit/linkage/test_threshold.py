@@ -10,7 +10,7 @@ from coordinator.linkage.threshold import NOTHING_LINKS, ThresholdEstimate, esti
 from pprl.scoring import Score, score
 
 Table = tuple[NDArray[np.uint8], NDArray[np.int64]]
-TwoTables = Callable[[int, float, int], tuple[Table, Table]]
+TwoTables = Callable[..., tuple[Table, Table]]
 
 
 def all_pairs(tables: list[Table]) -> tuple[list[Compared], float]:
@@ -95,6 +95,23 @@ def test_links_several_records_of_a_person(
     assert truth.recall >= 0.85
     assert decided.estimated_precision == pytest.approx(truth.precision, abs=0.05)
     assert ("shape" in decided.method) == all(duplicates)
+
+
+def test_a_few_duplicates_that_nobody_declared_do_not_stop_the_linkage(two_tables: TwoTables) -> None:
+    _, truth = link(list(two_tables(1000, 0.6, 9, twice=30)), [False, False])
+    assert truth.precision >= 0.95
+    assert truth.recall >= 0.85
+
+
+def test_many_nearly_equal_pairs_inside_are_taken_for_namesakes(two_tables: TwoTables) -> None:
+    tables = list(two_tables(500, 0.2, 9))
+    twice = [
+        (np.vstack([filters, filters[:100]]), np.concatenate([who, who[:100]])) for filters, who in tables
+    ]
+    decided, truth = link(twice, [False, False])
+    assert truth.linked_pairs == 0
+    assert "may_have_duplicates" in decided.method
+    assert link(twice, [True, True])[1].f1 >= 0.9
 
 
 def test_judges_a_fixed_threshold_by_the_same_measure(two_tables: TwoTables) -> None:
