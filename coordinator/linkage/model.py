@@ -1,0 +1,514 @@
+"""How likely a pattern of levels is among matches and among non-matches. Matcher and key issuer run this.
+
+Fellegi and Sunter's model, with what households and small overlaps need. Of a pair with levels l_1, l_2, ... in the
+fields, the weight is log(m(l) / u(l)), and both m and u are mixtures of products over fields:
+
+    m(l) = sum over c of share_c * product over fields f of m_cf(l_f)
+
+*Non-matches* are learnt from pairs inside datasets, which are of different people, but often related: one component
+has the levels of random pairs, and the others begin as families, twins, namesakes and neighbours (`_KINSHIPS`). A
+few pseudo-pairs with random levels keep a level from being impossible because it hasn't been seen yet.
+
+*Matches* are learnt from pairs across datasets by expectation maximisation: one component for the careful record
+and one for the careless. Each round, a pair counts with its posterior given that others compete with it
+(`competition`). Pseudo-pairs with everyday levels keep a small overlap from being learnt by heart.
+
+*Missing* is a level like any other where some of a comparison's pairs have the field; where none has, because a
+dataset lacks it, the field is left out.
+
+Source: 3-linkage-method, 3.3; Fellegi and Sunter (1969); Winkler (1988) for EM; Thibaudeau (1993) and Larsen and
+Rubin (2001) for latent classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordinator.linkage.competition import Competing, posteriors
+from pprl.protocol.levels import (
+    CANONICAL,
+    DICE_25,
+    DICE_40,
+    DICE_50,
+    DICE_60,
+    DICE_70,
+    DICE_80,
+    DICE_90,
+    ELSEWHERE,
+    EXACT,
+    LEVELS,
+    MISSING,
+    NONE,
+    SUBSET,
+    Patterns,
+    level_of,
+)
+
+NON_MATCH_ROUNDS = 60
+WARM_ROUNDS = 6
+MATCH_ROUNDS = 30
+
+# Pseudo-pairs with random levels in each component of the non-matches, for each field.
+RANDOM_PAIRS = 20.0
+# Pseudo-matches with everyday levels in each component of the matches.
+EVERYDAY_MATCHES = 30.0
+# Share of everyday levels that is drawn from random ones instead: careful records, careless records.
+CARELESSNESS = (0.15, 0.5)
+# Share of the smaller dataset that is taken to be matched before anything is known.
+FIRST_MATCHED = 0.3
+
+# Pairs with lower odds on their own are in nobody's way.
+LEAST_COMPETING_LOG_ODDS = -10.0
+# Odds are told apart up to here.
+MOST_LOG_ODDS = 60.0
+LEAST_LOG2_ODDS = -6.0
+
+_LEAST = 1e-12
+
+Numbers = NDArray[np.float64]
+Indices = NDArray[np.int64]
+Levels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """Which fields say what about a person, by their place in the pattern.
+
+    Attributes:
+        forename: the forename, or the full name.
+        surname: the surname, or the full name.
+        birth: the date or year of birth.
+        address: postcode, address line and place.
+    """
+
+    forename: tuple[int, ...] = ()
+    surname: tuple[int, ...] = ()
+    birth: tuple[int, ...] = ()
+    address: tuple[int, ...] = ()
+
+    @staticmethod
+    def of(kinds: Sequence[str]) -> Roles:
+        """The roles of fields with these kinds, in the order of the pattern."""
+
+        def of_kind(*wanted: str) -> tuple[int, ...]:
+            return tuple(place for place, kind in enumerate(kinds) if kind in wanted)
+
+        return Roles(
+            forename=of_kind("given-name", "full-name"),
+            surname=of_kind("surname", "full-name"),
+            birth=of_kind("date-of-birth", "year-of-birth"),
+            address=of_kind("postcode", "address-line", "place"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Candidate pairs of two datasets, or of a dataset with itself, each once.
+
+    Attributes:
+        left_dataset: index of the left dataset.
+        right_dataset: index of the right one; the same for pairs within.
+        pairs: the records of each pair, and whether they compete.
+        patterns: pattern of each pair, shape (pairs,).
+    """
+
+    left_dataset: int
+    right_dataset: int
+    pairs: Competing
+    patterns: Patterns
+
+    @property
+    def within(self) -> bool:
+        """Whether the pairs are of one dataset."""
+        return self.left_dataset == self.right_dataset
+
+    @property
+    def possible(self) -> float:
+        """How many pairs of records there are, candidates or not."""
+        left, right = self.pairs.rows
+        return left * (left - 1) / 2 if self.within else float(left) * right
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """A distribution of level patterns: a mixture of products over fields.
+
+    Attributes:
+        names: what each component began as.
+        weights: share of each component, shape (components,).
+        levels: probability of each level, shape (components, fields, 13).
+    """
+
+    names: tuple[str, ...]
+    weights: Numbers
+    levels: Numbers
+
+    def of_components(self, levels: Levels, used: NDArray[np.bool_]) -> Numbers:
+        """Log of weight times probability for each component, shape (patterns, components)."""
+        log_levels = np.log(np.maximum(self.levels, _LEAST))
+        total = np.repeat(np.log(self.weights)[None, :], len(levels), axis=0)
+        for field in np.flatnonzero(used):
+            total += log_levels[:, field, :].T[levels[:, field]]
+        return total
+
+    def log_density(self, levels: Levels, used: NDArray[np.bool_]) -> Numbers:
+        """Log probability of each pattern over the fields that are used, shape (patterns,)."""
+        return _log_sum(self.of_components(levels, used))
+
+    def marginal(self) -> Numbers:
+        """Probability of each level over all components, shape (fields, 13)."""
+        return np.asarray(np.tensordot(self.weights, self.levels, axes=1), dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class PatternTable:
+    """Distinct patterns and how often each is there.
+
+    Attributes:
+        levels: levels of each pattern, shape (patterns, fields).
+        counts: pairs with each pattern; may be posteriors.
+        used: for each field, whether any of the pairs has it.
+    """
+
+    levels: Levels
+    counts: Numbers
+    used: NDArray[np.bool_]
+
+
+def levels_of(patterns: Patterns, fields: int) -> Levels:
+    """The levels of each pattern, shape (patterns, fields)."""
+    return np.stack([level_of(patterns, field) for field in range(fields)], axis=1)
+
+
+def table_of(patterns: Patterns, fields: int) -> PatternTable:
+    """The distinct patterns of some pairs."""
+    distinct, counts = np.unique(patterns, return_counts=True)
+    return table_of_counts(distinct, fields, counts.astype(np.float64))
+
+
+def table_of_counts(distinct: Patterns, fields: int, counts: Numbers) -> PatternTable:
+    """Distinct patterns that have been counted."""
+    levels = levels_of(distinct, fields)
+    return PatternTable(levels, counts, (levels != MISSING).any(axis=0))
+
+
+def random_distribution(histogram: NDArray[np.int64]) -> Numbers:
+    """Probability of each level for random pairs, from departments' counts, shape (fields, 13).
+
+    Half a pair is added to each level, so that none is impossible.
+    """
+    smoothed = histogram.astype(np.float64) + 0.5
+    return np.asarray(smoothed / smoothed.sum(axis=1, keepdims=True), dtype=np.float64)
+
+
+# Non-matches
+
+
+# What a component's pairs have in common at first: f forename, s surname, b birth, a address.
+_KINSHIPS = ("", "sa", "sab", "fs", "fb", "a", "b", "s", "f", "sb", "fsa", "fsab", "fsb", "ab")
+_AGREEING = {EXACT: 0.8, SUBSET: 0.05, DICE_90: 0.05, DICE_80: 0.04, DICE_70: 0.03, CANONICAL: 0.03}
+_SAME = (EXACT, SUBSET, DICE_90, DICE_80, CANONICAL)
+
+
+def fit_non_matches(
+    tables: Sequence[PatternTable], random: Numbers, roles: Roles, start: Mixture | None = None
+) -> Mixture:
+    """Fit the mixture to pairs of different people, by expectation maximisation.
+
+    Args:
+        tables: patterns of pairs inside datasets.
+        random: probability of each level for random pairs, shape (fields, 13); the first component keeps it.
+        roles: what the fields are.
+        start: a fit to begin from, which takes fewer rounds.
+    """
+    mixture = start or _kinships(random, roles)
+    for _ in range(WARM_ROUNDS if start else NON_MATCH_ROUNDS):
+        counts = np.zeros(mixture.levels.shape)
+        members = np.zeros(len(mixture.weights))
+        for table in tables:
+            shares = _shares(mixture.of_components(table.levels, table.used)) * table.counts[:, None]
+            members += shares.sum(axis=0)
+            counts += _level_counts(table, shares)
+        levels = _normalised(counts + RANDOM_PAIRS * random)
+        levels[0] = random
+        mixture = Mixture(mixture.names, _normalised(members + 1), levels)
+    return mixture
+
+
+def _kinships(random: Numbers, roles: Roles) -> Mixture:
+    of_letter = {"f": roles.forename, "s": roles.surname, "b": roles.birth, "a": roles.address}
+    begun: dict[frozenset[int], tuple[str, Numbers]] = {}
+    for kinship in _KINSHIPS:
+        if any(not of_letter[letter] for letter in kinship):
+            continue
+        fields = frozenset(field for letter in kinship for field in of_letter[letter])
+        begun.setdefault(fields, (kinship or "random", _agreeing(random, fields)))
+    count = len(begun)
+    return Mixture(
+        tuple(name for name, _ in begun.values()),
+        np.full(count, 1 / count),
+        np.stack([levels for _, levels in begun.values()]),
+    )
+
+
+def _agreeing(random: Numbers, fields: frozenset[int]) -> Numbers:
+    """Random levels, but mostly agreeing in some fields."""
+    levels = random.copy()
+    for field in fields:
+        levels[field] = _with_missing(0.9 * _profile(_AGREEING) + 0.1 * random[field], random[field, MISSING])
+    return levels
+
+
+def _profile(shares: Mapping[int, float]) -> Numbers:
+    profile = np.zeros(LEVELS)
+    profile[list(shares)] = list(shares.values())
+    return np.asarray(profile / profile.sum(), dtype=np.float64)
+
+
+def _with_missing(levels: Numbers, missing: float) -> Numbers:
+    """The distribution with this share of missing, and the present levels in proportion."""
+    present = levels.copy()
+    present[MISSING] = 0
+    present *= (1 - missing) / present.sum()
+    present[MISSING] = missing
+    return np.asarray(present, dtype=np.float64)
+
+
+# Matches
+
+
+_EVERYDAY = {
+    EXACT: 0.8, SUBSET: 0.04, DICE_90: 0.01, DICE_80: 0.03, DICE_70: 0.02, DICE_60: 0.015, DICE_50: 0.01,
+    DICE_40: 0.005, DICE_25: 0.01, NONE: 0.04, CANONICAL: 0.01, ELSEWHERE: 0.01,
+}  # fmt: skip
+# A level that random pairs have less often than this doesn't exist in the field.
+_LEAST_RANDOM = 2e-5
+
+
+def everyday_matches(random: Numbers) -> Mixture:
+    """The matches before anything is known: mostly exact, and a part that looks like random pairs."""
+    careful = np.stack([_everyday(random, share) for share in CARELESSNESS])
+    count = len(CARELESSNESS)
+    return Mixture(("careful", "careless")[:count], np.full(count, 1 / count), careful)
+
+
+def _everyday(random: Numbers, carelessness: float) -> Numbers:
+    levels = np.empty(random.shape)
+    for field, distribution in enumerate(random):
+        present = np.where(np.arange(LEVELS) == MISSING, 0.0, distribution)
+        exists = (present > _LEAST_RANDOM) | (np.arange(LEVELS) == EXACT)
+        profile = np.where(exists, _profile(_EVERYDAY), 0.0)
+        mixed = (1 - carelessness) * profile / profile.sum() + carelessness * present / present.sum()
+        levels[field] = _with_missing(mixed, float(distribution[MISSING]))
+    return levels
+
+
+def refit_matches(matches: Mixture, tables: Sequence[PatternTable], everyday: Mixture) -> Mixture:
+    """One round of maximisation.
+
+    Args:
+        matches: the fit before, which says which component a pattern belongs to.
+        tables: patterns of pairs across datasets, counted by posteriors.
+        everyday: the pseudo-matches' levels.
+    """
+    members = np.zeros(len(matches.weights))
+    counts = EVERYDAY_MATCHES * everyday.levels
+    for table in tables:
+        shares = _shares(matches.of_components(table.levels, table.used)) * table.counts[:, None]
+        members += shares.sum(axis=0)
+        counts = counts + _level_counts(table, shares) + _unused(table, shares, everyday)
+    return Mixture(matches.names, _normalised(members + EVERYDAY_MATCHES), _normalised(counts))
+
+
+def _unused(table: PatternTable, shares: Numbers, everyday: Mixture) -> Numbers:
+    """Stands in for fields that a table doesn't have, so that they are neither learnt nor forgotten."""
+    lacking = ~table.used
+    return np.asarray(shares.sum(axis=0)[:, None, None] * everyday.levels * lacking[None, :, None])
+
+
+# Both together: the matcher's fit for one pass, on all of its pairs.
+
+
+@dataclass(frozen=True, slots=True)
+class PassFit:
+    """What the matcher has learnt from one pass.
+
+    Attributes:
+        non_matches: distribution of patterns among different people.
+        matches: distribution of patterns among matches.
+        log_odds: for each comparison, of each pair.
+    """
+
+    non_matches: Mixture
+    matches: Mixture
+    log_odds: tuple[Numbers, ...]
+
+    def plausible(self) -> list[NDArray[np.bool_]]:
+        """For each comparison, the pairs that are not hopeless: odds of at least 2 to the power of -6."""
+        return [odds >= LEAST_LOG2_ODDS * np.log(2) for odds in self.log_odds]
+
+
+def fit_pass(
+    comparisons: Sequence[Comparison], random: Numbers, roles: Roles, clean: Sequence[bool]
+) -> PassFit:
+    """Learn odds from one pass alone, so as to drop hopeless pairs. The matcher runs this.
+
+    Args:
+        comparisons: every two datasets, and every dataset with itself.
+        random: probability of each level for random pairs, shape (fields, 13).
+        roles: what the fields are.
+        clean: for each dataset, whether it has one record a person.
+    """
+    tables, possible = within_tables(comparisons, len(random), roles, clean)
+    non_matches = fit_non_matches(tables, random, roles)
+    rate = sum(float(table.counts.sum()) for table in tables) / max(possible, 1.0)
+    linking = [each for each in comparisons if may_link(each, clean)]
+    matches, expected, _ = expectation_maximisation(
+        [Side.of(each, len(random), non_matches, rate) for each in linking], random
+    )
+    found = dict(zip(map(id, linking), expected, strict=True))
+    share = sum(expected) / max(sum(each.possible for each in linking), 1.0)
+    odds = []
+    for each in comparisons:
+        # Pairs inside a clean dataset are judged as if they were between two: they are what mistakes look like.
+        side = Side.of(each, len(random), non_matches, rate)
+        odds.append(side.log_odds(matches, found.get(id(each), share * each.possible))[side.place])
+    return PassFit(non_matches, matches, tuple(odds))
+
+
+def may_link(comparison: Comparison, clean: Sequence[bool]) -> bool:
+    """Whether its pairs may be of one person: not those inside a dataset with one record a person."""
+    return not (comparison.within and clean[comparison.left_dataset])
+
+
+def within_tables(
+    comparisons: Sequence[Comparison], fields: int, roles: Roles, clean: Sequence[bool]
+) -> tuple[list[PatternTable], float]:
+    """Patterns of pairs of different people, and how many pairs they were looked for among."""
+    tables, possible = [], 0.0
+    for each in comparisons:
+        if not each.within:
+            continue
+        patterns = each.patterns[~perhaps_one_person(each, roles, clean)]
+        tables.append(table_of(patterns, fields))
+        possible += each.possible
+    return tables, possible
+
+
+def perhaps_one_person(comparison: Comparison, roles: Roles, clean: Sequence[bool]) -> NDArray[np.bool_]:
+    """Pairs in a dataset with duplicates that agree on forename and birth date."""
+    same = np.full(len(comparison.patterns), not clean[comparison.left_dataset])
+    for field in roles.forename + roles.birth:
+        same &= np.isin(level_of(comparison.patterns, field), _SAME)
+    return same
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A comparison as the fit needs it: by distinct pattern.
+
+    Attributes:
+        comparison: the pairs.
+        place: pattern of each pair, as a place in `levels`.
+        levels: levels of each distinct pattern.
+        used: for each field, whether any pair has it.
+        log_non_matches: log of the expected number of non-matching pairs with each pattern.
+    """
+
+    comparison: Comparison
+    place: Indices
+    levels: Levels
+    used: NDArray[np.bool_]
+    log_non_matches: Numbers
+
+    @staticmethod
+    def of(comparison: Comparison, fields: int, non_matches: Mixture, rate: float) -> Side:
+        """Prepare a comparison; `rate` is the share of possible pairs of different people that are candidates."""
+        distinct, place = np.unique(comparison.patterns, return_inverse=True)
+        levels = levels_of(distinct, fields)
+        used = (levels != MISSING).any(axis=0)
+        expected = np.log(max(rate * comparison.possible, _LEAST))
+        return Side(comparison, place, levels, used, expected + non_matches.log_density(levels, used))
+
+    def log_odds(self, matches: Mixture, expected_matches: float) -> Numbers:
+        """Log odds of each distinct pattern, before competition."""
+        expected = np.log(max(expected_matches, 1e-6))
+        odds = expected + matches.log_density(self.levels, self.used) - self.log_non_matches
+        return np.asarray(np.minimum(odds, MOST_LOG_ODDS), dtype=np.float64)
+
+    def counted(self, weights: Numbers) -> PatternTable:
+        """The distinct patterns, with the weights of their pairs summed."""
+        return PatternTable(self.levels, summed(self.place, weights, len(self.levels)), self.used)
+
+
+def expectation_maximisation(
+    sides: Sequence[Side], random: Numbers
+) -> tuple[Mixture, list[float], list[Numbers]]:
+    """Learn the matches. Only pairs across datasets teach m; every comparison has its own number of matches.
+
+    Returns:
+        The matches' distribution; for each comparison, the expected matches, and each pair's posterior.
+    """
+    everyday = matches = everyday_matches(random)
+    expected = [FIRST_MATCHED * min(side.comparison.pairs.rows) for side in sides]
+    found: list[Numbers] = []
+    for _ in range(MATCH_ROUNDS):
+        found = [
+            posteriors_of(side.comparison.pairs, side.log_odds(matches, count)[side.place], count)
+            for side, count in zip(sides, expected, strict=True)
+        ]
+        expected = [float(each.sum()) for each in found]
+        teaching = [
+            side.counted(weights)
+            for side, weights in zip(sides, found, strict=True)
+            if not side.comparison.within
+        ]
+        matches = refit_matches(matches, teaching, everyday)
+    return matches, expected, found
+
+
+def posteriors_of(pairs: Competing, log_odds: Numbers, expected_matches: float) -> Numbers:
+    """Probability of each pair, from its log odds on its own; hopeless pairs don't compete and get 0."""
+    near = log_odds > LEAST_COMPETING_LOG_ODDS
+    some = Competing(pairs.left[near], pairs.right[near], pairs.rows, pairs.one_left, pairs.one_right)
+    found = np.zeros(len(log_odds))
+    found[near] = posteriors(some, np.exp(np.minimum(log_odds[near], MOST_LOG_ODDS)), expected_matches)
+    return found
+
+
+def weights_by_level(matches: Mixture, non_matches: Mixture) -> Numbers:
+    """Match weight of each level in each field, log2(m / u) over all components: for the report."""
+    ratio = np.maximum(matches.marginal(), _LEAST) / np.maximum(non_matches.marginal(), _LEAST)
+    return np.asarray(np.log2(ratio), dtype=np.float64)
+
+
+def summed(place: Indices, weights: Numbers, places: int) -> Numbers:
+    """The sum of the weights at each place."""
+    return np.bincount(place, weights, places).astype(np.float64)
+
+
+def _shares(of_components: Numbers) -> Numbers:
+    weights = np.exp(of_components - of_components.max(axis=1, keepdims=True))
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float64)
+
+
+def _level_counts(table: PatternTable, shares: Numbers) -> Numbers:
+    counts = np.zeros((shares.shape[1], len(table.used), LEVELS))
+    for field in np.flatnonzero(table.used):
+        for component in range(shares.shape[1]):
+            counts[component, field] = np.bincount(table.levels[:, field], shares[:, component], LEVELS)
+    return counts
+
+
+def _log_sum(logs: Numbers) -> Numbers:
+    highest = logs.max(axis=1)
+    return np.asarray(highest + np.log(np.exp(logs - highest[:, None]).sum(axis=1)), dtype=np.float64)
+
+
+def _normalised(values: NDArray[Any]) -> Numbers:
+    return np.asarray(values / values.sum(axis=-1, keepdims=True), dtype=np.float64)
