@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations_with_replacement
 
-from coordinator.linkage.compare import compare, levels, plan_floor
+from coordinator.linkage.compare import LOWEST_FLOOR, compare, levels, plan_floor
 from pprl.protocol.agreement import AgreementFile
+from pprl.protocol.framing import Bytes
 from pprl.protocol.pairs import (
     LEVELS_IN_ONE,
     MatchedDataset,
@@ -35,7 +36,7 @@ def match(
     Leaks: to the key issuer, which references are alike, and how much.
     """
     names = [dataset.name for dataset in agreement.content.dataset]
-    floor = plan_floor([encodings[name].filters[0] for name in names])
+    floor = _floor(agreement, [encodings[name].filters[0] for name in names])
     compared = [
         _compare(encodings[left], encodings[right], floor, progress)
         for left, right in combinations_with_replacement(names, 2)
@@ -47,6 +48,13 @@ def match(
         tables=tuple(table for table, _ in compared),
     )
     return PairsDocument(header, tuple(pairs for _, pairs in compared))
+
+
+def _floor(agreement: AgreementFile, filters: Sequence[Bytes]) -> float:
+    """As low as the number of pairs allows, and never above a threshold that the agreement fixes."""
+    fixed = agreement.content.linkage.threshold
+    planned = plan_floor(filters)
+    return planned if fixed == "estimated" else max(min(planned, fixed), LOWEST_FLOOR)
 
 
 def _compare(

@@ -19,7 +19,7 @@ from pprl.protocol.agreement import NAME, DateOrder, Kind
 
 TO_BE_COMPLETED = "To be completed"
 CLK_BITS = 1024
-TARGET_BITS = 800
+TARGET_BITS = 600
 MOST_DATASETS = 20
 
 

@@ -1,7 +1,7 @@
 """Writes the vectors of docs/protocol.md's documents, byte by byte and without the package's own writers.
 
 Everything is derived from names by SHA-256, so that each run writes the same files, and a test compares them
-with those that are here. Run after a change of a format: python tests/conformance/make_format_vectors.py
+with those that are here. Run after a change of a format: python -m tests.conformance.make_format_vectors
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import make_format_vectors
 import numpy as np
 import pytest
 
@@ -18,6 +17,7 @@ from pprl.errors import BY_CODE
 from pprl.protocol import agreement as agreements
 from pprl.protocol import crosswalk, linkage_keys, pairs, submission
 from pprl.protocol.agreement import AgreementFile
+from tests.conformance import make_format_vectors
 
 HERE = Path(__file__).parent
 FILES: dict[str, dict[str, Any]] = {

@@ -177,7 +177,7 @@ def about(records: int) -> dict[str, Any]:
 @given(references=distinct_ids, data=st.data())
 def test_encodings_come_back(references: list[bytes], data: st.DataObject) -> None:
     a_filter = st.binary(min_size=FILTER_BYTES // 2, max_size=FILTER_BYTES // 2).map(
-        lambda half: half + bytes(32)
+        lambda half: half + b"\x01" + bytes(31)
     )
     filters = [data.draw(a_filter) for _ in references]
     encoded = submission.EncodedPass(

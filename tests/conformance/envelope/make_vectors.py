@@ -1,6 +1,6 @@
 """Writes vectors.json again. Sealing is random, so every run gives other containers.
 
-Run by hand, and only for a new version of the format: PYTHONPATH=tests/unit/crypto python this_file.
+Run by hand, and only for a new version of the format: python -m tests.conformance.envelope.make_vectors.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from forgery import (
+from pprl.crypto.identity import to_key_file, wrap
+from pprl.protocol import canonical
+from pprl.protocol.envelope import CHUNK_BYTES, Binding
+from tests.unit.crypto.forgery import (
     AGREED_KEYS,
     AGREEMENT,
     DATASETS,
@@ -26,10 +29,6 @@ from forgery import (
     sealed_with_false_length,
     with_header,
 )
-
-from pprl.crypto.identity import to_key_file, wrap
-from pprl.protocol import canonical
-from pprl.protocol.envelope import CHUNK_BYTES, Binding
 
 CONTENT = b"Reference after reference. " * 4
 CHUNKS = bytes(range(256)) * (CHUNK_BYTES // 256)

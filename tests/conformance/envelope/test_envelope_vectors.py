@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import second_reader
 
 from pprl.crypto.container import open_container, peek
 from pprl.crypto.identity import from_key_file
 from pprl.errors import FormatError, PprlError, VerificationError
 from pprl.protocol.agreement import Agreement, AgreementFile, Dataset, Party, PartyKeys, Project
+from tests.conformance.envelope import second_reader
 
 VECTORS: dict[str, Any] = json.loads(Path(__file__).with_name("vectors.json").read_bytes())
 OFFICE = from_key_file(VECTORS["recipient_key_file"].encode(), where="vectors.json")

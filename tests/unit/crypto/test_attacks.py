@@ -8,7 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from forgery import (
+
+from pprl.crypto import container
+from pprl.crypto import identity as identity_module
+from pprl.errors import FormatError, PprlError, VerificationError
+from pprl.protocol import canonical, envelope
+from pprl.protocol.envelope import Binding
+from tests.unit.crypto.forgery import (
     AGREED_KEYS,
     AGREEMENT,
     CONTENT,
@@ -23,12 +29,6 @@ from forgery import (
     sealed_with_false_length,
     with_header,
 )
-
-from pprl.crypto import container
-from pprl.crypto import identity as identity_module
-from pprl.errors import FormatError, PprlError, VerificationError
-from pprl.protocol import canonical, envelope
-from pprl.protocol.envelope import Binding
 
 CHUNK = envelope.CHUNK_BYTES + 16
 START = 56

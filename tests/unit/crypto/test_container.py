@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import BinaryIO, ClassVar
 
 import pytest
-from forgery import AGREEMENT, CONTENT, KIND, NORTH, OFFICE, SOUTH, binding, opened, sealed
 
 from pprl.crypto import container
 from pprl.crypto.identity import create
 from pprl.errors import FormatError, KeyFileError, ProtocolError, VerificationError
 from pprl.protocol import envelope
+from tests.unit.crypto.forgery import AGREEMENT, CONTENT, KIND, NORTH, OFFICE, SOUTH, binding, opened, sealed
 
 STEP = container.STEP_BYTES
 

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from forgery import NORTH, SOUTH, identity
 
 from pprl.crypto.identity import (
     Identity,
@@ -28,6 +27,7 @@ from pprl.crypto.identity import (
 from pprl.errors import KeyFileError, VerificationError
 from pprl.protocol import canonical
 from pprl.protocol.agreement import PartyKeys
+from tests.unit.crypto.forgery import NORTH, SOUTH, identity
 
 
 def test_created_identities_differ() -> None:
