@@ -450,7 +450,7 @@ threshold = "estimated"
         )
         + """
 [privacy]
-max_popcount_share = 0.75
+max_popcount_share = 0.6
 """
     )
 

@@ -60,7 +60,7 @@ CHANGES = [
     ("target_precision = 0.98", "target_precision = 0.99", "linkage.target_precision", ""),
     ('threshold = "estimated"', "threshold = 0.8", "linkage.threshold", "share of wrong links"),
     (
-        "max_popcount_share = 0.75",
+        "max_popcount_share = 0.6",
         "max_popcount_share = 0.8",
         "privacy.max_popcount_share",
         "match more people",
