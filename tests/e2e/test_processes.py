@@ -1,0 +1,136 @@
+"""What only a real process shows: signals, pipes, terminals, and no traceback at the end of any."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.processes import run, start, until
+from tests.support.people import tables, write_table
+from tests.support.project import Project
+
+ROWS = 30_000
+
+
+@pytest.fixture
+def large(project: Project) -> Project:
+    """A project whose police table takes a while to encode."""
+    table = tables()["police"]
+    copies = -(-ROWS // len(table["person_id"]))
+    many = {name: (values * copies)[:ROWS] for name, values in table.items()}
+    many["offence_ref"] = [f"OFF-{number}" for number in range(ROWS)]
+    write_table(project.data("police"), many)
+    path = project.amended("large.toml", {("dataset", 0, "expected_rows_max"): ROWS})
+    project.agreement_path.write_bytes(path.read_bytes())
+    return project
+
+
+def _encode(project: Project) -> list[str | Path]:
+    return [
+        "pprl", "encode", project.data("police"), "-a", project.agreement_path, "-k", project.key("police-dept"),
+        "-o", project.folder / "out" / "sub",
+    ]  # fmt: skip
+
+
+def _check(project: Project) -> list[str | Path]:
+    return ["pprl", "check", project.data("police"), "-a", project.agreement_path, "--dataset", "police"]
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)],
+    ids=str,
+)
+def test_encoding_that_is_stopped(large: Project, number: signal.Signals, status: int) -> None:
+    out = large.folder / "out"
+    out.mkdir()
+    process = start(*_encode(large), cwd=large.folder)
+    assert until(lambda: len(list(out.glob(".pprl-*"))) == 2, process=process)
+    process.send_signal(number)
+    stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout) == (status, "")
+    assert "Traceback" not in stderr
+    left = list(out.iterdir())
+    if number is signal.SIGKILL:
+        assert all(path.name.startswith(".pprl-") for path in left)
+        assert {stat.S_IMODE(path.stat().st_mode) for path in left} <= {0o600}
+    else:
+        assert "Nothing half-done was left behind" in stderr
+        assert not left
+
+
+def test_after_being_killed_the_same_command_works(project: Project) -> None:
+    (project.folder / "out").mkdir()
+    (project.folder / "out" / ".pprl-left-by-a-killed-one").write_bytes(b"")
+    status, _, stderr = run(*_encode(project), cwd=project.folder)
+    assert status == 0, stderr
+    assert (project.folder / "out" / "sub").is_file()
+
+
+@pytest.mark.parametrize("program", ["pprl", "coordinator"])
+def test_a_reader_that_goes_away(tmp_path: Path, program: str) -> None:
+    words = {"pprl": "pprl agreement json-schema", "coordinator": "coordinator completion bash"}[program]
+    command = f"{sys.executable} -m {words} | head -c 1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=tmp_path, check=False)  # noqa: S607
+    assert (done.returncode, len(done.stdout), done.stderr) == (0, 1, "")
+
+
+def test_the_installed_programs(tmp_path: Path) -> None:
+    for name in ("pprl", "coordinator"):
+        done = subprocess.run(
+            [Path(sys.executable).with_name(name), "--version"],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            check=True,
+        )
+        assert done.stdout.startswith(f"{name}, version ")
+
+
+def _on_a_terminal(words: list[str | Path], cwd: Path, **environment: str) -> bytes:
+    """What a command writes to its stderr where that is a terminal."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", *map(str, words)], cwd=cwd, stdout=subprocess.DEVNULL, stderr=theirs,
+        env={**os.environ, "TERM": "xterm-256color", **environment},
+    )  # fmt: skip
+    os.close(theirs)
+    written = b""
+    try:
+        while part := os.read(ours, 65_536):
+            written += part
+    except OSError:
+        pass  # Linux says so when the other end is closed.
+    finally:
+        os.close(ours)
+    assert process.wait(timeout=60) == 0, written
+    return written
+
+
+COLOUR = re.compile(rb"\x1b\[[0-9;]*\b(3[0-9]|4[0-9]|9[0-7]|10[0-7])\b[0-9;]*m")
+
+
+def test_progress_on_a_terminal_and_colour_only_where_wanted(large: Project) -> None:
+    words = _check(large)
+    environment = {"NO_COLOR": ""}
+    shown = _on_a_terminal(words, large.folder, **environment)
+    assert b"rows" in shown
+    plain = _on_a_terminal(words, large.folder, NO_COLOR="1")
+    assert b"rows" in plain
+    assert not COLOUR.search(plain)
+
+
+def test_nothing_but_text_where_nobody_watches(large: Project) -> None:
+    words = _check(large)
+    status, stdout, stderr = run(*words, cwd=large.folder)
+    assert (status, stderr) == (0, "")
+    assert "\x1b" not in stdout
+    assert "\r" not in stdout

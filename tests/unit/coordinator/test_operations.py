@@ -1,0 +1,105 @@
+"""Operations on their results: what both roles in one office get, what is public, when things must be gone."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import defaultdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from coordinator import operations
+from coordinator.operations import Coordinator
+from coordinator.store.stages import Role
+from pprl import department
+from pprl.errors import VerificationError
+from pprl.protocol import submission
+from pprl.protocol.agreement import AgreementFile, parse
+from tests.support.project import DATASETS, MATCHER, RESEARCH, Project, silent
+
+BOTH = (Role.MATCHER, Role.KEY_ISSUER)
+
+
+def _office(project: Project, name: str, agreement: Path, files: list[bytes]) -> Coordinator:
+    operations.initialise(project.folder / name, key_file=project.key(MATCHER), roles=BOTH)
+    me = operations.open_store(project.folder / name)
+    operations.register(me, agreement.read_bytes(), where="agreement")
+    for file in files:
+        operations.receive(me, file)
+    return me
+
+
+def _people(project: Project, agreement: AgreementFile, results: dict[str, bytes]) -> set[frozenset[bytes]]:
+    """Who belongs together, as sets of the departments' own handles."""
+    handles: dict[bytes, set[bytes]] = defaultdict(set)
+    for name in DATASETS:
+        opened = department.open_linkage_keys(
+            results[f"{name}.linkage-keys"], agreement, project.identity(f"{name}-dept")
+        )
+        for handle, key in zip(opened.handles, opened.keys, strict=True):
+            handles[key.tobytes()].add(handle.tobytes())
+    crosswalk = department.open_crosswalk(results["crosswalk"], agreement, project.identity(RESEARCH))
+    together: dict[bytes, set[bytes]] = defaultdict(set)
+    for person, key in zip(crosswalk.people, crosswalk.keys, strict=True):
+        together[person.tobytes()] |= handles.pop(key.tobytes())
+    return {frozenset(each) for each in (*together.values(), *handles.values())}
+
+
+def test_link_is_match_handed_over_and_issue(project: Project) -> None:
+    path = project.one_office()
+    agreement = parse(path.read_bytes(), where="agreement")
+    files = [project.encode(name, agreement_path=path) for name in DATASETS]
+    at_once = _office(project, "at-once", path, files)
+    report = operations.link(at_once, None, progress=silent)
+    in_steps = _office(project, "in-steps", path, files)
+    _, pairs = operations.match(in_steps, None, progress=silent)
+    operations.receive(in_steps, pairs)
+    again = operations.issue(in_steps, None, progress=silent)
+    for each in (report, again):
+        each.pop("results")
+        each.pop("seconds")
+    assert report == again
+    first, second = (dict(operations.release(me, None)) for me in (at_once, in_steps))
+    assert _people(project, agreement, first) == _people(project, agreement, second)
+    assert first["crosswalk"] != second["crosswalk"], "keys are drawn afresh"
+
+
+def test_parts_of_two_submissions_are_not_one(project: Project) -> None:
+    path = project.one_office()
+    me = _office(project, "office", path, [])
+    one, other = (project.encode("police", agreement_path=path) for _ in range(2))
+    parts = [
+        [file[start : start + length] for start, length in submission.containers(io.BytesIO(file))]
+        for file in (one, other)
+    ]
+    mixed = submission.write_submission(parts[0][0], parts[1][1])
+    with pytest.raises(VerificationError, match="different submissions"):
+        operations.receive(me, mixed)
+    assert not list((me.folder / "containers").iterdir())
+    assert operations.status(me)[0]["received"] == []
+
+
+def test_the_public_summary_tells_no_small_count(project: Project) -> None:
+    shy = project.amended("shy.toml", {("release", "small_number_limit"): 60})
+    for name in DATASETS:
+        project.submission(name).write_bytes(project.encode(name, agreement_path=shy))
+    project.agreement_path.write_bytes(shy.read_bytes())
+    summary = json.loads(operations.release(project.issue(), None)["summary.json"])
+    assert summary["linked_people"] == "fewer than 60"
+    assert set(summary) == {"project", "agreement_sha256", "records", "linked_people", "method"}
+
+
+def test_what_must_be_gone_by_when(project: Project) -> None:
+    role = Role.KEY_ISSUER
+    project.open_store(role)
+    (status,) = operations.status(operations.open_store(project.store(role)))
+    allowed = project.agreement.content.retention
+    today = datetime.now(UTC).date()
+    days = {
+        name: (datetime.fromisoformat(day).date() - today).days for name, day in status["gone_by"].items()
+    }
+    assert days == {
+        "references": allowed.references_days, "pairs": allowed.pairs_days, "linkage_keys": allowed.linkage_keys_days,
+    }  # fmt: skip
