@@ -10,11 +10,14 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Iterable
 
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 LEAST_SECRET_BYTES = 32
+PRF_BLOCK_BYTES = 16
 MOST_DERIVED_BYTES = 255 * 64
 
 _LABEL = re.compile(r"pprl/[\x21-\x7e]{1,100}")
@@ -69,6 +72,55 @@ def hmac_sha256(key: bytes, data: bytes) -> bytes:
     if len(key) < LEAST_SECRET_BYTES:
         raise ValueError(f"a key has at least {LEAST_SECRET_BYTES} bytes")
     return hmac.digest(key, data, hashlib.sha256)
+
+
+def keyed_digests(key: bytes, texts: Iterable[str], *, length: int) -> bytes:
+    """Pseudonyms of many texts under a key, in one call. BLAKE2b with a key is a MAC, and quicker than HMAC.
+
+    Args:
+        key: 32 bytes, derived for this use alone.
+        texts: the texts; each is digested as UTF-8.
+        length: bytes of each digest, 16 to 64.
+
+    Returns:
+        The digests, one after the other.
+
+    Raises:
+        ValueError: the calling code gave a key of another length, or asks for another length of digests.
+
+    Source: RFC 7693, with the key as its section 2.9 has it.
+    """
+    if len(key) != LEAST_SECRET_BYTES or not 16 <= length <= 64:
+        raise ValueError(f"a key has {LEAST_SECRET_BYTES} bytes, and a digest 16 to 64")
+    blake2b = hashlib.blake2b
+    return b"".join([blake2b(text.encode(), key=key, digest_size=length).digest() for text in texts])
+
+
+def prf_blocks(key: bytes, blocks: bytes | memoryview) -> bytes:
+    """A pseudorandom function of each of many inputs of 16 bytes, in one call.
+
+    Each output is AES-256 of one input. That is what the mode called ECB does, and ECB is right here though it is
+    wrong for messages: nothing is encrypted to be read again, equal inputs are meant to give equal outputs, and
+    the inputs themselves are never shown. A block cipher under a random key can't be told from a random function
+    before some 2^64 different inputs, far more than a project has.
+
+    Args:
+        key: 32 bytes, derived for this use alone.
+        blocks: the inputs, one after the other.
+
+    Returns:
+        The outputs, as long as the inputs.
+
+    Raises:
+        ValueError: the calling code gave a key or an input of another length.
+
+    Source: FIPS 197; NIST SP 800-38A, section 6.1.
+    """
+    if len(key) != LEAST_SECRET_BYTES:
+        raise ValueError(f"a key has {LEAST_SECRET_BYTES} bytes")
+    if len(blocks) % PRF_BLOCK_BYTES:
+        raise ValueError(f"an input has {PRF_BLOCK_BYTES} bytes")
+    return Cipher(algorithms.AES(key), modes.ECB()).encryptor().update(blocks)  # noqa: S305 - see above
 
 
 def random_bytes(length: int) -> bytes:

@@ -1,0 +1,144 @@
+"""Write vectors.json from the second writer: `python -m tests.conformance.field_filters.make_vectors`."""
+
+import json
+import sys
+from pathlib import Path
+
+from tests.conformance.field_filters import second_writer as writer
+
+KEY = bytes(range(32))
+BLOCKS = [
+    ("birth", "1967-11-09"),
+    ("birth2", "1967-11-09"),
+    ("surname-year", "kgn\x1f1967"),
+    ("names", "as\x1fmmt"),
+    ("postcode", "l178ug"),
+    ("names", "محم\x1fعلي"),
+]
+VALUES = [
+    ("given-name", "edwin"),
+    ("given-name", "anna maria anna"),
+    ("given-name", "محمد"),
+    ("middle-names", "j"),
+    ("surname", "obrien"),
+    ("surname", "de la cruz"),
+    ("full-name", "liz van der berg"),
+    ("date-of-birth", "1967-11-09"),
+    ("date-of-birth", "2001-02-28"),
+    ("year-of-birth", "1999"),
+    ("sex", "f"),
+    ("postcode", "l178ug"),
+    ("postcode", "sw1a1aa"),
+    ("postcode", "yo411q"),
+    ("postcode", "yo41"),
+    ("postcode", "6150"),
+    ("postcode", "k1a0b1"),
+    ("address-line", "flat 2 16 goldner cct 16"),
+    ("address-line", "rose cottage mill ln " + "far away " * 10 + "end"),
+    ("place", "ashton under lyne"),
+    ("free-text", "welder 2nd class"),
+    ("number", "qq123456c"),
+    ("number", "1111"),
+    ("code", "a-17/b"),
+]
+SETTINGS = [(128, 3), (64, 2), (256, 6), (512, 8)]
+TRANSFORMED = [
+    ("surname", "whole", "de la cruz", "de la cruz"),
+    ("surname", "initial", "de la cruz", "d"),
+    ("surname", "first-word", "de la cruz santos", "delacruz"),
+    ("surname", "last-word", "cruz de la santos", "delasantos"),
+    ("surname", "last-word", "smith al", "al"),
+    ("surname", "last-word", "al", "al"),
+    ("surname", "last-word", "al smith", "smith"),
+    ("full-name", "phonetic-last", "van tran", "trn"),
+    ("full-name", "phonetic-last", "john de la cruz", "dlkr"),
+    ("surname", "phonetic", "mc donald", "mktn"),
+    ("surname", "phonetic", "macdonald smith", "mktn"),
+    ("surname", "phonetic", "محمود", "محم"),
+    ("surname", "phonetic-last", "smith featherstonehaugh", "ftrs"),
+    ("given-name", "canonical", "liz anne", "elizabeth"),
+    ("given-name", "canonical", "elizabeth", "elizabeth"),
+    ("given-name", "canonical", "zebedee", "zebedee"),
+    ("given-name", "canonical-phonetic", "katie", "ktrn"),
+    ("date-of-birth", "year", "1967-11-09", "1967"),
+    ("year-of-birth", "year", "1967", "1967"),
+    ("date-of-birth", "year-month", "1967-11-09", "1967-11"),
+    ("date-of-birth", "month-day", "1967-11-09", "11-09"),
+    ("date-of-birth", "unordered-month-day", "1967-11-09", "09-11"),
+    ("date-of-birth", "unordered-month-day", "1967-09-11", "09-11"),
+    ("postcode", "district", "l178ug", "l17"),
+    ("postcode", "sector", "l178ug", "l178"),
+    ("postcode", "district", "sw1a1aa", "sw1a"),
+    ("postcode", "sector", "m11aa", "m11"),
+    ("postcode", "district", "m11aa", "m1"),
+    ("postcode", "district", "yo41", "yo41"),
+    ("postcode", "sector", "yo41", ""),
+    ("postcode", "sector", "yo411q", "yo411"),
+    ("postcode", "district", "6150", "615"),
+    ("postcode", "sector", "6150", "6150"),
+    ("postcode", "district", "90210", "902"),
+    ("number", "last-four", "qq123456c", "456c"),
+    ("address-line", "house", "flat 2 16 goldner cct", "16 gltn"),
+    ("address-line", "house", "rose cottage", "rs"),
+    ("address-line", "house", "unit 7", "7"),
+]
+
+
+def rules() -> tuple[list[tuple[str, str]], list[str]]:
+    """The tables of the phonetic code, from the document."""
+    text = (Path(__file__).parents[3] / "docs" / "formats" / "field-filters.md").read_text(encoding="utf-8")
+    section = text.partition("### Phonetic code")[2].partition("\n### ")[0]
+    rows = [line.split("`") for line in section.splitlines() if line.startswith("| `")]
+    classes = next(line for line in section.splitlines() if line.startswith("    pb "))
+    return [(cells[1], cells[3]) for cells in rows], classes.split()
+
+
+def document() -> dict[str, object]:
+    patterns, classes = rules()
+    words = "smith smyth schmidt katherine catherine phillip filip aisha ayesha mohammed muhammad mcdonald wright "
+    words += "knight singh thompson geoffrey xavier pneuma lloyd nguyen hughes hywel o x h ng o2 محمد 王小明 rhys lynch"
+    tags = [(name, value, *writer.tag_and_salt(KEY, name, value)) for name, value in BLOCKS]
+    filters = []
+    for place, (kind, value) in enumerate(VALUES):
+        bits, count = SETTINGS[place % len(SETTINGS)]
+        name, block, _, salt = tags[place % len(tags)]
+        identifier = kind.replace("-", "_")
+        space, tokens = writer.space_of(kind, identifier), writer.tokens_of(kind, value)
+        filters.append(
+            {
+                "pass": name,
+                "block_value": block,
+                "identifier": identifier,
+                "kind": kind,
+                "value": value,
+                "space": space,
+                "tokens": tokens,
+                "filter_bits": bits,
+                "positions_per_token": count,
+                "positions_of_first_token": writer.positions(KEY, salt, space, tokens[0], bits, count),
+                "filter": writer.filter_of(KEY, salt, space, tokens, bits, count).hex(),
+            }
+        )
+    return {
+        "version": 1,
+        "read_me": "docs/formats/field-filters.md. Bytes are in hexadecimal. The key is the scheme's key.",
+        "key": KEY.hex(),
+        "tags": [
+            {"pass": name, "block_value": value, "tag": tag.hex(), "salt": salt.hex()}
+            for name, value, tag, salt in tags
+        ],
+        "filters": filters,
+        "transforms": [
+            {"kind": kind, "transform": transform, "value": value, "expected": expected}
+            for kind, transform, value, expected in TRANSFORMED
+        ],
+        "phonetic": [
+            {"word": word, "code": writer.phonetic(word, patterns, classes)} for word in words.split()
+        ],
+    }
+
+
+if __name__ == "__main__":
+    text = json.dumps(document(), indent=1, ensure_ascii=True) + "\n"
+    (Path(__file__).parent / "vectors.json").write_text(text, encoding="ascii")
+    sys.stdout.write(f"{len(text)} bytes\n")

@@ -1,0 +1,154 @@
+"""Scheme field-filters written a second time, from docs/formats/field-filters.md alone: slow and plain.
+
+It shares no code with the product but the tables that are data of the specification: the rewriting rules of the
+phonetic code and the list of forenames are read from where they are published.
+"""
+
+import hashlib
+import hmac
+import re
+from collections import Counter
+from itertools import pairwise
+
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+PARTICLES = """
+ab abdel abdul abu al ap bin bint binte binti da das de del della den der di do dos du el fitz ibn la le mac mc o san
+st te ten ter ud ul van von zu
+""".split()  # noqa: SIM905 - as the document prints them
+
+
+def hkdf_sha512(secret: bytes, info: bytes) -> bytes:
+    prk = hmac.digest(bytes(64), secret, hashlib.sha512)
+    return hmac.digest(prk, info + b"\x01", hashlib.sha512)[:32]
+
+
+def derived(key: bytes, use: str, context: str = "") -> bytes:
+    return hkdf_sha512(key, f"pprl/v1/field-filters/{use}".encode() + b"\0" + context.encode())
+
+
+def blake(key: bytes, text: str, length: int) -> bytes:
+    return hashlib.blake2b(text.encode(), key=key, digest_size=length).digest()
+
+
+def tag_and_salt(key: bytes, pass_name: str, block_value: str) -> tuple[bytes, bytes]:
+    digest = blake(derived(key, "block", pass_name), block_value, 24)
+    return digest[:16], digest[16:]
+
+
+def positions(key: bytes, salt: bytes, space: str, token: str, bits: int, count: int) -> list[int]:
+    digest = blake(derived(key, "token"), f"{space}\0{token}", 16)[:8]
+    aes = Cipher(algorithms.AES(derived(key, "position")), modes.ECB()).encryptor()  # noqa: S305 - one block, see the document
+    block = aes.update(salt + digest)
+    return [int.from_bytes(block[2 * i : 2 * i + 2], "big") * bits // 65536 for i in range(count)]
+
+
+def filter_of(key: bytes, salt: bytes, space: str, tokens: list[str], bits: int, count: int) -> bytes:
+    number = 0
+    for token in tokens:
+        for position in positions(key, salt, space, token, bits, count):
+            number |= 1 << (bits - 1 - position)
+    return number.to_bytes(bits // 8, "big")
+
+
+def name_tokens(value: str) -> list[str]:
+    found = []
+    seen = Counter()
+    for word in value.split(" "):
+        padded = "_" + word + "_"
+        for first, second in pairwise(padded):
+            found.append(first + second + str(seen[first + second]))
+            seen[first + second] += 1
+    return found
+
+
+def word_tokens(value: str) -> list[str]:
+    numbered = []
+    for word in value.split(" "):
+        if re.search("[0-9]", word) and "#" + word not in numbered:
+            numbered.append("#" + word)
+    return numbered + name_tokens(value)
+
+
+def date_tokens(value: str) -> list[str]:
+    y, m, d = value.split("-")
+    return [
+        *("Y" + y, "M" + m, "D" + d, "c" + y[2], "d" + y[3], "e" + m[0], "f" + m[1], "g" + d[0], "h" + d[1]),
+        "S" + min(m, d) + "-" + max(m, d),
+    ]
+
+
+def year_tokens(value: str) -> list[str]:
+    return [
+        "Y" + value,
+        "c" + value[2],
+        "d" + value[3],
+        *("N" + str(int(value) + step) for step in (-1, 0, 1)),
+    ]
+
+
+def district_sector(value: str) -> tuple[str, str]:
+    outward = "[a-z]{1,2}[0-9][0-9a-z]?"
+    whole = re.fullmatch(f"({outward})([0-9])[a-z]{{2}}", value)
+    if whole:
+        return whole[1], whole[1] + whole[2]
+    if re.fullmatch(outward, value):
+        return value, ""
+    short = re.fullmatch(f"({outward})([0-9])[a-z]?", value)
+    if short:
+        return short[1], short[1] + short[2]
+    return value[: max(3, len(value) - 2)], value
+
+
+def postcode_tokens(value: str) -> list[str]:
+    district, sector = district_sector(value)
+    area = district[0] if len(district) > 1 and district[1].isdigit() else district[:2]
+    found = ["U" + value, "O" + district, "A" + area]
+    if sector:
+        found.append("S" + sector)
+    found += [f"{place}:{mark}" for place, mark in enumerate(district)]
+    rest = value[len(district) :]
+    return found + [f"-{place}:{mark}" for place, mark in enumerate(reversed(rest), start=1)]
+
+
+def number_tokens(value: str) -> list[str]:
+    found = ["=" + value, *(f"{place}:{mark}" for place, mark in enumerate(value))]
+    found += ["_" + value[place : place + 2] for place in range(len(value) - 1)]
+    return list(dict.fromkeys(found))
+
+
+TOKENS = {
+    **dict.fromkeys(["given-name", "middle-names", "surname", "full-name"], name_tokens),
+    **dict.fromkeys(["address-line", "place", "free-text"], word_tokens),
+    **dict.fromkeys(["sex", "code"], lambda value: ["=" + value]),
+    "date-of-birth": date_tokens,
+    "year-of-birth": year_tokens,
+    "postcode": postcode_tokens,
+    "number": number_tokens,
+}
+
+
+def tokens_of(kind: str, value: str) -> list[str]:
+    return TOKENS[kind](value)[:40]
+
+
+def space_of(kind: str, identifier: str) -> str:
+    names = ("given-name", "middle-names", "surname", "full-name")
+    return "shared:names" if kind in names else "field:" + identifier
+
+
+def phonetic(word: str, rules: list[tuple[str, str]], classes: list[str]) -> str:
+    if not re.fullmatch("[a-z]+", word):
+        return word[:3]
+    for pattern, sound in rules:
+        word = re.sub(pattern, sound, word)
+    class_of = {letter: group[0] for group in classes for letter in group}
+    code, last = word[0], class_of.get(word[0], word[0])
+    for letter in word[1:]:
+        if letter in "hw":
+            continue
+        heard = class_of.get(letter)
+        if heard and heard != last and len(code) < 4:
+            code += heard
+        last = heard
+    return code
