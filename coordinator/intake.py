@@ -16,10 +16,12 @@ from pprl.crypto import container
 from pprl.crypto.exchange import open_from, require_as_bound, require_in_force
 from pprl.errors import ProtocolError, VerificationError
 from pprl.protocol import agreement as agreements
-from pprl.protocol import pairs, submission
+from pprl.protocol import pairs, patterns, submission
 from pprl.protocol.agreement import AgreementFile
 from pprl.protocol.envelope import Binding
 from pprl.protocol.framing import DatasetHeader
+from pprl.protocol.pairs import PairsHeader
+from pprl.protocol.patterns import PatternsHeader
 
 PARTS_OF_ROLE: dict[Role, tuple[str, ...]] = {
     Role.MATCHER: (submission.ENCODINGS_KIND,),
@@ -134,8 +136,8 @@ def wanted(agreement: AgreementFile, role: Role) -> list[tuple[str, str]]:
 def _require_consistent(kind: str, raw: bytes, agreement: AgreementFile, binding: Binding) -> str:
     """Check a document against the agreement and its envelope; gives the submission that it names, if one."""
     if kind == pairs.KIND:
-        tables = pairs.parse(raw, agreement).header.tables
-        require_as_bound(binding, dataset="", records=sum(table.pairs for table in tables))
+        header_of_pairs = _header_of_pairs(raw, agreement)
+        require_as_bound(binding, dataset="", records=sum(table.pairs for table in header_of_pairs.tables))
         return ""
     if kind == submission.ENCODINGS_KIND:
         header: DatasetHeader = submission.parse_encodings(raw, agreement).header
@@ -145,3 +147,9 @@ def _require_consistent(kind: str, raw: bytes, agreement: AgreementFile, binding
     if header.party != binding.sender:
         raise VerificationError("The document names another department than its envelope.")
     return header.submission
+
+
+def _header_of_pairs(raw: bytes, agreement: AgreementFile) -> PairsHeader | PatternsHeader:
+    if agreement.content.encoding.scheme == "clk":
+        return pairs.parse(raw, agreement).header
+    return patterns.parse(raw, agreement).header

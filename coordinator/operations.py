@@ -139,20 +139,19 @@ def match(
     started = time.monotonic()
     encodings = {part.dataset: _open_encodings(me, agreement, part) for part in parts}
     _require_one_secret(encodings)
-    document = matching.match(agreement, encodings, progress=progress)
-    issuer = agreement.content.party_with("key-issuer")
+    matched = matching.match(agreement, encodings, progress=progress)
     sealed = seal_for(
-        issuer,
-        pairs.write(document),
+        agreement.content.party_with("key-issuer"),
+        matched.document,
         sender=me.identity,
         agreement=agreement,
         kind=pairs.KIND,
-        records=sum(table.pairs for table in document.header.tables),
+        records=matched.pairs,
     )
     report = {
         "pairs_sha256": keep(me, sealed),
-        "compared": sum(table.compared for table in document.header.tables),
-        "pairs": sum(table.pairs for table in document.header.tables),
+        "compared": matched.compared,
+        "pairs": matched.pairs,
         "seconds": {"match": round(time.monotonic() - started, 3)},
     }
     finish(me, agreement, Role.MATCHER, Step.MATCH, report)
@@ -181,9 +180,9 @@ def issue(me: Coordinator, agreement_sha256: str | None, *, progress: Progress) 
         (pairs_part,) = database.parts_of(session, agreement.sha256, pairs.KIND)
     started = time.monotonic()
     references = {part.dataset: _open_references(me, agreement, part) for part in parts}
-    document = _open_pairs(me, agreement, pairs_part)
+    raw_pairs = open_part(me, agreement, pairs_part)
     issued = issuing.issue(
-        agreement, references, document, random_bytes=derive.random_bytes, progress=progress
+        agreement, references, raw_pairs, random_bytes=derive.random_bytes, progress=progress
     )
     report = {
         **issued.report,
@@ -282,10 +281,6 @@ def _open_encodings(me: Coordinator, agreement: AgreementFile, part: PartRow) ->
 
 def _open_references(me: Coordinator, agreement: AgreementFile, part: PartRow) -> References:
     return submission.parse_references(open_part(me, agreement, part), agreement)
-
-
-def _open_pairs(me: Coordinator, agreement: AgreementFile, part: PartRow) -> pairs.PairsDocument:
-    return pairs.parse(open_part(me, agreement, part), agreement)
 
 
 def _require_one_secret(encodings: Mapping[str, Encodings]) -> None:

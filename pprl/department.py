@@ -84,11 +84,11 @@ def require_clean(found: Survey, dataset: Dataset) -> None:
     Raises:
         DataError: with the findings, each with row, column and rule.
     """
-    if found.broken:
+    if found.broken_count:
         raise DataError(
             f"{found.broken_count} value(s) of '{dataset.name}' break a rule.",
             hint="Mend them at the source.",
-            findings=tuple(found.broken),
+            findings=(*found.broken_ids, *found.broken),
         )
     encoder.require_expected_rows(found, dataset)
 

@@ -55,7 +55,7 @@ def encoding() -> list[tuple[str, str, str]]:
     agreement, columns = _people(PEOPLE)
     schema = from_json_dict(linkage_schema(agreement))
     some = {name: values[:CLKHASH_PEOPLE] for name, values in columns.items()}
-    order = [feature.identifier for feature in agreement.encoding.clk.features]
+    order = [feature.identifier for feature in agreement.encoding.clk_parameters.features]
     records = [list(row) for row in zip(*(some[name] for name in order), strict=True)]
     theirs_seconds, theirs = _best(
         lambda: generate_clks(records, schema, KEY, validate=False, max_workers=1),

@@ -3,26 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from coordinator.linkage.compare import Pairs
 from coordinator.linkage.solve import Compared, clusters
-from coordinator.linkage.threshold import ThresholdEstimate, estimate_threshold
-from pprl.errors import VerificationError
-from pprl.protocol import framing
 from pprl.protocol.agreement import AgreementFile
 from pprl.protocol.crosswalk import Crosswalk, CrosswalkHeader
 from pprl.protocol.framing import ID_BYTES, Bytes
 from pprl.protocol.linkage_keys import LinkageKeys, LinkageKeysHeader
-from pprl.protocol.pairs import LEVELS_IN_ONE, PairsDocument
 from pprl.protocol.submission import References
 
 Progress = Callable[[str, float], None]
 RandomBytes = Callable[[int], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A share that was estimated, from 0 to 1, and its 95 % interval; None where it can't be told."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Which pairs may link, and how good the links are expected to be.
+
+    Attributes:
+        compared: pairs with what speaks for them, for `clusters`.
+        threshold: the least of it that links.
+        method: how it was found, for the report.
+        precision: expected share of links that are right.
+        recall: expected share of matches that are linked.
+    """
+
+    compared: tuple[Compared, ...]
+    threshold: float
+    method: str
+    precision: Estimate
+    recall: Estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +66,7 @@ class Issued:
 def issue(
     agreement: AgreementFile,
     references: Mapping[str, References],
-    document: PairsDocument,
+    raw_pairs: bytes,
     *,
     random_bytes: RandomBytes,
     progress: Progress,
@@ -53,7 +76,7 @@ def issue(
     Args:
         agreement: names the datasets and the rules.
         references: of every dataset.
-        document: the matcher's pairs.
+        raw_pairs: the matcher's document.
         random_bytes: the source of linkage keys.
         progress: told what is done, and the share of it.
 
@@ -63,11 +86,10 @@ def issue(
     Leaks: to the key issuer, which handles belong to one person. To departments, nothing but their own keys.
     """
     progress("decide", 0.0)
-    compared = _with_positions(agreement, references, document)
-    decided = _estimate(agreement, document, compared)
+    decided = _decide(agreement, references, raw_pairs)
     sizes = [len(references[dataset.name].handles) for dataset in agreement.content.dataset]
     duplicates = [dataset.may_have_duplicates for dataset in agreement.content.dataset]
-    people = clusters(sizes, duplicates, compared, decided.threshold)
+    people = clusters(sizes, duplicates, decided.compared, decided.threshold)
     progress("issue", 0.5)
     keys = _draw_keys(people, agreement, random_bytes)
     crosswalk = _crosswalk(people, keys, agreement, random_bytes)
@@ -82,47 +104,14 @@ def issue(
     )
 
 
-def _with_positions(
-    agreement: AgreementFile, references: Mapping[str, References], document: PairsDocument
-) -> list[Compared]:
-    """The pairs again, with positions among a dataset's handles for references."""
-    names = [dataset.name for dataset in agreement.content.dataset]
-    for matched in document.header.datasets:
-        header = references[matched.dataset].header
-        if (matched.submission, matched.encoded) != (header.submission, header.passes[0].records):
-            raise VerificationError(f"The pairs are about another submission of '{matched.dataset}'.")
-    compared = []
-    for table, rows in zip(document.header.tables, document.tables, strict=True):
-        pairs = Pairs(
-            _positions(rows.left, references[table.left]),
-            _positions(rows.right, references[table.right]),
-            rows.levels / LEVELS_IN_ONE,
-        )
-        compared.append(Compared(names.index(table.left), names.index(table.right), pairs))
-    return compared
+def _decide(agreement: AgreementFile, references: Mapping[str, References], raw_pairs: bytes) -> Decided:
+    if agreement.content.encoding.scheme == "clk":
+        from coordinator.linkage import decide_clk  # noqa: PLC0415 - each scheme loads its own libraries
 
+        return decide_clk.decide(agreement, references, raw_pairs)
+    from coordinator.linkage import decide_field_filters  # noqa: PLC0415
 
-def _positions(ids: Bytes, references: References) -> NDArray[np.uint32]:
-    found = framing.positions(ids, references.references[0])
-    if (found < 0).any():
-        raise VerificationError(
-            f"The pairs name a reference that '{references.header.dataset}' doesn't have."
-        )
-    return references.positions[0][found].astype(np.uint32)
-
-
-def _estimate(
-    agreement: AgreementFile, document: PairsDocument, compared: list[Compared]
-) -> ThresholdEstimate:
-    linkage = agreement.content.linkage
-    return estimate_threshold(
-        compared,
-        encoded=[matched.encoded for matched in document.header.datasets],
-        may_have_duplicates=[dataset.may_have_duplicates for dataset in agreement.content.dataset],
-        floor=document.header.tables[0].floor / LEVELS_IN_ONE,
-        target_precision=linkage.target_precision,
-        fixed=None if linkage.threshold == "estimated" else linkage.threshold,
-    )
+    return decide_field_filters.decide(agreement, references, raw_pairs)
 
 
 def _draw_keys(
@@ -172,7 +161,7 @@ def _crosswalk(
 
 def _report(
     agreement: AgreementFile,
-    decided: ThresholdEstimate,
+    decided: Decided,
     people: list[NDArray[np.int64]],
     duplicates: list[bool],
 ) -> dict[str, Any]:
@@ -189,8 +178,8 @@ def _report(
         "linked_people": int(((in_datasets > 0).sum(axis=0) > 1).sum()),
         "clusters": int((sizes > 1).sum()),
         "threshold": decided.threshold,
-        "estimated_precision": {"value": decided.estimated_precision, "low": None, "high": None},
-        "estimated_recall": {"value": decided.estimated_recall, "low": None, "high": None},
+        "estimated_precision": asdict(decided.precision),
+        "estimated_recall": asdict(decided.recall),
     }
 
 

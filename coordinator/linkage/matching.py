@@ -2,90 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from itertools import combinations_with_replacement
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
-from coordinator.linkage.compare import LOWEST_FLOOR, compare, levels, plan_floor
 from pprl.protocol.agreement import AgreementFile
-from pprl.protocol.framing import Bytes
-from pprl.protocol.pairs import (
-    LEVELS_IN_ONE,
-    MatchedDataset,
-    PairsDocument,
-    PairsHeader,
-    PairTable,
-    ReferencePairs,
-)
-from pprl.protocol.submission import CLK_PASS, Encodings
+from pprl.protocol.submission import Encodings
 
 Progress = Callable[[str, float], None]
 
 
-def match(
-    agreement: AgreementFile, encodings: Mapping[str, Encodings], *, progress: Progress
-) -> PairsDocument:
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """What the matcher has found.
+
+    Attributes:
+        document: the bytes of `pairs`, or of `patterns` in scheme `field-filters`.
+        compared: pairs that were compared.
+        pairs: pairs that are left.
+    """
+
+    document: bytes = field(repr=False)
+    compared: int
+    pairs: int
+
+
+def match(agreement: AgreementFile, encodings: Mapping[str, Encodings], *, progress: Progress) -> Matched:
     """Compare every two datasets, and every dataset with itself; the matcher runs this.
 
     Pairs inside a dataset are needed even where it has no duplicates: they show how alike different people are.
 
     Args:
-        agreement: names the datasets, in the order of the result.
+        agreement: names the datasets, in the order of the result, and the scheme.
         encodings: of every dataset.
         progress: told what is compared, and the share of it that is done.
 
     Leaks: to the key issuer, which references are alike, and how much.
     """
-    names = [dataset.name for dataset in agreement.content.dataset]
-    floor = _floor(agreement, [encodings[name].filters[0] for name in names])
-    compared = [
-        _compare(encodings[left], encodings[right], floor, progress)
-        for left, right in combinations_with_replacement(names, 2)
-    ]
-    header = PairsHeader(
-        agreement_sha256=agreement.sha256,
-        scheme=agreement.content.encoding.scheme,
-        datasets=tuple(_matched(encodings[name]) for name in names),
-        tables=tuple(table for table, _ in compared),
-    )
-    return PairsDocument(header, tuple(pairs for _, pairs in compared))
+    if agreement.content.encoding.scheme == "clk":
+        from coordinator.linkage import match_clk  # noqa: PLC0415 - each scheme loads its own libraries
 
+        return match_clk.match(agreement, encodings, progress=progress)
+    from coordinator.linkage import match_field_filters  # noqa: PLC0415
 
-def _floor(agreement: AgreementFile, filters: Sequence[Bytes]) -> float:
-    """As low as the number of pairs allows, and never above a threshold that the agreement fixes."""
-    fixed = agreement.content.linkage.threshold
-    planned = plan_floor(filters)
-    return planned if fixed == "estimated" else max(min(planned, fixed), LOWEST_FLOOR)
-
-
-def _compare(
-    left: Encodings, right: Encodings, floor: float, progress: Progress
-) -> tuple[PairTable, ReferencePairs]:
-    names = (left.header.dataset, right.header.dataset)
-    within = names[0] == names[1]
-    label = f"within {names[0]}" if within else f"{names[0]} with {names[1]}"
-    (filters_left,), (filters_right,) = left.filters, right.filters
-    found = compare(
-        filters_left,
-        None if within else filters_right,
-        floor=floor,
-        progress=lambda share: progress(label, share),
-    )
-    rows = len(filters_left)
-    table = PairTable(
-        left=names[0],
-        right=names[1],
-        blocking_pass=CLK_PASS,
-        compared=rows * (rows - 1) // 2 if within else rows * len(filters_right),
-        floor=round(floor * LEVELS_IN_ONE),
-        pairs=len(found),
-    )
-    return table, ReferencePairs(
-        left.references[0][found.left], right.references[0][found.right], levels(found.dice)
-    )
-
-
-def _matched(encodings: Encodings) -> MatchedDataset:
-    header = encodings.header
-    return MatchedDataset(
-        dataset=header.dataset, submission=header.submission, encoded=len(encodings.references[0])
-    )
+    return match_field_filters.match(agreement, encodings, progress=progress)

@@ -156,7 +156,7 @@ def _roles(agreement: Agreement) -> Iterator[Finding]:
 
 
 def _scheme(agreement: Agreement) -> Iterator[Finding]:
-    if agreement.encoding.clk.xor_folds < 3:
+    if agreement.encoding.clk_parameters.xor_folds < 3:
         yield Finding(
             f"record-level encodings can be attacked: {PLAIN_CLK}; {FOLDED}",
             "let the matcher hold no list of the people, and keep encodings for days, not months",
@@ -216,7 +216,7 @@ def _linkage(agreement: Agreement) -> Iterator[Finding]:
 
 
 def _fill(agreement: Agreement) -> Iterator[Finding]:
-    clk, most = agreement.encoding.clk, agreement.privacy.max_popcount_share
+    clk, most = agreement.encoding.clk_parameters, agreement.privacy.max_popcount_share
     bits = [feature.bits_per_feature for feature in clk.features if feature.bits_per_feature is not None]
     if clk.xor_folds or len(bits) < len(clk.features):
         return

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pprl.protocol.agreement import Kind
+from pprl.protocol.kinds import Kind
 
 MAX_COLUMN_NAME = 500
 

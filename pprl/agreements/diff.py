@@ -179,9 +179,11 @@ def _holds_both(agreement: Agreement) -> bool:
 
 
 def _shared_order(agreement: Agreement, *both: Agreement) -> list[str]:
-    names = [{feature.identifier for feature in each.encoding.clk.features} for each in both]
+    names = [{feature.identifier for feature in each.encoding.clk_parameters.features} for each in both]
     shared = set.intersection(*names)
-    return [each.identifier for each in agreement.encoding.clk.features if each.identifier in shared]
+    return [
+        each.identifier for each in agreement.encoding.clk_parameters.features if each.identifier in shared
+    ]
 
 
 @dataclass(frozen=True, slots=True)

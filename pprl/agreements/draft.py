@@ -15,7 +15,8 @@ from math import ceil, floor
 
 from pprl.agreements.columns import KNOWN, Recognised, american, recognise
 from pprl.errors import ConfigError, Finding, UsageError
-from pprl.protocol.agreement import NAME, DateOrder, Kind
+from pprl.protocol.agreement import DateOrder
+from pprl.protocol.kinds import NAME, Kind
 
 TO_BE_COMPLETED = "To be completed"
 CLK_BITS = 1024

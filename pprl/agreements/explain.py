@@ -18,11 +18,11 @@ from pprl.protocol.agreement import (
     AgreementFile,
     ClkFeature,
     Dataset,
-    Kind,
     Party,
     not_filled_in,
     out_of_time,
 )
+from pprl.protocol.kinds import Kind
 
 Audience = Literal["officer", "auditor"]
 
@@ -148,7 +148,7 @@ def _what_leaves(agreement: Agreement) -> Iterator[str]:
         yield _item(f"{identifier.name} ({KIND_WORDS[identifier.kind]}): {identifier.why}")
     yield ""
     yield _say(
-        f"For each record one encoding leaves: {agreement.encoding.clk.clk_bits} bits, computed from the columns "
+        f"For each record one encoding leaves: {agreement.encoding.clk_parameters.clk_bits} bits, computed from the columns "
         "above under the departments' linkage secret, without which nobody can compute or test one. It goes, sealed, "
         f"to the matcher ({matcher.name}). The key issuer ({issuer.name}) gets, sealed, random numbers that stand "
         "for the records. Both learn how many records there are."
@@ -293,7 +293,7 @@ def _limits(agreement: Agreement) -> Iterator[str]:
 
 
 def _folds(agreement: Agreement) -> str:
-    folds = agreement.encoding.clk.xor_folds
+    folds = agreement.encoding.clk_parameters.xor_folds
     if folds < 3:
         return f" (It folds encodings {folds} times; {measured.FOLDED}.)"
     return f" Here encodings are folded {folds} times: {measured.FOLDED}."
@@ -427,7 +427,7 @@ def _keys(party: Party) -> str:
 
 
 def _parameters(agreement: Agreement) -> Iterator[str]:
-    clk = agreement.encoding.clk
+    clk = agreement.encoding.clk_parameters
     yield _say(
         f"Scheme {agreement.encoding.scheme}: {clk.clk_bits} bits a record after {clk.xor_folds} foldings. "
         "More bits give an identifier more weight."

@@ -135,7 +135,8 @@ def _survey_data(found: Survey, dataset: Dataset) -> dict[str, Any]:
         "present": {name: found.present.get(name, 0) for name in dataset.columns},
         "values_that_break_a_rule": found.broken_count,
         "findings": [
-            {"row": finding.row, "column": finding.column, "rule": finding.rule} for finding in found.broken
+            {"row": finding.row, "column": finding.column, "rule": finding.rule}
+            for finding in (*found.broken_ids, *found.broken)
         ],
     }
 

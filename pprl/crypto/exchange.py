@@ -9,10 +9,9 @@ from __future__ import annotations
 import io
 from datetime import date
 
+from pprl.crypto import container
 from pprl.crypto.container import Opened
 from pprl.crypto.identity import Identity
-
-from pprl.crypto import container
 from pprl.errors import ConfigError, VerificationError
 from pprl.protocol.agreement import Agreement, AgreementFile, Party, readiness
 from pprl.protocol.envelope import Binding

@@ -30,7 +30,8 @@ from numpy.typing import NDArray
 
 from pprl.encode.standardise import FIRST_YEAR, LAST_YEAR, MOST_CHARACTERS
 from pprl.errors import ConfigError, DataError, Finding, KeyFileError
-from pprl.protocol.agreement import Agreement, ClkFeature, Kind
+from pprl.protocol.agreement import Agreement, ClkFeature
+from pprl.protocol.kinds import Kind
 
 with warnings.catch_warnings():
     # clkhash looks up its own version with pkg_resources, which warns that it will go; users can't help it.
@@ -64,12 +65,12 @@ def linkage_schema(agreement: Agreement) -> dict[str, Any]:
     """
     problems = [
         Finding(problem, column=f"encoding.clk.features[{index}]")
-        for index, feature in enumerate(agreement.encoding.clk.features)
+        for index, feature in enumerate(agreement.encoding.clk_parameters.features)
         if (problem := _cannot_be_expressed(feature, agreement.kind_of(feature.identifier)))
     ]
     if problems:
         raise ConfigError("The agreement's CLK features can't be encoded.", findings=tuple(problems))
-    clk = agreement.encoding.clk
+    clk = agreement.encoding.clk_parameters
     return {
         "version": 3,
         "clkConfig": {
@@ -177,7 +178,7 @@ class ClkEncoder:
     def __init__(self, agreement: Agreement, key: bytes) -> None:
         if not key:
             raise KeyFileError("The encoding key is empty.", hint="Make the linkage secret first.")
-        clk = agreement.encoding.clk
+        clk = agreement.encoding.clk_parameters
         schema = from_json_dict(linkage_schema(agreement))
         if (schema.l, schema.xor_folds) != (clk.clk_bits, clk.xor_folds):
             raise ConfigError("clkhash did not take over the length of CLKs and the number of folds.")

@@ -7,8 +7,9 @@ that mean nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,20 +20,24 @@ from pprl.encode.linkage_secret import LinkageSecret
 from pprl.encode.records import prepare
 from pprl.errors import DataError, Finding
 from pprl.protocol import framing
-from pprl.protocol.agreement import AgreementFile, Dataset
+from pprl.protocol.agreement import Agreement, AgreementFile, Dataset
 from pprl.protocol.framing import ID_BYTES, Bytes
 from pprl.protocol.submission import (
     CLK_PASS,
+    Blocked,
+    ClkHeader,
     CountedPass,
     EncodedPass,
     Encodings,
-    EncodingsHeader,
+    FieldFilterHeader,
     References,
     ReferencesHeader,
+    payload_of,
     require_no_wildcards,
 )
 
 MOST_FINDINGS = 1_000
+RANDOM_PAIRS = 100_000
 
 RandomBytes = Callable[[int], bytes]
 Rows = Iterable[tuple[int, dict[str, list[str]]]]
@@ -46,7 +51,8 @@ class Survey:
         rows: records read.
         encodable: records with enough identifiers to be compared.
         present: for each identifier, the records that have it.
-        broken: findings, at most `MOST_FINDINGS` of them.
+        broken: findings about values, at most `MOST_FINDINGS` of them.
+        broken_ids: findings about record ids, at most as many.
         broken_count: how many there were in all.
         record_ids: the department's own ids, in the order of the rows.
     """
@@ -55,6 +61,7 @@ class Survey:
     encodable: int = 0
     present: dict[str, int] = field(default_factory=dict)
     broken: list[Finding] = field(default_factory=list)
+    broken_ids: list[Finding] = field(default_factory=list)
     broken_count: int = 0
     record_ids: list[str] = field(default_factory=list, repr=False)
 
@@ -100,7 +107,7 @@ def encode(
     random_bytes: RandomBytes,
     seen: Callable[[int], None],
 ) -> EncodedDataset:
-    """Encode a dataset with scheme `clk`; `pprl encode` runs this in the department.
+    """Encode a dataset; `pprl encode` runs this in the department.
 
     Args:
         rows: batches of (number of the first row, columns by the department's own names).
@@ -114,20 +121,21 @@ def encode(
         DataError: rows break a rule, and the agreement says to refuse them; or record ids repeat.
         DisclosureError: an encoding has too many bits set.
 
-    Leaks: to the matcher, the similarity of every two records of the pass; see docs/threat-model.md.
+    Leaks: to the matcher, the similarity of every two records that it can compare; see docs/threat-model.md.
     """
-    encoder = ClkEncoder(agreement.content, secret.encoding_key())
     found = Survey()
-    filters, encodable = [], []
-    for columns, enough in _prepared(rows, dataset, agreement, found, seen):
-        filters.append(encoder.encode({name: _where(values, enough) for name, values in columns.items()}))
-        encodable.append(enough)
+    encodable: list[NDArray[np.bool_]] = []
+    batches = _encodable(_prepared(rows, dataset, agreement, found, seen), encodable)
+    key = secret.encoding_key(agreement.content.encoding.scheme)
+    if agreement.content.encoding.scheme == "clk":
+        made = _clks(batches, agreement.content, key)
+    else:
+        made = _field_filters(batches, agreement.content, key, random_bytes)
     require_acceptable(found, dataset, agreement)
-    clks = np.vstack(filters)
-    require_no_wildcards(clks, agreement)
-    return _under_random_names(
-        clks, np.concatenate(encodable), dataset, agreement, secret, found, random_bytes
-    )
+    for encoded in made.passes:
+        require_no_wildcards(encoded.filters, agreement)
+    rows_encoded = np.flatnonzero(np.concatenate(encodable))
+    return _under_random_names(made, rows_encoded, dataset, agreement, secret, found, random_bytes)
 
 
 def require_acceptable(found: Survey, dataset: Dataset, agreement: AgreementFile) -> None:
@@ -137,7 +145,7 @@ def require_acceptable(found: Survey, dataset: Dataset, agreement: AgreementFile
         DataError: with the findings, each with row, column and rule.
     """
     forgiven = agreement.content.encoding.invalid_values == "missing"
-    fatal = [each for each in found.broken if not forgiven or each.column == dataset.record_id_column]
+    fatal = found.broken_ids + ([] if forgiven else found.broken)
     if fatal:
         raise DataError(
             f"Dataset '{dataset.name}' has values that break a rule.",
@@ -202,30 +210,108 @@ def _take_record_ids(
         rule = "record id is missing" if not record_id.strip() else "record id is there twice"
         if not record_id.strip() or record_id in earlier:
             found.broken_count += 1
-            if len(found.broken) < MOST_FINDINGS:
-                found.broken.append(Finding(rule, row=first_row + offset, column=dataset.record_id_column))
+            if len(found.broken_ids) < MOST_FINDINGS:
+                found.broken_ids.append(
+                    Finding(rule, row=first_row + offset, column=dataset.record_id_column)
+                )
         earlier.add(record_id)
         found.record_ids.append(record_id)
 
 
-def _where(values: list[str], chosen: NDArray[np.bool_]) -> list[str]:
-    return [value for value, keep in zip(values, chosen, strict=True) if keep]
+@dataclass(frozen=True, slots=True)
+class _EncodedPass:
+    """A pass before its records have references.
+
+    Attributes:
+        name: of the pass.
+        rows: place of each record among the encodable ones, shape (records,).
+        payload: what is sent of each record, shape (records, bytes).
+        filters: the part of it that is filters, shape (records, bytes).
+    """
+
+    name: str
+    rows: NDArray[np.int64]
+    payload: Bytes
+    filters: Bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """The passes of a scheme, and what makes their header from the members that all schemes share."""
+
+    passes: tuple[_EncodedPass, ...]
+    header: Callable[..., ClkHeader | FieldFilterHeader]
+
+
+def _encodable(
+    batches: Iterable[tuple[dict[str, list[str]], NDArray[np.bool_]]], encodable: list[NDArray[np.bool_]]
+) -> Iterator[dict[str, list[str]]]:
+    """The records of each batch that can be compared; which they are goes to `encodable`."""
+    for columns, enough in batches:
+        encodable.append(enough)
+        yield {
+            name: [value for value, keep in zip(values, enough.tolist(), strict=True) if keep]
+            for name, values in columns.items()
+        }
+
+
+def _clks(batches: Iterable[dict[str, list[str]]], agreement: Agreement, key: bytes) -> _Made:
+    encoder = ClkEncoder(agreement, key)
+    clks = np.vstack([encoder.encode(columns) for columns in batches])
+    return _Made((_EncodedPass(CLK_PASS, np.arange(len(clks)), clks, clks),), ClkHeader)
+
+
+def _field_filters(
+    batches: Iterable[dict[str, list[str]]], agreement: Agreement, key: bytes, random_bytes: RandomBytes
+) -> _Made:
+    from pprl.encode.field_filters import FieldFilterEncoder  # noqa: PLC0415 - compiles; scheme clk can do without
+
+    columns: dict[str, list[str]] = {name: [] for name in agreement.kinds()}
+    for batch in batches:
+        for name, values in batch.items():
+            columns[name] += values
+    parameters = agreement.encoding.field_filter_parameters
+    encoder = FieldFilterEncoder(
+        [each.blocking_pass() for each in parameters.passes],
+        agreement.kinds(),
+        key,
+        filter_bits=parameters.filter_bits,
+        positions_per_token=parameters.positions_per_token,
+        max_block_records=parameters.max_block_records,
+    )
+    random_levels = encoder.random_levels(
+        columns, pairs=RANDOM_PAIRS, rng=np.random.default_rng(int.from_bytes(random_bytes(16)))
+    )
+    passes, suppressed = [], []
+    for records in encoder.encode_each(columns):
+        payload = payload_of(Blocked(records.tags, records.present, records.filters))
+        filters = records.filters.reshape(len(records.filters), -1)
+        passes.append(_EncodedPass(records.name, records.rows, payload, filters))
+        suppressed.append(records.suppressed)
+    header = partial(
+        FieldFilterHeader,
+        random_levels=tuple(tuple(map(int, field)) for field in random_levels),
+        suppressed=tuple(suppressed),
+    )
+    return _Made(tuple(passes), header)
 
 
 def _under_random_names(
-    clks: Bytes,
-    encodable: NDArray[np.bool_],
+    made: _Made,
+    rows_encoded: NDArray[np.int64],
     dataset: Dataset,
     agreement: AgreementFile,
     secret: LinkageSecret,
     found: Survey,
     random_bytes: RandomBytes,
 ) -> EncodedDataset:
+    """Fresh handles for the records, and fresh references for those of each pass."""
     handles = _fresh_ids(found.rows, random_bytes)
     order = framing.ascending(handles)
     position_of_row = np.empty(found.rows, dtype=np.int64)
     position_of_row[order] = np.arange(found.rows)
-    references = _fresh_ids(len(clks), random_bytes)
+    references = tuple(_fresh_ids(len(each.rows), random_bytes) for each in made.passes)
+    positions = tuple(position_of_row[rows_encoded[each.rows]] for each in made.passes)
     common: dict[str, Any] = {
         "agreement_sha256": agreement.sha256,
         "dataset": dataset.name,
@@ -233,19 +319,15 @@ def _under_random_names(
         "submission": random_bytes(ID_BYTES).hex(),
         "records": found.rows,
     }
-    encoded = EncodedPass(name=CLK_PASS, records=len(clks), record_bytes=ID_BYTES + clks.shape[1])
-    header = EncodingsHeader(
-        **common, scheme=agreement.content.encoding.scheme, key_check=secret.key_check(), passes=(encoded,)
+    encoded = tuple(
+        EncodedPass(name=each.name, records=len(each.rows), record_bytes=ID_BYTES + each.payload.shape[1])
+        for each in made.passes
     )
-    counted = CountedPass(name=CLK_PASS, records=len(clks))
+    counted = tuple(CountedPass(name=each.name, records=len(each.rows)) for each in made.passes)
+    header = made.header(**common, key_check=secret.key_check(), passes=encoded)
     return EncodedDataset(
-        Encodings(header, (references,), (clks,)),
-        References(
-            ReferencesHeader(**common, passes=(counted,)),
-            handles[order],
-            (references,),
-            (position_of_row[encodable],),
-        ),
+        Encodings(header, references, tuple(each.payload for each in made.passes)),
+        References(ReferencesHeader(**common, passes=counted), handles[order], references, positions),
         [(handles[row].tobytes().hex(), found.record_ids[row]) for row in order],
         found,
     )

@@ -27,9 +27,9 @@ from pprl.crypto import derive
 from pprl.encode.passes import Coded, blocks, coded
 from pprl.encode.tokens import CANONICAL_SPACE, canonical_tokens, token_space, tokens
 from pprl.errors import ConfigError, DataError, KeyFileError
-from pprl.protocol.agreement import Kind
 from pprl.protocol.blocking import BlockingPass, problem_of
 from pprl.protocol.field_layout import field_layout, filter_count
+from pprl.protocol.kinds import Kind
 from pprl.protocol.levels import Fields, compare_levels, compiled, histogram
 
 TAG_BYTES = 16

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pprl.crypto import derive
 from pprl.errors import FormatError, KeyFileError
 from pprl.protocol import canonical
+from pprl.protocol.agreement import Scheme
 
 SECRET_BYTES = 32
 KEY_CHECK_BYTES = 16
@@ -34,9 +35,9 @@ class LinkageSecret:
     agreement_sha256: str
     value: bytes = field(repr=False)
 
-    def encoding_key(self) -> bytes:
-        """The key of scheme `clk`'s hashing; 32 bytes. Leaks: with encodings, everything."""
-        return self._derive("pprl/v1/clk", SECRET_BYTES)
+    def encoding_key(self, scheme: Scheme) -> bytes:
+        """The key of a scheme's encoder; 32 bytes. Leaks: with encodings, everything."""
+        return self._derive(f"pprl/v1/{scheme}", SECRET_BYTES)
 
     def key_check(self) -> str:
         """128 bits in hexadecimal that are equal for equal secrets, and safe to send: the secret is random."""

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from pprl.encode.phonetic import phonetic
 from pprl.errors import ConfigError, DataError
-from pprl.protocol.agreement import Kind
 from pprl.protocol.blocking import BlockingPass, problem_of
+from pprl.protocol.kinds import Kind
 
 SEPARATOR = "\x1f"
 """Between the parts of a block value; no standardised value holds a control character."""

@@ -63,9 +63,8 @@ def prepare(
         DataError: a column that the dataset names is not in the batch, or columns differ in length.
     """
     rows = _rows(batch_columns, dataset)
-    compared_by_size = {
-        feature.identifier for feature in agreement.encoding.clk.features if feature.comparison == "numeric"
-    }
+    features = agreement.encoding.clk.features if agreement.encoding.clk else ()
+    compared_by_size = {feature.identifier for feature in features if feature.comparison == "numeric"}
     columns: dict[str, list[str]] = {}
     findings: list[Finding] = []
     findings_count = 0

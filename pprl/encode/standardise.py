@@ -24,7 +24,8 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from pprl.encode.transliterate import APOSTROPHES, LETTERS, MIDDLE_DOT, WORDS_SHORTENED
-from pprl.protocol.agreement import DateOrder, Kind
+from pprl.protocol.agreement import DateOrder
+from pprl.protocol.kinds import Kind
 
 MOST_CHARACTERS = 500
 MOST_RAW_CHARACTERS = 10_000

@@ -18,8 +18,8 @@ from types import MappingProxyType
 
 from pprl.encode.passes import canonical_forename, district_and_sector
 from pprl.encode.standardise import MOST_POSTCODE_CHARACTERS
-from pprl.protocol.agreement import Kind
 from pprl.protocol.blocking import NAMES
+from pprl.protocol.kinds import Kind
 
 MOST_TOKENS = 40
 """A value has no more tokens than this, the first ones: a longer one would fill its filter and match anything."""

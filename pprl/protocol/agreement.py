@@ -22,46 +22,18 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pprl.errors import ConfigError, Finding
+from pprl.protocol import blocking
+from pprl.protocol.kinds import NAME_PATTERN, Kind
 from pprl.protocol.toml_lines import KeyPath, Lines, dotted, key_lines, line_of
 
 MAX_AGREEMENT_BYTES = 1_000_000
 MAX_DEPTH = 20
+MOST_FIELDS = 16
 
-KINDS = (
-    "given-name",
-    "middle-names",
-    "surname",
-    "full-name",
-    "date-of-birth",
-    "year-of-birth",
-    "sex",
-    "postcode",
-    "address-line",
-    "place",
-    "free-text",
-    "number",
-    "code",
-)
-Kind = Literal[
-    "given-name",
-    "middle-names",
-    "surname",
-    "full-name",
-    "date-of-birth",
-    "year-of-birth",
-    "sex",
-    "postcode",
-    "address-line",
-    "place",
-    "free-text",
-    "number",
-    "code",
-]
 Role = Literal["department", "matcher", "key-issuer", "research", "auditor"]
 DateOrder = Literal["day-month-year", "month-day-year"]
+Scheme = Literal["clk", "field-filters"]
 
-_NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,39}$"
-NAME = re.compile(_NAME)
 _SHA256 = r"^[0-9a-f]{64}$"
 
 # Unicode categories that a reader can't see, or that change what they see: controls, formats (which hold the
@@ -82,7 +54,7 @@ def _raw_key(length: int) -> AfterValidator:
     return AfterValidator(check)
 
 
-Name = Annotated[str, Field(pattern=_NAME)]
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Line = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\n]*\S[^\n]*$")]
 Text = Annotated[str, Field(min_length=1, max_length=5_000)]
 Sha256 = Annotated[str, Field(pattern=_SHA256)]
@@ -237,18 +209,80 @@ class ClkParameters(_Section):
     features: Annotated[tuple[ClkFeature, ...], Field(min_length=1)]
 
 
+class AgreedPass(_Section):
+    """A blocking pass: two records are compared if all its parts, 'identifier:transform', are there and equal."""
+
+    name: Name
+    parts: Annotated[tuple[Line, ...], Field(min_length=1, max_length=blocking.MOST_PARTS)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        self.blocking_pass()
+        return self
+
+    def blocking_pass(self) -> blocking.BlockingPass:
+        """The pass as encoders take it."""
+        return blocking.BlockingPass(self.name, self.parts)
+
+
+class FieldFilterParameters(_Section):
+    """Parameters of scheme `field-filters`: in each pass, a Bloom filter of `filter_bits` bits for each identifier.
+
+    Each token of a value sets `positions_per_token` bits. A record whose block holds more than
+    `max_block_records` of its own dataset's records is left out of that pass, so that no block is large enough to name.
+    """
+
+    filter_bits: Literal[64, 128, 256, 512]
+    positions_per_token: Annotated[int, Field(ge=1, le=8)]
+    max_block_records: Annotated[int, Field(ge=2, le=1_000)]
+    passes: Annotated[tuple[AgreedPass, ...], Field(min_length=1, max_length=32)]
+
+
 class Encoding(_Section):
     """What departments do to a record before anything leaves.
 
+    `scheme` is one of two: `field-filters`, with its parameters in `field_filters`, or `clk`, with its in `clk`.
     `invalid_values` says what happens to a value that breaks its identifier's rule: `refuse` the file, or
     count it `missing`. A record with fewer than `min_identifiers` present is given no encoding: it can't be
     compared, and still gets a linkage key.
     """
 
-    scheme: Literal["clk"]
+    scheme: Scheme
     invalid_values: Literal["refuse", "missing"]
     min_identifiers: Annotated[int, Field(ge=1)]
-    clk: ClkParameters
+    clk: ClkParameters | None = None
+    field_filters: FieldFilterParameters | None = None
+
+    @model_validator(mode="after")
+    def _one_scheme(self) -> Self:
+        if (self.clk is not None, self.field_filters is not None) != (
+            self.scheme == "clk",
+            self.scheme == "field-filters",
+        ):
+            raise ValueError("give the parameters of the scheme, and of no other")
+        return self
+
+    @property
+    def clk_parameters(self) -> ClkParameters:
+        """Scheme `clk`'s parameters.
+
+        Raises:
+            ConfigError: the scheme is another.
+        """
+        if self.clk is None:
+            raise ConfigError("The agreement's scheme is not clk.")
+        return self.clk
+
+    @property
+    def field_filter_parameters(self) -> FieldFilterParameters:
+        """Scheme `field-filters`' parameters.
+
+        Raises:
+            ConfigError: the scheme is another.
+        """
+        if self.field_filters is None:
+            raise ConfigError("The agreement's scheme is not field-filters.")
+        return self.field_filters
 
 
 class Linkage(_Section):
@@ -362,6 +396,10 @@ class Agreement(_Section):
     def datasets_of(self, party_id: str) -> tuple[Dataset, ...]:
         """The datasets that a party brings, in the agreement's order."""
         return tuple(dataset for dataset in self.dataset if dataset.party == party_id)
+
+    def kinds(self) -> dict[str, Kind]:
+        """The kind of every agreed identifier, in the agreement's order."""
+        return {identifier.name: identifier.kind for identifier in self.identifier}
 
     def kind_of(self, identifier: str) -> Kind:
         """The kind of an agreed identifier."""
@@ -627,7 +665,7 @@ _PLAIN_RULES = {
     "string_too_short": "must not be empty",
 }
 _PLAIN_PATTERNS = {
-    _NAME: "must be a letter, then at most 39 letters, digits, - and _",
+    NAME_PATTERN: "must be a letter, then at most 39 letters, digits, - and _",
     _SHA256: "must be a SHA-256 as sha256sum prints it: 64 of 0-9 and a-f",
 }
 
@@ -655,7 +693,11 @@ def _contradictions(agreement: Agreement, lines: Lines) -> Iterator[Finding]:
     yield from _repeated(agreement, finding)
     yield from _roles_not_filled(agreement, finding)
     yield from _names_that_resolve_to_nothing(agreement, finding)
-    yield from _features_that_do_not_fit(agreement, finding)
+    if agreement.encoding.clk is not None:
+        yield from _features_that_do_not_fit(agreement, agreement.encoding.clk, finding)
+    if agreement.encoding.field_filters is not None:
+        yield from _passes_that_do_not_fit(agreement, agreement.encoding.field_filters, finding)
+    yield from _too_few_to_encode(agreement, finding)
 
 
 def _repeated(agreement: Agreement, finding: _MakeFinding) -> Iterator[Finding]:
@@ -720,9 +762,11 @@ def _names_that_resolve_to_nothing(agreement: Agreement, finding: _MakeFinding) 
             yield finding("witness is not a party of this agreement", "log", "witnesses", index)
 
 
-def _features_that_do_not_fit(agreement: Agreement, finding: _MakeFinding) -> Iterator[Finding]:
-    kinds = {identifier.name: identifier.kind for identifier in agreement.identifier}
-    features = agreement.encoding.clk.features
+def _features_that_do_not_fit(
+    agreement: Agreement, clk: ClkParameters, finding: _MakeFinding
+) -> Iterator[Finding]:
+    kinds = agreement.kinds()
+    features = clk.features
     encoded = [feature.identifier for feature in features]
     for index, feature in enumerate(features):
         path = ("encoding", "clk", "features", index, "identifier")
@@ -735,7 +779,23 @@ def _features_that_do_not_fit(agreement: Agreement, finding: _MakeFinding) -> It
     for index, name in enumerate(kinds):
         if name not in encoded:
             yield finding("no feature encodes this identifier: take it out", "identifier", index)
-    yield from _too_few_to_encode(agreement, finding)
+
+
+def _passes_that_do_not_fit(
+    agreement: Agreement, parameters: FieldFilterParameters, finding: _MakeFinding
+) -> Iterator[Finding]:
+    names = [each.name for each in parameters.passes]
+    for index, each in enumerate(parameters.passes):
+        path = ("encoding", "field_filters", "passes", index)
+        problem = blocking.problem_of(each.blocking_pass(), agreement.kinds())
+        if problem:
+            yield finding(problem, *path, "parts")
+        if each.name in names[:index]:
+            yield finding("two passes have one name", *path, "name")
+    if len(agreement.identifier) > MOST_FIELDS:
+        yield finding(
+            f"scheme field-filters compares at most {MOST_FIELDS} identifiers", "identifier", MOST_FIELDS
+        )
 
 
 def _too_few_to_encode(agreement: Agreement, finding: _MakeFinding) -> Iterator[Finding]:

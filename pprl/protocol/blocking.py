@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from pprl.protocol.agreement import NAME, Kind
+from pprl.protocol.kinds import NAME, Kind
 
 NAMES: tuple[Kind, ...] = ("given-name", "middle-names", "surname", "full-name")
 WORDS: tuple[Kind, ...] = (*NAMES, "address-line", "place", "free-text")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pprl.errors import ConfigError
-from pprl.protocol.agreement import Kind
+from pprl.protocol.kinds import Kind
 from pprl.protocol.levels import MOST_FIELDS, Fields
 
 MAIN_NAMES: tuple[Kind, ...] = ("given-name", "surname", "full-name")

@@ -255,6 +255,7 @@ def magic_name(magic: bytes) -> str:
         b"PPRLENC": "encodings",
         b"PPRLREF": "references",
         b"PPRLPAI": "pairs",
+        b"PPRLPAT": "patterns",
         b"PPRLKEY": "linkage keys",
         b"PPRLXWK": "crosswalk",
     }[magic[:7]]

@@ -101,7 +101,7 @@ def write(document: PairsDocument) -> bytes:
     for about, table in zip(document.header.tables, document.tables, strict=True):
         ids = np.hstack([table.left, table.right])
         if about.left == about.right:
-            ids = _lower_first(ids)
+            ids = lower_first(ids)
         levels = table.levels.astype(">u4").view(np.uint8).reshape(-1, LEVEL_BYTES)
         tables.append(np.hstack([ids, levels])[framing.ascending(ids)])
     return framing.write(PAIRS_MAGIC, document.header, tables)
@@ -157,7 +157,7 @@ def _require_possible(header: PairsHeader) -> None:
         raise FormatError("The tables of pairs have different floors.")
 
 
-def _lower_first(ids: Bytes) -> Bytes:
+def lower_first(ids: Bytes) -> Bytes:
     """Pairs of references with the lower one on the left."""
     swapped = np.hstack([ids[:, ID_BYTES:], ids[:, :ID_BYTES]])
     return np.where(framing.below(swapped, ids)[:, None], swapped, ids)

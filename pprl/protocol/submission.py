@@ -35,7 +35,13 @@ REFERENCES_MAGIC = b"PPRLREF1"
 ENCODINGS_KIND = "encodings"
 REFERENCES_KIND = "references"
 POSITION_BYTES = 4
+TAG_BYTES = 16
+PRESENT_BYTES = 4
+LEVEL_COUNT = 13
 CLK_PASS = "clk"  # noqa: S105 - the name of scheme clk's only pass
+
+
+Histogram = Annotated[tuple[Count, ...], Field(min_length=LEVEL_COUNT, max_length=LEVEL_COUNT)]
 
 
 class CountedPass(BaseModel):
@@ -54,12 +60,29 @@ class EncodedPass(CountedPass):
 
 
 class EncodingsHeader(DatasetHeader):
-    """Header of `encodings`. `key_check` is equal in two datasets if their linkage secrets are."""
+    """Header of `encodings` of every scheme. `key_check` is equal in two datasets if their linkage secrets are."""
 
     format: Literal["pprl-encodings"] = "pprl-encodings"
-    scheme: Literal["clk"]
     key_check: Hex128
     passes: Annotated[tuple[EncodedPass, ...], Field(min_length=1, max_length=64)]
+
+
+class ClkHeader(EncodingsHeader):
+    """Header of `encodings` in scheme `clk`."""
+
+    scheme: Literal["clk"] = "clk"
+
+
+class FieldFilterHeader(EncodingsHeader):
+    """Header of `encodings` in scheme `field-filters`.
+
+    `random_levels` counts, for each identifier, how often random pairs of the department's own records have each
+    level of `pprl.protocol.levels`. `suppressed` counts, for each pass, the records left out of too large blocks.
+    """
+
+    scheme: Literal["field-filters"] = "field-filters"
+    random_levels: Annotated[tuple[Histogram, ...], Field(min_length=1, max_length=16)]
+    suppressed: tuple[Count, ...]
 
 
 class ReferencesHeader(DatasetHeader):
@@ -76,12 +99,28 @@ class Encodings:
     Attributes:
         header: its header.
         references: for each pass, shape (records, 16), ascending.
-        filters: for each pass, shape (records, filter bytes), in the same order.
+        filters: for each pass, shape (records, bytes), in the same order; in scheme `field-filters` what `blocked`
+            takes apart.
     """
 
-    header: EncodingsHeader
+    header: ClkHeader | FieldFilterHeader
     references: tuple[Bytes, ...]
     filters: tuple[Bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """The records of a pass of scheme `field-filters`, taken apart.
+
+    Attributes:
+        tags: shape (records, 16).
+        present: mask of the filters that stand for a value, shape (records,).
+        filters: shape (records, filters, filter bytes).
+    """
+
+    tags: Bytes
+    present: NDArray[np.uint32]
+    filters: Bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +157,9 @@ def parse_encodings(raw: bytes, agreement: AgreementFile) -> Encodings:
         VerificationError: they belong to another agreement, or differ from what it says.
         DisclosureError: an encoding has too many bits set.
     """
-    header, body = framing.read_header(raw, ENCODINGS_MAGIC, EncodingsHeader)
+    blocks = agreement.content.encoding.scheme == "field-filters"
+    header: ClkHeader | FieldFilterHeader
+    header, body = framing.read_header(raw, ENCODINGS_MAGIC, FieldFilterHeader if blocks else ClkHeader)
     framing.require_dataset(header, agreement, what="encodings")
     if header.scheme != agreement.content.encoding.scheme:
         raise VerificationError("The encodings follow another scheme than the agreement.")
@@ -127,8 +168,11 @@ def parse_encodings(raw: bytes, agreement: AgreementFile) -> Encodings:
     _require_passes_fit(header.passes, header.records)
     tables = framing.read_tables(body, [(each.records, each.record_bytes) for each in header.passes])
     _require_fresh_references(tables)
+    if isinstance(header, FieldFilterHeader):
+        _require_counts_fit(header, agreement)
+    before_filters = ID_BYTES + (TAG_BYTES + PRESENT_BYTES if blocks else 0)
     for table in tables:
-        require_no_wildcards(table[:, ID_BYTES:], agreement)
+        require_no_wildcards(table[:, before_filters:], agreement)
     return Encodings(
         header,
         references=tuple(table[:, :ID_BYTES] for table in tables),
@@ -199,7 +243,41 @@ def containers(file: BinaryIO) -> tuple[tuple[int, int], tuple[int, int]]:
 
 def passes(agreement: AgreementFile) -> tuple[tuple[str, int], ...]:
     """Name and bytes a record of each pass that the agreement asks for."""
-    return ((CLK_PASS, ID_BYTES + agreement.content.encoding.clk.clk_bits // 8),)
+    encoding = agreement.content.encoding
+    if encoding.scheme == "clk":
+        return ((CLK_PASS, ID_BYTES + encoding.clk_parameters.clk_bits // 8),)
+    parameters = encoding.field_filter_parameters
+    filters = filters_of(agreement) * parameters.filter_bits // 8
+    return tuple((each.name, ID_BYTES + TAG_BYTES + PRESENT_BYTES + filters) for each in parameters.passes)
+
+
+def filters_of(agreement: AgreementFile) -> int:
+    """How many filters a record has: one an identifier, and one for the canonical forename if there is a forename."""
+    kinds = agreement.content.kinds().values()
+    return len(kinds) + bool({"given-name", "full-name"} & set(kinds))
+
+
+def blocked(payload: Bytes, filters: int) -> Blocked:
+    """Take apart the records of a pass of scheme `field-filters`; the matcher runs this.
+
+    Args:
+        payload: shape (records, bytes): tag, mask of what is there, filters.
+        filters: how many filters a record has.
+    """
+    present = np.ascontiguousarray(payload[:, TAG_BYTES : TAG_BYTES + PRESENT_BYTES]).view(">u4").reshape(-1)
+    bits = np.ascontiguousarray(payload[:, TAG_BYTES + PRESENT_BYTES :])
+    width = bits.shape[1] // filters
+    return Blocked(
+        np.ascontiguousarray(payload[:, :TAG_BYTES]),
+        present.astype(np.uint32),
+        bits.reshape(len(payload), filters, width),
+    )
+
+
+def payload_of(records: Blocked) -> Bytes:
+    """The records of a pass put together again, as they are sent; a department runs this."""
+    present = records.present.astype(">u4").view(np.uint8).reshape(-1, PRESENT_BYTES)
+    return np.hstack([records.tags, present, records.filters.reshape(len(records.tags), -1)])
 
 
 def require_no_wildcards(filters: Bytes, agreement: AgreementFile) -> None:
@@ -222,6 +300,13 @@ def require_no_wildcards(filters: Bytes, agreement: AgreementFile) -> None:
             "An encoding has more bits set than the agreement's privacy.max_popcount_share allows.",
             hint="Agree fewer bits for the longest features, or a larger clk_bits.",
         )
+
+
+def _require_counts_fit(header: FieldFilterHeader, agreement: AgreementFile) -> None:
+    if len(header.random_levels) != len(agreement.content.identifier):
+        raise VerificationError("The encodings count levels of other identifiers than the agreement's.")
+    if len(header.suppressed) != len(header.passes):
+        raise FormatError("The encodings do not count what was left out of each pass.")
 
 
 def _require_passes_fit(found: Sequence[CountedPass], records: int) -> None:

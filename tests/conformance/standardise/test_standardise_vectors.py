@@ -7,7 +7,7 @@ import pytest
 
 from pprl.encode import standardise as standard
 from pprl.encode.standardise import RULES, InvalidValue, standardise
-from pprl.protocol.agreement import KINDS
+from pprl.protocol.kinds import KINDS
 
 HERE = Path(__file__).parent
 VECTORS = json.loads((HERE / "vectors.json").read_text(encoding="ascii"))["vectors"]

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from pprl.agreements.columns import KNOWN
 from pprl.agreements.draft import DEFAULT_FEATURES, TARGET_BITS, DatasetSketch, draft
 from pprl.errors import ConfigError, UsageError
-from pprl.protocol.agreement import KINDS, not_filled_in, out_of_time, parse
+from pprl.protocol.agreement import not_filled_in, out_of_time, parse
+from pprl.protocol.kinds import KINDS
 
 TODAY = date(2026, 11, 22)
 

@@ -4,7 +4,8 @@ from datetime import date
 import pytest
 
 from pprl.agreements.explain import KIND_WORDS, WIDTH, explain
-from pprl.protocol.agreement import KINDS, parse
+from pprl.protocol.agreement import parse
+from pprl.protocol.kinds import KINDS
 
 AUDIENCES = ("officer", "auditor")
 

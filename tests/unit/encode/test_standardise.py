@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pprl.encode.standardise import MOST_CHARACTERS, RULES, TOO_LONG, InvalidValue, plain, standardise, words
-from pprl.protocol.agreement import KINDS
+from pprl.protocol.kinds import KINDS
 
 NAMES = ("given-name", "middle-names", "surname", "full-name")
 SHARED_BY_ALL = [kind for kind in KINDS if kind not in ("date-of-birth", "year-of-birth", "sex")]

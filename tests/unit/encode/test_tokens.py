@@ -5,7 +5,7 @@ import pytest
 from pprl.encode.passes import canonical_forename
 from pprl.encode.standardise import standardise
 from pprl.encode.tokens import MOST_TOKENS, canonical_tokens, token_space, tokens
-from pprl.protocol.agreement import KINDS
+from pprl.protocol.kinds import KINDS
 
 
 def dice(kind: str, one: str, other: str) -> float:

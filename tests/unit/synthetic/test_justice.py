@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from pprl.encode.standardise import InvalidValue, standardise
-from pprl.protocol.agreement import Kind
+from pprl.protocol.kinds import Kind
 from pprl.synthetic import TRUTH_COLUMN, Population, Table, generate, write_csv
 from pprl.synthetic.entries import Habits
 from pprl.synthetic.justice import COURT, POLICE, PRISON

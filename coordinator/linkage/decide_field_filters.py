@@ -1,0 +1,110 @@
+"""Scheme `field-filters`: which pairs may link, from patterns of levels over all passes. The key issuer runs this. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations_with_replacement
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordinator.linkage.decide import Interval, Merged, PassPairs, controls_of, merged
+from coordinator.linkage.decide import decide as decide_patterns
+from coordinator.linkage.issuing import Decided, Estimate
+from coordinator.linkage.model import Roles, random_distribution
+from pprl.errors import VerificationError
+from pprl.protocol import framing, patterns
+from pprl.protocol.agreement import AgreementFile
+from pprl.protocol.framing import Bytes
+from pprl.protocol.patterns import PatternsDocument
+from pprl.protocol.submission import References, passes
+
+METHOD = "Fellegi-Sunter over all passes; non-matches learnt from pairs inside datasets, matches between them"
+
+
+def decide(agreement: AgreementFile, references: Mapping[str, References], raw: bytes) -> Decided:
+    """See `issuing.issue`; `raw` is the matcher's `patterns`."""
+    document = patterns.parse(raw, agreement)
+    content = agreement.content
+    _require_same_submissions(document, references)
+    clean = [not dataset.may_have_duplicates for dataset in content.dataset]
+    in_order = [references[dataset.name] for dataset in content.dataset]
+    rows = [len(np.unique(np.concatenate(each.positions))) for each in in_order]
+    comparisons = _merged(document, in_order, rows, clean, len(passes(agreement)))
+    between = [each for each in comparisons if not each.comparison.within]
+    fields = len(content.identifier)
+    controls = [
+        controls_of(rows[index], _own(document, dataset.name), between, fields)
+        for index, dataset in enumerate(content.dataset)
+        if clean[index]
+    ]
+    found = decide_patterns(
+        comparisons,
+        controls,
+        random=random_distribution(np.array(document.header.random_levels)),
+        roles=Roles.of(list(content.kinds().values())),
+        clean=clean,
+        target_precision=content.linkage.target_precision,
+    )
+    fixed = content.linkage.threshold
+    return Decided(
+        compared=found.compared,
+        threshold=found.threshold if fixed == "estimated" else fixed,
+        method=METHOD,
+        precision=_estimate(found.precision),
+        recall=_estimate(found.recall),
+    )
+
+
+def _require_same_submissions(document: PatternsDocument, references: Mapping[str, References]) -> None:
+    for matched in document.header.datasets:
+        header = references[matched.dataset].header
+        known = (header.submission, tuple(each.records for each in header.passes))
+        if (matched.submission, matched.encoded) != known:
+            raise VerificationError(f"The pairs are about another submission of '{matched.dataset}'.")
+
+
+def _merged(
+    document: PatternsDocument,
+    references: Sequence[References],
+    rows: Sequence[int],
+    clean: Sequence[bool],
+    pass_count: int,
+) -> list[Merged]:
+    """For each comparison that may link, its pairs over all passes, by positions among the handles."""
+    comparisons = []
+    for place, (left, right) in enumerate(combinations_with_replacement(range(len(references)), 2)):
+        if left == right and clean[left]:
+            continue
+        tables = document.tables[place * pass_count : (place + 1) * pass_count]
+        found = []
+        for which, table in enumerate(tables):
+            ends = (
+                _positions(table.left, references[left], which),
+                _positions(table.right, references[right], which),
+            )
+            low, high = (np.minimum(*ends), np.maximum(*ends)) if left == right else ends
+            found.append(PassPairs(low, high, table.patterns))
+        comparisons.append(merged(left, right, found, rows=rows, clean=clean))
+    return comparisons
+
+
+def _positions(ids: Bytes, references: References, which: int) -> NDArray[np.int64]:
+    found = framing.positions(ids, references.references[which])
+    if (found < 0).any():
+        raise VerificationError(
+            f"The pairs name a reference that '{references.header.dataset}' doesn't have."
+        )
+    return references.positions[which][found]
+
+
+def _own(document: PatternsDocument, dataset: str) -> list[tuple[patterns.Patterns, NDArray[np.int64]]]:
+    return [
+        (counted.patterns, counted.counts)
+        for about, counted in zip(document.header.own, document.own, strict=True)
+        if about.dataset == dataset
+    ]
+
+
+def _estimate(found: Interval | None) -> Estimate:
+    return Estimate(None, None, None) if found is None else Estimate(found.estimate, found.lower, found.upper)

@@ -1,0 +1,167 @@
+"""Scheme `field-filters`: pairs that share a block tag, and their patterns of levels. The matcher runs this. Pure.
+
+Pass by pass, as references differ from pass to pass: pairs with a common tag, the pattern of each, a model fitted to
+the counts of patterns, and only those pairs handed on that are not hopeless under it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations_with_replacement
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordinator.linkage.blocks import block_pairs
+from coordinator.linkage.competition import Competing
+from coordinator.linkage.matching import Matched, Progress
+from coordinator.linkage.model import Comparison, Roles, fit_pass, may_link, random_distribution
+from pprl.protocol import patterns
+from pprl.protocol.agreement import Agreement, AgreementFile
+from pprl.protocol.field_layout import field_layout
+from pprl.protocol.levels import Fields, Patterns, compare_levels
+from pprl.protocol.patterns import (
+    MatchedDataset,
+    OwnPatterns,
+    PatternCounts,
+    PatternPairs,
+    PatternsDocument,
+    PatternsHeader,
+    PatternTable,
+)
+from pprl.protocol.submission import Blocked, Encodings, FieldFilterHeader, blocked, filters_of, passes
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What one pass of one comparison gives: how many pairs, those that are left, and all patterns counted."""
+
+    compared: int
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    patterns: Patterns
+    counts: PatternCounts
+
+
+def match(agreement: AgreementFile, encodings: Mapping[str, Encodings], *, progress: Progress) -> Matched:
+    """See `matching.match`."""
+    content = agreement.content
+    names = [dataset.name for dataset in content.dataset]
+    sides = list(combinations_with_replacement(range(len(names)), 2))
+    random_levels = _random_levels([encodings[name] for name in names])
+    wanted = [name for name, _ in passes(agreement)]
+    found: dict[tuple[int, int, int], _Found] = {}
+    for place, name in enumerate(wanted):
+        progress("passes", place / len(wanted))
+        records = [blocked(encodings[each].filters[place], filters_of(agreement)) for each in names]
+        for (left, right), result in zip(
+            sides, _of_pass(records, sides, content, random_levels), strict=True
+        ):
+            found[left, right, place] = result
+    progress("passes", 1.0)
+    tables, rows = [], []
+    for left, right in sides:
+        for place, name in enumerate(wanted):
+            each = found[left, right, place]
+            tables.append(
+                PatternTable(
+                    left=names[left],
+                    right=names[right],
+                    blocking_pass=name,
+                    compared=each.compared,
+                    pairs=len(each.patterns),
+                )
+            )
+            references = [encodings[names[side]].references[place] for side in (left, right)]
+            rows.append(PatternPairs(references[0][each.left], references[1][each.right], each.patterns))
+    own = [(index, place) for index in range(len(names)) for place in range(len(wanted))]
+    header = PatternsHeader(
+        agreement_sha256=agreement.sha256,
+        datasets=tuple(_matched(encodings[name]) for name in names),
+        random_levels=tuple(tuple(map(int, field)) for field in random_levels),
+        tables=tuple(tables),
+        own=tuple(
+            OwnPatterns(
+                dataset=names[index],
+                blocking_pass=wanted[place],
+                patterns=len(found[index, index, place].counts.patterns),
+            )
+            for index, place in own
+        ),
+    )
+    counts = tuple(found[index, index, place].counts for index, place in own)
+    return Matched(
+        patterns.write(PatternsDocument(header, tuple(rows), counts)),
+        compared=sum(table.compared for table in tables),
+        pairs=sum(table.pairs for table in tables),
+    )
+
+
+def _of_pass(
+    records: Sequence[Blocked],
+    sides: Sequence[tuple[int, int]],
+    agreement: Agreement,
+    random_levels: NDArray[np.int64],
+) -> list[_Found]:
+    fields = field_layout(list(agreement.kinds().values()))
+    clean = [not dataset.may_have_duplicates for dataset in agreement.dataset]
+    comparisons = [_comparison(records, left, right, fields, clean) for left, right in sides]
+    roles = Roles.of(list(agreement.kinds().values()))
+    plausible = fit_pass(comparisons, random_distribution(random_levels), roles, clean).plausible()
+    return [
+        _found(each, keep if may_link(each, clean) else np.zeros_like(keep))
+        for each, keep in zip(comparisons, plausible, strict=True)
+    ]
+
+
+def _comparison(
+    records: Sequence[Blocked], left: int, right: int, fields: Fields, clean: Sequence[bool]
+) -> Comparison:
+    within = left == right
+    one, other = records[left], records[right]
+    words = [np.ascontiguousarray(each.filters).view(np.uint64) for each in (one, other)]
+    pieces = []
+    for rows, others in block_pairs(one.tags, None if within else other.tags):
+        pattern = compare_levels(words[0], one.present, words[1], other.present, rows, others, fields)
+        pieces.append((rows.astype(np.int64), others.astype(np.int64), pattern))
+    together = [np.concatenate(column) for column in zip(*pieces, strict=True)] if pieces else _NO_PAIRS
+    pairs = Competing(
+        together[0],
+        together[1],
+        (len(one.tags), len(other.tags)),
+        one_left=not within and clean[right],
+        one_right=not within and clean[left],
+    )
+    return Comparison(left, right, pairs, together[2])
+
+
+_NO_PAIRS = [np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint64)]
+
+
+def _found(comparison: Comparison, keep: NDArray[np.bool_]) -> _Found:
+    distinct, counts = np.unique(comparison.patterns, return_counts=True)
+    return _Found(
+        compared=len(comparison.patterns),
+        left=comparison.pairs.left[keep],
+        right=comparison.pairs.right[keep],
+        patterns=comparison.patterns[keep],
+        counts=PatternCounts(distinct, counts),
+    )
+
+
+def _random_levels(encodings: Sequence[Encodings]) -> NDArray[np.int64]:
+    """The departments' counts of levels of random pairs, added up, shape (fields, levels)."""
+    headers = [each.header for each in encodings]
+    return np.sum(
+        [np.array(header.random_levels) for header in headers if isinstance(header, FieldFilterHeader)],
+        axis=0,
+    )
+
+
+def _matched(encodings: Encodings) -> MatchedDataset:
+    return MatchedDataset(
+        dataset=encodings.header.dataset,
+        submission=encodings.header.submission,
+        encoded=tuple(len(each) for each in encodings.references),
+    )
