@@ -3,9 +3,10 @@
 A model that has been fitted to some pairs flatters them. So pairs are put into five parts, and each pair's weight
 s = log(m / u) comes from models that were fitted without its part, for matches and non-matches alike.
 
-Pairs inside a dataset with one record a person are the *controls*: what pairs of different people look like. At
-weight s there are g(s) controls, and between datasets, scaled to the number of possible pairs, g(s) (1 + odds(s))
-pairs. So whether a pair at s is a control is a coin with a chance that depends on the odds alone, and with
+Pairs inside a dataset with one record a person are the *controls*: what pairs of different people look like. All of
+them count, hopeless ones too, but only their patterns: nobody needs to know whose they are. At weight s there are
+g(s) controls, and between datasets, scaled to the number of possible pairs, g(s) (1 + odds(s)) pairs. So whether a
+pair at s is a control is a coin with a chance that depends on the odds alone, and with
 
     log odds(s) = a + b s
 
@@ -33,17 +34,15 @@ from coordinator.linkage.model import (
     everyday_matches,
     expectation_maximisation,
     fit_non_matches,
-    may_link,
     perhaps_one_person,
     posteriors_of,
     refit_matches,
     summed,
     table_of_counts,
 )
+from pprl.protocol.levels import Patterns
 
 FOLDS = 5
-# How often pairs inside datasets with duplicates are weighed anew for being of different people.
-DUPLICATE_ROUNDS = 2
 ROUNDS = 4
 ROUNDS_WITHIN = 4
 # Draws of (a, b) that stand for all that the evidence leaves open.
@@ -54,12 +53,39 @@ GRID_A = np.linspace(-8.0, 3.0, 89)
 GRID_B = np.linspace(0.3, 1.6, 27)
 BIN = 0.25
 # Weights lower than this say nothing about links.
-LOWEST, HIGHEST = -12.0, 60.0
+LOWEST, HIGHEST = -3.0, 60.0
 # Below this many possible pairs the controls are too few to say anything.
 FEWEST_CONTROLS = 400
 
 Numbers = NDArray[np.float64]
 Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """Patterns of the pairs that all passes together find inside a dataset with one record a person, each pair once.
+
+    Attributes:
+        rows: records that could be compared.
+        patterns: distinct patterns, ascending.
+        counts: pairs with each; not whole where it had to be estimated how often passes repeat a pair.
+    """
+
+    rows: int
+    patterns: Patterns
+    counts: Numbers
+
+    @property
+    def possible(self) -> float:
+        """How many pairs of records there are."""
+        return self.rows * (self.rows - 1) / 2
+
+    def of_part(self, part: int) -> Numbers:
+        """How many of each pattern's pairs are in one of the parts, as evenly as whole numbers go."""
+        whole, left_over = np.divmod(np.floor(self.counts), FOLDS)
+        turn = (part - np.arange(len(self.counts))) % FOLDS
+        fraction = self.counts - np.floor(self.counts)
+        return np.asarray(whole + (turn < left_over) + fraction * (turn == left_over), dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,163 +124,156 @@ class Learnt:
     calibration: Calibration
 
 
-def learn(comparisons: Sequence[Comparison], random: Numbers, roles: Roles, clean: Sequence[bool]) -> Learnt:
+def learn(
+    comparisons: Sequence[Comparison],
+    controls: Sequence[Controls],
+    random: Numbers,
+    roles: Roles,
+    clean: Sequence[bool],
+) -> Learnt:
     """Fit the model to merged pairs, each once, and calibrate it. The key issuer runs this.
 
     Args:
-        comparisons: every two datasets, and every dataset with itself; pairs in ascending order.
+        comparisons: every two datasets, and every dataset with duplicates with itself; pairs in ascending order.
+        controls: of every dataset without duplicates.
         random: probability of each level for random pairs, shape (fields, 13).
         roles: what the fields are.
         clean: for each dataset, whether it has one record a person.
     """
-    fit = _CrossFit.start(comparisons, random, roles, clean)
-    calibration = Calibration((0.0, 1.0), np.array([[0.0, 1.0]]), 0)
-    for last in (False,) * (ROUNDS - 1) + (True,):
+    fit = _start(comparisons, controls, random, roles, clean)
+    calibration = fit.calibrate()
+    for _ in range(ROUNDS - 1):
+        for _ in range(ROUNDS_WITHIN):
+            fit.improve(calibration)
         calibration = fit.calibrate()
-        if not last:
-            for _ in range(ROUNDS_WITHIN):
-                fit.improve(calibration)
-    weights, _ = fit.weights()
     return Learnt(
         tuple(side.comparison for side in fit.sides),
         fit.non_matches,
         fit.matches,
-        tuple(weights),
+        tuple(fit.weights()),
         tuple(fit.expected),
         calibration,
     )
 
 
 @dataclass(slots=True)
-class _Part:
-    """One of the five: models fitted without it, and the controls in it."""
-
-    non_matches: Mixture
-    controls: list[tuple[PatternTable, float]]
-
-
-@dataclass(slots=True)
 class _CrossFit:
+    """The fit as it stands.
+
+    Attributes:
+        sides: the comparisons whose pairs may link.
+        controls: pairs of different people.
+        non_matches: fitted to all.
+        non_matches_without: fitted without one part, part by part.
+        everyday: the matches before anything is known.
+        matches: fitted to all.
+        rate: share of possible pairs of different people that are candidates.
+        expected: expected matches of each comparison.
+        posteriors: of the pairs of each comparison.
+    """
+
     sides: list[Side]
+    controls: Sequence[Controls]
     non_matches: Mixture
-    matches: Mixture
+    non_matches_without: list[Mixture]
     everyday: Mixture
-    parts: list[_Part]
+    matches: Mixture
     rate: float
-    possible_controls: float
     expected: list[float]
     posteriors: list[Numbers]
-
-    @staticmethod
-    def start(
-        comparisons: Sequence[Comparison], random: Numbers, roles: Roles, clean: Sequence[bool]
-    ) -> _CrossFit:
-        within = [each for each in comparisons if each.within]
-        linking = [each for each in comparisons if may_link(each, clean)]
-        different = [(~perhaps_one_person(each, roles, clean)).astype(np.float64) for each in within]
-        possible = sum(each.possible for each in within)
-        for _ in range(1 if all(clean) else DUPLICATE_ROUNDS):
-            tables = [
-                _weighted(each, weights, len(random)) for each, weights in zip(within, different, strict=True)
-            ]
-            non_matches = fit_non_matches(tables, random, roles)
-            rate = float(sum(each.sum() for each in different)) / max(possible, 1.0)
-            sides = [Side.of(each, len(random), non_matches, rate) for each in linking]
-            matches, expected, found = expectation_maximisation(sides, random)
-            one_person = {
-                each.left_dataset: 1 - posterior
-                for each, posterior in zip(linking, found, strict=True)
-                if each.within
-            }
-            different = [
-                one_person.get(each.left_dataset, weights)
-                for each, weights in zip(within, different, strict=True)
-            ]
-        return _CrossFit(
-            sides,
-            non_matches,
-            matches,
-            everyday_matches(random),
-            _parts(within, different, random, roles, clean, non_matches),
-            rate,
-            sum(each.possible for each in within if clean[each.left_dataset]),
-            expected,
-            found,
-        )
 
     def improve(self, calibration: Calibration) -> None:
         """Posteriors from calibrated weights, and the matches learnt anew from them."""
         a, b = calibration.best
-        weights, _ = self.weights()
-        before = self.expected
         self.posteriors = [
             posteriors_of(side.comparison.pairs, a + b * each, count)
-            for side, each, count in zip(self.sides, weights, before, strict=True)
+            for side, each, count in zip(self.sides, self.weights(), self.expected, strict=True)
         ]
         self.expected = [max(float(each.sum()), 1e-3) for each in self.posteriors]
         self.matches = self._taught(None)
 
     def _taught(self, without: int | None) -> Mixture:
+        """The matches, learnt from pairs across datasets; without the pairs of one part, or with all."""
         teaching = []
         for side, found in zip(self.sides, self.posteriors, strict=True):
-            if not side.comparison.within:
-                kept = found
-                if without is not None:
-                    kept = np.where(_part(len(found)) == without, 0.0, found * FOLDS / (FOLDS - 1))
-                teaching.append(side.counted(kept))
+            if side.comparison.within:
+                continue
+            kept = found
+            if without is not None:
+                kept = np.where(_part(len(found)) == without, 0.0, found * FOLDS / (FOLDS - 1))
+            teaching.append(side.counted(kept))
         return refit_matches(self.matches, teaching, self.everyday)
 
-    def weights(self) -> tuple[list[Numbers], list[tuple[Numbers, Numbers]]]:
-        """Weights of pairs by comparison; those of controls with their counts, as if between two datasets."""
-        fitted = [self._taught(part) for part in range(FOLDS)]
+    def weights(self) -> list[Numbers]:
+        """Log odds of each pair of each comparison, from models that were fitted without its part."""
         found = [np.empty(len(side.place)) for side in self.sides]
-        controls = []
-        share = sum(self.expected) / max(sum(side.comparison.possible for side in self.sides), 1.0)
-        for part, (models, matches) in enumerate(zip(self.parts, fitted, strict=True)):
-            for index, side in enumerate(self.sides):
+        for part, others in enumerate(self.non_matches_without):
+            matches = self._taught(part)
+            for weights, side, expected in zip(found, self.sides, self.expected, strict=True):
                 mine = _part(len(side.place)) == part
-                prior = np.log(
-                    max(self.expected[index], 1.0) / max(self.rate * side.comparison.possible, 1e-12)
-                )
-                ratio = _log_ratio(side.levels, side.used, matches, models.non_matches)
-                found[index][mine] = prior + ratio[side.place[mine]]
-            for table, _ in models.controls:
-                ratio = _log_ratio(table.levels, table.used, matches, models.non_matches)
-                controls.append((np.log(max(share / max(self.rate, 1e-12), 1e-12)) + ratio, table.counts))
-        return [np.minimum(each, HIGHEST) for each in found], controls
+                ratio = _log_ratio(side.levels, side.used, matches, others)
+                prior = self._log_prior(max(expected, 1.0) / side.comparison.possible)
+                weights[mine] = prior + ratio[side.place[mine]]
+        return [np.minimum(each, HIGHEST) for each in found]
+
+    def _log_prior(self, share: float) -> float:
+        """Log of expected matches over expected non-matches among candidates."""
+        return float(np.log(max(share, 1e-300) / max(self.rate, 1e-12)))
+
+    def _control_weights(self) -> tuple[Numbers, Numbers]:
+        """Weights of controls as if they were between two datasets, and how many have each."""
+        weights, counts = [np.empty(0)], [np.empty(0)]
+        share = sum(self.expected) / max(sum(side.comparison.possible for side in self.sides), 1.0)
+        prior = self._log_prior(share)
+        for part, others in enumerate(self.non_matches_without):
+            matches = self._taught(part)
+            for each in self.controls:
+                table = table_of_counts(each.patterns, len(matches.levels[0]), each.of_part(part))
+                weights.append(prior + _log_ratio(table.levels, table.used, matches, others))
+                counts.append(table.counts)
+        return np.concatenate(weights), np.concatenate(counts)
 
     def calibrate(self) -> Calibration:
-        weights, controls = self.weights()
-        if self.possible_controls < FEWEST_CONTROLS:
+        """Hold the pairs between datasets against the controls."""
+        possible = sum(each.possible for each in self.controls)
+        if possible < FEWEST_CONTROLS:
             return Calibration((0.0, 1.0), np.array([[0.0, 1.0]]), 0)
-        known = np.concatenate([values for values, _ in controls])
-        counts = np.concatenate([count for _, count in controls])
+        known, counts = self._control_weights()
         log_posterior = -0.5 * ((GRID_A[:, None] / SPREAD_A) ** 2 + ((GRID_B[None, :] - 1) / SPREAD_B) ** 2)
-        for side, each in zip(self.sides, weights, strict=True):
+        for side, each in zip(self.sides, self.weights(), strict=True):
             if not side.comparison.within:
-                scale = side.comparison.possible / self.possible_controls
+                scale = side.comparison.possible / possible
                 log_posterior = log_posterior + log_likelihood(each, known, counts, scale)
         return _summarised(log_posterior, int(counts[known > LOWEST].sum()))
 
 
-def _parts(
-    within: Sequence[Comparison],
-    different: Sequence[Numbers],
+def _start(
+    comparisons: Sequence[Comparison],
+    controls: Sequence[Controls],
     random: Numbers,
     roles: Roles,
     clean: Sequence[bool],
-    non_matches: Mixture,
-) -> list[_Part]:
-    parts = []
+) -> _CrossFit:
+    fields = len(random)
+    within = [each for each in comparisons if each.within]
+    different = [(~perhaps_one_person(each, roles, clean)).astype(np.float64) for each in within]
+    possible = sum(each.possible for each in within) + sum(each.possible for each in controls)
+    sure = [table_of_counts(each.patterns, fields, each.counts) for each in controls]
+    tables = sure + [_weighted(each, share, fields) for each, share in zip(within, different, strict=True)]
+    non_matches = fit_non_matches(tables, random, roles)
+    rate = sum(float(table.counts.sum()) for table in tables) / max(possible, 1.0)
+    sides = [Side.of(each, fields, non_matches, rate) for each in comparisons]
+    matches, expected, found = expectation_maximisation(sides, random)
+    without = []
     for part in range(FOLDS):
-        others, controls = [], []
-        for each, weights in zip(within, different, strict=True):
-            mine = _part(len(weights)) == part
-            others.append(_weighted(each, np.where(mine, 0.0, weights), len(random)))
-            if clean[each.left_dataset]:
-                controls.append((_weighted(each, np.where(mine, weights, 0.0), len(random)), each.possible))
-        parts.append(_Part(fit_non_matches(others, random, roles, non_matches), controls))
-    return parts
+        others = [
+            table_of_counts(each.patterns, fields, each.counts - each.of_part(part)) for each in controls
+        ]
+        for each, share in zip(within, different, strict=True):
+            others.append(_weighted(each, np.where(_part(len(share)) == part, 0.0, share), fields))
+        without.append(fit_non_matches(others, random, roles, non_matches))
+    everyday = everyday_matches(random)
+    return _CrossFit(sides, controls, non_matches, without, everyday, matches, rate, expected, found)
 
 
 def _weighted(comparison: Comparison, weights: Numbers, fields: int) -> PatternTable:

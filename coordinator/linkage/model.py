@@ -213,6 +213,7 @@ def random_distribution(histogram: NDArray[np.int64]) -> Numbers:
 _KINSHIPS = ("", "sa", "sab", "fs", "fb", "a", "b", "s", "f", "sb", "fsa", "fsab", "fsb", "ab")
 _AGREEING = {EXACT: 0.8, SUBSET: 0.05, DICE_90: 0.05, DICE_80: 0.04, DICE_70: 0.03, CANONICAL: 0.03}
 _SAME = (EXACT, SUBSET, DICE_90, DICE_80, CANONICAL)
+_PERHAPS_SAME = (*_SAME, MISSING, DICE_70, DICE_60, DICE_50, ELSEWHERE)
 
 
 def fit_non_matches(
@@ -401,11 +402,23 @@ def within_tables(
 
 
 def perhaps_one_person(comparison: Comparison, roles: Roles, clean: Sequence[bool]) -> NDArray[np.bool_]:
-    """Pairs in a dataset with duplicates that agree on forename and birth date."""
-    same = np.full(len(comparison.patterns), not clean[comparison.left_dataset])
+    """Pairs in a dataset with duplicates whose forenames and birth dates don't differ, while much else agrees.
+
+    Twins differ in the forename and fathers from sons in the birth date, so that they stay. Where one of the two is
+    missing, more must agree.
+    """
+    patterns = comparison.patterns
+    found = np.full(len(patterns), not clean[comparison.left_dataset])
+    missing = np.zeros(len(patterns), dtype=bool)
     for field in roles.forename + roles.birth:
-        same &= np.isin(level_of(comparison.patterns, field), _SAME)
-    return same
+        level = level_of(patterns, field)
+        found &= np.isin(level, _PERHAPS_SAME)
+        missing |= level == MISSING
+    agreeing = np.zeros(len(patterns), dtype=np.int64)
+    for fields in (roles.forename, roles.surname, roles.birth, roles.address):
+        each = [np.isin(level_of(patterns, field), _SAME) for field in fields]
+        agreeing += np.any(each, axis=0) if each else 0
+    return found & (agreeing >= np.where(missing, 3, 2))
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,11 @@ TAG_BYTES = 16
 SALT_BYTES = 8
 KEY_BYTES = 32
 FILTER_BITS = (64, 128, 256, 512)
-MOST_POSITIONS = 8
+BLOCK_BITS = 128
+MOST_PER_TOKEN = 8
+LEAST_PER_FIELD, MOST_PER_FIELD = 12, 28
+LONG_KINDS: tuple[Kind, ...] = ("full-name", "address-line", "free-text")
+"""Values of these kinds have more tokens than names: with `positions_per_field` they have twice as many positions."""
 
 BLOCK_LABEL = "pprl/v1/field-filters/block"
 TOKEN_LABEL = "pprl/v1/field-filters/token"  # noqa: S105 - a label, not a secret
@@ -71,18 +75,29 @@ class PassRecords:
 
 @dataclass(frozen=True, slots=True)
 class _Dataset:
-    """Records as numbers. A value's number indexes `starts`, whose neighbours bound its tokens in `digests`."""
+    """Records as numbers. A value's number indexes `starts`, whose neighbours bound its tokens.
+
+    Attributes:
+        columns: by identifier.
+        transformed: columns by identifier and transform, as passes come to need them.
+        values: number of each record's value in each filter, shape (records, filters).
+        starts: shape (values + 1,).
+        digests: of each token, shape (tokens,).
+        marks: how many bits each token sets, shape (tokens,).
+        present: mask of each record's filters that stand for a value.
+    """
 
     columns: dict[str, Coded]
     transformed: dict[tuple[str, str], Coded]
     values: Indices
     starts: Indices
     digests: Words
+    marks: NDArray[np.int64]
     present: NDArray[np.uint32]
 
 
-_Listed = tuple[Coded, str, Callable[[str], tuple[str, ...]]]
-"""A column, the space of its tokens, and what gives a value's tokens."""
+_Listed = tuple[Coded, Kind, str, Callable[[str], tuple[str, ...]]]
+"""A column, its kind, the space of its tokens, and what gives a value's tokens."""
 
 
 class _Tokens:
@@ -122,7 +137,9 @@ class FieldFilterEncoder:
         kinds: the kind of each identifier, in the agreement's order.
         key: the scheme's key, derived from the departments' linkage secret.
         filter_bits: bits of a filter: 64, 128, 256 or 512.
-        positions_per_token: bits that a token sets, at most 8.
+        positions_per_token: bits that each token sets, from 1 to 8.
+        positions_per_field: instead, bits that all tokens of a value set together, 12 to 28 (twice that for long
+            kinds), so that the number of bits does not tell how long a name is; None to set them by token.
         max_block_records: a block with more records of this dataset is left out of its pass.
 
     Raises:
@@ -136,8 +153,9 @@ class FieldFilterEncoder:
         "_key",
         "_kinds",
         "_passes",
+        "_per_field",
+        "_per_token",
         "_position_key",
-        "_positions",
         "_token_key",
         "fields",
     )
@@ -150,14 +168,12 @@ class FieldFilterEncoder:
         *,
         filter_bits: int = 128,
         positions_per_token: int = 3,
+        positions_per_field: int | None = None,
         max_block_records: int = 50,
     ) -> None:
         if len(key) < KEY_BYTES:
             raise KeyFileError("The encoding key is too short.", hint="Make the linkage secret first.")
-        if filter_bits not in FILTER_BITS or not 1 <= positions_per_token <= MOST_POSITIONS:
-            raise ConfigError(
-                f"Filters have {', '.join(map(str, FILTER_BITS))} bits, and a token 1 to {MOST_POSITIONS}."
-            )
+        _require_known(filter_bits, positions_per_token, positions_per_field)
         if max_block_records < 1:
             raise ConfigError("A block needs room for at least one record.")
         _require_usable(passes, kinds)
@@ -168,7 +184,8 @@ class FieldFilterEncoder:
         self._token_key = derive.hkdf(key, label=TOKEN_LABEL, context=b"", length=KEY_BYTES)
         self._position_key = derive.hkdf(key, label=POSITION_LABEL, context=b"", length=KEY_BYTES)
         self._bits = filter_bits
-        self._positions = positions_per_token
+        self._per_token = positions_per_token
+        self._per_field = positions_per_field
         self._cap = max_block_records
 
     def encode(self, columns: Mapping[str, Sequence[str]]) -> list[PassRecords]:
@@ -244,23 +261,24 @@ class FieldFilterEncoder:
             raise DataError("The columns to encode differ in length.")
         numbered = {name: coded(columns[name]) for name in self._kinds}
         listed: list[_Listed] = [
-            (numbered[name], token_space(name, kind), partial(tokens, kind))
+            (numbered[name], kind, token_space(name, kind), partial(tokens, kind))
             for name, kind in self._kinds.items()
         ]
         if self.fields.canonical >= 0:
             name, kind = list(self._kinds.items())[self.fields.forename]
-            listed.append((numbered[name], CANONICAL_SPACE, partial(canonical_tokens, kind)))
+            listed.append((numbered[name], kind, CANONICAL_SPACE, partial(canonical_tokens, kind)))
         return self._with_digests(numbered, listed)
 
     def _with_digests(self, columns: dict[str, Coded], listed: list[_Listed]) -> _Dataset:
         """The dataset with every token's digest, each made once."""
         known = _Tokens()
-        ends, order, values = [0], array("q"), []
+        ends, order, values, totals = [0], array("q"), [], []
         present = np.zeros(len(listed[0][0].codes), dtype=np.uint32)
-        for index, (column, space, tokens_of) in enumerate(listed):
+        for index, (column, kind, space, tokens_of) in enumerate(listed):
             values.append(column.codes + (len(ends) - 1))
             has_value = np.array([bool(value) for value in column.distinct], dtype=np.uint32)
             present |= has_value[column.codes] << np.uint32(index)
+            totals += [(self._per_field or 0) * (1 + (kind in LONG_KINDS))] * len(column.distinct)
             place = known.of_space(space)
             for value in column.distinct:
                 order.extend(map(place.__getitem__, tokens_of(value)))
@@ -273,8 +291,22 @@ class FieldFilterEncoder:
             np.stack(values, axis=1),
             np.array(ends, dtype=np.int64),
             halves[np.frombuffer(order, dtype=np.int64)],
+            self._marks(np.diff(ends), np.array(totals, dtype=np.int64)),
             present,
         )
+
+    def _marks(self, token_counts: Indices, totals: Indices) -> Indices:
+        """How many bits each token of each value sets: equally many, or the field's total divided among them."""
+        if self._per_field is None:
+            return np.full(int(token_counts.sum()), self._per_token, dtype=np.int64)
+        share, over = np.divmod(totals, np.maximum(token_counts, 1))
+        place = np.arange(int(token_counts.sum())) - np.repeat(
+            np.cumsum(token_counts) - token_counts, token_counts
+        )
+        marks = np.repeat(share, token_counts) + (place < np.repeat(over, token_counts))
+        most = BLOCK_BITS // (self._bits.bit_length() - 1)
+        bounded: Indices = np.minimum(marks, most)
+        return bounded
 
     def _pass_records(self, pass_: BlockingPass, dataset: _Dataset) -> PassRecords:
         block = blocks(dataset.columns, pass_, self._kinds, dataset.transformed)
@@ -317,11 +349,20 @@ class FieldFilterEncoder:
             count = int((dataset.starts[values + 1] - dataset.starts[values]).sum())
             inputs = np.empty((count, 2), dtype=np.uint64)
             _fill_inputs(values, salts[part], dataset.starts, dataset.digests, inputs)
-            outputs = np.frombuffer(
-                derive.prf_blocks(self._position_key, inputs.data.cast("B")), dtype=np.uint8
+            outputs = np.frombuffer(derive.prf_blocks(self._position_key, inputs.data.cast("B")), dtype=">u8")
+            _set_bits(
+                values, dataset.starts, dataset.marks, outputs.astype(np.uint64).reshape(-1, 2), filters[part]
             )
-            _set_bits(values, dataset.starts, outputs.reshape(-1, 16), self._positions, filters[part])
         return filters
+
+
+def _require_known(filter_bits: int, per_token: int, per_field: int | None) -> None:
+    if filter_bits not in FILTER_BITS:
+        raise ConfigError(f"A filter has {', '.join(map(str, FILTER_BITS))} bits.")
+    if not 1 <= per_token <= MOST_PER_TOKEN:
+        raise ConfigError(f"A token sets from 1 to {MOST_PER_TOKEN} bits.")
+    if per_field is not None and not LEAST_PER_FIELD <= per_field <= MOST_PER_FIELD:
+        raise ConfigError(f"A field has from {LEAST_PER_FIELD} to {MOST_PER_FIELD} positions.")
 
 
 def _require_usable(passes: Sequence[BlockingPass], kinds: Mapping[str, Kind]) -> None:
@@ -347,17 +388,22 @@ def _fill_inputs(values: Indices, salts: Words, starts: Indices, digests: Words,
 
 @compiled
 def _set_bits(
-    values: Indices, starts: Indices, outputs: NDArray[np.uint8], positions: int, filters: NDArray[Any]
+    values: Indices, starts: Indices, marks: Indices, outputs: Words, filters: NDArray[Any]
 ) -> None:
     """Set each token's bits, in the same order; the first bit of a filter is the highest of its first byte."""
-    bits = filters.shape[2] * 8
+    width = 0
+    while (1 << width) < filters.shape[2] * 8:
+        width += 1
+    take, rest = np.uint64(64 - width), np.uint64(width)
     at = 0
     for row in range(values.shape[0]):
         for field in range(values.shape[1]):
             value = values[row, field]
-            for _ in range(starts[value], starts[value + 1]):
-                for index in range(positions):
-                    number = (np.int64(outputs[at, 2 * index]) << 8) | np.int64(outputs[at, 2 * index + 1])
-                    position = (number * bits) >> 16
-                    filters[row, field, position >> 3] |= np.uint8(128 >> (position & 7))
+            for token in range(starts[value], starts[value + 1]):
+                high, low = outputs[at, 0], outputs[at, 1]
                 at += 1
+                for _ in range(marks[token]):
+                    position = np.int64(high >> take)
+                    filters[row, field, position >> 3] |= np.uint8(128 >> (position & 7))
+                    high = (high << rest) | (low >> take)
+                    low <<= rest

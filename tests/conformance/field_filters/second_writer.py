@@ -40,12 +40,20 @@ def positions(key: bytes, salt: bytes, space: str, token: str, bits: int, count:
     digest = blake(derived(key, "token"), f"{space}\0{token}", 16)[:8]
     aes = Cipher(algorithms.AES(derived(key, "position")), modes.ECB()).encryptor()  # noqa: S305 - one block, see the document
     block = aes.update(salt + digest)
-    return [int.from_bytes(block[2 * i : 2 * i + 2], "big") * bits // 65536 for i in range(count)]
+    number, width = int.from_bytes(block, "big"), bits.bit_length() - 1
+    return [number >> (128 - (i + 1) * width) & (bits - 1) for i in range(min(count, 128 // width))]
 
 
-def filter_of(key: bytes, salt: bytes, space: str, tokens: list[str], bits: int, count: int) -> bytes:
+def shares(kind: str, tokens: list[str], per_token: int, per_field: int | None) -> list[int]:
+    if per_field is None:
+        return [per_token] * len(tokens)
+    total = per_field * (2 if kind in ("full-name", "address-line", "free-text") else 1)
+    return [total // len(tokens) + (place < total % len(tokens)) for place in range(len(tokens))]
+
+
+def filter_of(key: bytes, salt: bytes, space: str, tokens: list[str], bits: int, counts: list[int]) -> bytes:
     number = 0
-    for token in tokens:
+    for token, count in zip(tokens, counts, strict=True):
         for position in positions(key, salt, space, token, bits, count):
             number |= 1 << (bits - 1 - position)
     return number.to_bytes(bits // 8, "big")

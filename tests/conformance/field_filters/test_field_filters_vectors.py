@@ -23,13 +23,13 @@ TEXT = (HERE.parents[2] / "docs" / "formats" / "field-filters.md").read_text(enc
 KEY = bytes.fromhex(VECTORS["key"])
 
 
-def encoded(kind: str, value: str, *, name: str, block: str, bits: int = 128, count: int = 3):
+def encoded(kind: str, value: str, *, name: str, block: str, **options: int | None):
     """One record whose block in the pass is the given one, through the product's whole encoder."""
     identifier = kind.replace("-", "_")
     parts = block.split("\x1f")
     kinds = {identifier: kind, **{f"part{place}": "code" for place in range(len(parts))}}
     pass_ = BlockingPass(name, tuple(f"part{place}:whole" for place in range(len(parts))))
-    encoder = FieldFilterEncoder([pass_], kinds, KEY, filter_bits=bits, positions_per_token=count)
+    encoder = FieldFilterEncoder([pass_], kinds, KEY, **options)
     columns = {identifier: [value], **{f"part{place}": [part] for place, part in enumerate(parts)}}
     return encoder.encode(columns)[0]
 
@@ -49,8 +49,9 @@ def test_a_filter_comes_out_as_written(vector):
         vector["value"],
         name=vector["pass"],
         block=vector["block_value"],
-        bits=vector["filter_bits"],
-        count=vector["positions_per_token"],
+        filter_bits=vector["filter_bits"],
+        positions_per_token=vector["positions_per_token"],
+        positions_per_field=vector["positions_per_field"],
     )
     assert list(tokens(vector["kind"], vector["value"])) == vector["tokens"]
     assert token_space(vector["identifier"], vector["kind"]) == vector["space"]

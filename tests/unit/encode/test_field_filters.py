@@ -153,6 +153,22 @@ def test_a_token_sets_as_many_bits_as_agreed_at_most():
         assert 1 <= np.unpackbits(records.filters[0, 3]).sum() <= positions
 
 
+def test_bits_of_a_field_do_not_tell_how_long_a_name_is():
+    names = ["jo", "ann", "smith", "van der berg", "featherstonehaugh", "featherstonehaugh williamson"]
+    columns = {
+        "given": [""] * 1200, "family": [name for name in names for _ in range(200)], "sex": [""] * 1200,
+        "born": [f"{1900 + row % 200}-01-11" for row in range(1200)], "home": [""] * 1200,
+    }  # fmt: skip
+
+    def mean_bits(**options):
+        filters = encoder(**options).encode(columns)[0].filters[:, 1]
+        return np.unpackbits(filters, axis=1).sum(axis=1).reshape(len(names), 200).mean(axis=1)
+
+    even, uneven = mean_bits(positions_per_field=24), mean_bits(positions_per_token=3)
+    assert even.max() - even.min() < 1
+    assert uneven.max() - uneven.min() > 20
+
+
 def test_positions_are_spread_evenly():
     codes = [f"c{number}" for number in range(20_000)]
     kinds = {"group": "sex", "x": "code"}
@@ -197,6 +213,8 @@ def test_random_levels_are_the_same_for_the_same_draws_and_need_two_records():
         {"positions_per_token": 0},
         {"positions_per_token": 9},
         {"max_block_records": 0},
+        {"positions_per_field": 11},
+        {"positions_per_field": 29},
     ],
 )
 def test_parameters_that_the_scheme_does_not_have_are_refused(options):
