@@ -1,4 +1,4 @@
-"""Scheme `field-filters`: which pairs may link, from patterns of levels over all passes. The key issuer runs this. Pure."""
+"""Scheme `field-filters`: which pairs may link, from patterns over all passes. The key issuer runs this. Pure."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def match(agreement: AgreementFile, encodings: Mapping[str, Encodings], *, progr
     random_levels = _random_levels([encodings[name] for name in names])
     wanted = [name for name, _ in passes(agreement)]
     found: dict[tuple[int, int, int], _Found] = {}
-    for place, name in enumerate(wanted):
+    for place in range(len(wanted)):
         progress("passes", place / len(wanted))
         records = [blocked(encodings[each].filters[place], filters_of(agreement)) for each in names]
         for (left, right), result in zip(
@@ -121,22 +121,21 @@ def _comparison(
     within = left == right
     one, other = records[left], records[right]
     words = [np.ascontiguousarray(each.filters).view(np.uint64) for each in (one, other)]
-    pieces = []
+    found: list[tuple[NDArray[np.int64], NDArray[np.int64], Patterns]] = [_NO_PAIRS]
     for rows, others in block_pairs(one.tags, None if within else other.tags):
         pattern = compare_levels(words[0], one.present, words[1], other.present, rows, others, fields)
-        pieces.append((rows.astype(np.int64), others.astype(np.int64), pattern))
-    together = [np.concatenate(column) for column in zip(*pieces, strict=True)] if pieces else _NO_PAIRS
+        found.append((rows.astype(np.int64), others.astype(np.int64), pattern))
     pairs = Competing(
-        together[0],
-        together[1],
+        np.concatenate([rows for rows, _, _ in found]),
+        np.concatenate([others for _, others, _ in found]),
         (len(one.tags), len(other.tags)),
         one_left=not within and clean[right],
         one_right=not within and clean[left],
     )
-    return Comparison(left, right, pairs, together[2])
+    return Comparison(left, right, pairs, np.concatenate([pattern for _, _, pattern in found]))
 
 
-_NO_PAIRS = [np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint64)]
+_NO_PAIRS = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint64))
 
 
 def _found(comparison: Comparison, keep: NDArray[np.bool_]) -> _Found:

@@ -15,12 +15,16 @@ from math import ceil, floor
 
 from pprl.agreements.columns import KNOWN, Recognised, american, recognise
 from pprl.errors import ConfigError, Finding, UsageError
-from pprl.protocol.agreement import DateOrder
+from pprl.protocol.agreement import DateOrder, Scheme
+from pprl.protocol.blocking import default_passes
 from pprl.protocol.kinds import NAME, Kind
 
 TO_BE_COMPLETED = "To be completed"
 CLK_BITS = 1024
 TARGET_BITS = 600
+FILTER_BITS = 128
+POSITIONS_PER_TOKEN = 3
+MAX_BLOCK_RECORDS = 50
 MOST_DATASETS = 20
 
 
@@ -92,6 +96,7 @@ def draft(
     project_id: str = "draft",
     title: str = f"{TO_BE_COMPLETED}: what is linked, in one line",
     duplicates: Collection[str] = (),
+    scheme: Scheme = "clk",
 ) -> str:
     """Write an agreement for tables that nobody has described yet. A department's data officer runs it.
 
@@ -101,6 +106,7 @@ def draft(
         project_id: the project's short name.
         title: the project's title, one line.
         duplicates: names of the datasets in which a person may have several records.
+        scheme: how records are encoded.
 
     Returns:
         A commented agreement; the same arguments give the same text. It parses, and rehearses as it is.
@@ -130,7 +136,12 @@ def draft(
         _parties(tables),
         *(_dataset(table, order) for table in tables),
         _identifiers(shared),
-        _encoding(shared, least=min(3, *(len(table.columns) for table in tables))),
+        _encoding(
+            shared,
+            scheme,
+            least=min(3, *(len(table.columns) for table in tables)),
+            rows=max(sketch.rows for sketch in datasets),
+        ),
         _linkage(),
         _release(tables),
         _retention(),
@@ -409,20 +420,28 @@ why = "{KNOWN[name].why}"
     )
 
 
-def _encoding(shared: Sequence[str], *, least: int) -> str:
-    features = "\n".join(feature_lines([(name, KNOWN[name].kind) for name in shared]))
+def _encoding(shared: Sequence[str], scheme: Scheme, *, least: int, rows: int) -> str:
+    parameters = _clk(shared) if scheme == "clk" else _field_filters(shared, rows)
     return (
         _comment(
-            "What a department does to a record before anything leaves: it becomes a string of bits, keyed by a "
-            "secret that only departments hold. More bits mean more weight. Encodings are still personal data.",
+            "What a department does to a record before anything leaves, keyed by a secret that only departments hold. "
+            "Encodings are still personal data.",
             'invalid_values: "missing" leaves out a value that breaks its rule (a date that never was), "refuse" '
             "stops. A record with fewer than min_identifiers of its values is not compared; it still gets a key.",
         )
         + f"""
 [encoding]
-scheme = "clk"
+scheme = "{scheme}"
 invalid_values = "missing"
 min_identifiers = {least}
+
+{parameters}"""
+    )
+
+
+def _clk(shared: Sequence[str]) -> str:
+    features = "\n".join(feature_lines([(name, KNOWN[name].kind) for name in shared]))
+    return f"""# One string of bits a record. More bits mean more weight.
 
 [encoding.clk]
 clk_bits = {CLK_BITS}
@@ -431,7 +450,27 @@ features = [
 {features}
 ]
 """
+
+
+def _field_filters(shared: Sequence[str], rows: int) -> str:
+    passes = "\n".join(
+        f'  {{ name = "{each.name}", parts = [{", ".join(toml_text(part) for part in each.parts)}] }},'
+        for each in default_passes({name: KNOWN[name].kind for name in shared}, rows)
     )
+    comment = _comment(
+        "In each pass, records are compared only inside a block: those whose parts are all there and equal. A string "
+        "of bits for each identifier is keyed by the block as well, so that a name looks different in every block. "
+        "The passes suit the size of the files; blocks of more than max_block_records are left out."
+    )
+    return f"""{comment}
+[encoding.field_filters]
+filter_bits = {FILTER_BITS}
+positions_per_token = {POSITIONS_PER_TOKEN}
+max_block_records = {MAX_BLOCK_RECORDS}
+passes = [
+{passes}
+]
+"""
 
 
 def _linkage() -> str:

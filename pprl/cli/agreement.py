@@ -30,6 +30,13 @@ def agreement() -> None:
 )
 @click.option("--project", default="new-project", show_default=True, help="The project's id.")
 @click.option("--title", default="A new linkage project", show_default=True, help="The project's title.")
+@click.option(
+    "--scheme",
+    type=click.Choice(["clk", "field-filters"]),
+    default="clk",
+    show_default=True,
+    help="How records are encoded.",
+)
 @path_option("-o", "--out", required=True, help="The draft.")
 @force_option
 def new(
@@ -37,6 +44,7 @@ def new(
     duplicates: tuple[str, ...],
     project: str,
     title: str,
+    scheme: Literal["clk", "field-filters"],
     out: Path,
     force: bool,
 ) -> None:
@@ -53,7 +61,9 @@ def new(
 
     tables = {name: open_table(path) for name, path in by_name(datasets).items()}
     sketches = [DatasetSketch(name, source.header, count_rows(source)) for name, source in tables.items()]
-    text = draft(sketches, project_id=project, title=title, today=today(), duplicates=duplicates)
+    text = draft(
+        sketches, project_id=project, title=title, today=today(), duplicates=duplicates, scheme=scheme
+    )
     write_new(out, text.encode(), force=force)
     talk(f"{out} is a draft. Read it; then run 'pprl agreement check {out}'.")
 
