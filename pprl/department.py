@@ -19,6 +19,7 @@ from pprl.encode import encoder, linkage_secret
 from pprl.encode.encoder import EncodedDataset, Survey
 from pprl.encode.linkage_secret import SECRET_KIND, LinkageSecret
 from pprl.errors import ConfigError, DataError, FormatError, VerificationError
+from pprl.files.csv_writer import write_csv
 from pprl.files.tables import Table, open_table
 from pprl.protocol import crosswalk, framing, linkage_keys, submission
 from pprl.protocol.agreement import Agreement, AgreementFile, Dataset, Party, Role
@@ -176,7 +177,7 @@ def join_home_map(result: LinkageKeys, home_map: bytes) -> Iterator[tuple[str, s
         VerificationError: the map and the result are not about the same submission.
     """
     keys = dict(zip(_hex_rows(result.handles), _hex_rows(result.keys), strict=True))
-    pairs = list(_read_home_map(home_map))
+    pairs = _read_home_map(home_map)
     if len(pairs) != len(keys) or {handle for handle, _ in pairs} != keys.keys():
         raise VerificationError(
             "The home map and the linkage keys do not belong to one submission.",
@@ -254,24 +255,27 @@ def _sealed_parts(
 
 
 def _home_map(encoded: EncodedDataset) -> bytes:
-    text = io.StringIO(newline="")
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(HOME_MAP_HEADER)
-    rows.writerows(encoded.home_map)
-    return text.getvalue().encode()
+    written = io.BytesIO()
+    write_csv(written, HOME_MAP_HEADER, encoded.home_map)
+    return written.getvalue()
 
 
-def _read_home_map(raw: bytes) -> Iterator[tuple[str, str]]:
+def _read_home_map(raw: bytes) -> list[tuple[str, str]]:
+    rows = _home_map_rows(raw)
+    # Raised here, since an exception raised in a handler keeps the first one, which quotes the map.
+    if rows is not None and tuple(next(iter(rows), ())) != HOME_MAP_HEADER:
+        raise FormatError("This is not a home map.")
+    if rows is None or any(len(row) != len(HOME_MAP_HEADER) for row in rows):
+        raise FormatError("The home map is damaged.")
+    return [(handle, record_id) for handle, record_id in rows[1:]]
+
+
+def _home_map_rows(raw: bytes) -> list[list[str]] | None:
+    """All rows with the header; None if it is no table."""
     try:
-        rows = csv.reader(io.StringIO(raw.decode(), newline=""), strict=True)
-        if tuple(next(rows, ())) != HOME_MAP_HEADER:
-            raise FormatError("This is not a home map.")
-        for row in rows:
-            if len(row) != len(HOME_MAP_HEADER):
-                raise FormatError("The home map is damaged.")
-            yield row[0], row[1]
+        return list(csv.reader(io.StringIO(raw.decode(), newline=""), strict=True))
     except (csv.Error, UnicodeDecodeError):
-        raise FormatError("The home map is damaged.") from None
+        return None
 
 
 def _hex_rows(ids: framing.Bytes) -> Sequence[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -91,7 +91,7 @@ def issue(
     duplicates = [dataset.may_have_duplicates for dataset in agreement.content.dataset]
     people = clusters(sizes, duplicates, decided.compared, decided.threshold)
     progress("issue", 0.5)
-    keys = _draw_keys(people, agreement, random_bytes)
+    keys = _draw_keys(_owners(agreement, people, decided.compared, decided.threshold), random_bytes)
     crosswalk = _crosswalk(people, keys, agreement, random_bytes)
     progress("issue", 1.0)
     return Issued(
@@ -114,16 +114,53 @@ def _decide(agreement: AgreementFile, references: Mapping[str, References], raw_
     return decide_field_filters.decide(agreement, references, raw_pairs)
 
 
-def _draw_keys(
-    people: list[NDArray[np.int64]], agreement: AgreementFile, random_bytes: RandomBytes
-) -> list[Bytes]:
+def _owners(
+    agreement: AgreementFile,
+    people: Sequence[NDArray[np.int64]],
+    compared: Sequence[Compared],
+    threshold: float,
+) -> list[NDArray[np.int64]]:
+    if agreement.content.release.linkage_keys == "per-record":
+        return [np.arange(len(labels)) for labels in people]
+    duplicates = [dataset.may_have_duplicates for dataset in agreement.content.dataset]
+    return owners_of_keys(people, duplicates, compared, threshold)
+
+
+def owners_of_keys(
+    people: Sequence[NDArray[np.int64]],
+    may_have_duplicates: Sequence[bool],
+    compared: Sequence[Compared],
+    threshold: float,
+) -> list[NDArray[np.int64]]:
+    """Which of a dataset's records share a linkage key: those that the dataset's own pairs put together.
+
+    A department that saw which of its records another department's record joins could ask, by records that it
+    made up, whether a person is in the other dataset. So no other dataset's pair counts here. A person of the
+    crosswalk may then have several keys in a dataset; a key belongs to one person.
+
+    Args:
+        people: for each dataset, the cluster of each record over all datasets.
+        may_have_duplicates: for each dataset, whether it may hold several records of one person.
+        compared: candidate pairs.
+        threshold: the lowest score that links.
+
+    Returns:
+        For each dataset, whole numbers from 0 without gaps, equal for records that share a key.
+
+    Leaks: to departments, which of their records are alike, and where alike records of theirs are of two people
+    of the crosswalk.
+    """
+    owners = []
+    for index, labels in enumerate(people):
+        own = [Compared(0, 0, each.pairs) for each in compared if each.left == each.right == index]
+        (alike,) = clusters([len(labels)], [may_have_duplicates[index]], own, threshold)
+        owners.append(np.unique(np.stack([alike, labels]), axis=1, return_inverse=True)[1].reshape(-1))
+    return owners
+
+
+def _draw_keys(owners: Sequence[NDArray[np.int64]], random_bytes: RandomBytes) -> list[Bytes]:
     """For each dataset, the linkage key of each record: fresh for each dataset, so that no two recipients agree."""
-    per_person = agreement.content.release.linkage_keys == "per-person"
-    drawn = []
-    for labels in people:
-        owners = np.unique(labels, return_inverse=True)[1] if per_person else np.arange(len(labels))
-        drawn.append(_random_ids(int(owners.max()) + 1, random_bytes)[owners])
-    return drawn
+    return [_random_ids(int(each.max(initial=-1)) + 1, random_bytes)[each] for each in owners]
 
 
 def _random_ids(count: int, random_bytes: RandomBytes) -> Bytes:

@@ -233,8 +233,7 @@ def _release(agreement: Agreement) -> Iterator[Finding]:
     release = agreement.release
     if release.linkage_keys == "per-person" and any(each.may_have_duplicates for each in agreement.dataset):
         yield Finding(
-            "a department learns which of its own records were linked, and now and then that another department's "
-            "record joined them",
+            "a department learns which of its own records were linked, as those that resemble each other share a key",
             'put "per-record" if it need not know',
             column="release.linkage_keys",
         )

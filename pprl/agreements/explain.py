@@ -211,8 +211,8 @@ def _department_learns(agreement: Agreement) -> Iterator[str]:
     yield "Has its own records and the linkage secret, and gets a linkage key for each of its records."
     if agreement.release.linkage_keys == "per-person":
         yield (
-            "Learns which of its own records were linked to each other, as they share a key. Now and then such a "
-            "link exists only because another department knows the person, which it may guess."
+            "Learns which of its own records resemble each other enough to be linked, as they share a key. No other "
+            "department's record makes two of them share one."
         )
     else:
         yield "Does not learn which of its own records were linked to each other: each has a key of its own."
@@ -331,7 +331,7 @@ def _results(agreement: Agreement) -> Iterator[str]:
         "Every record gets a linkage key, linked or not, so that a key tells nobody whether it was linked."
     )
     yield _item(
-        "A department's records of one person share a key."
+        "A department's records of one person share a key, where they resemble each other enough by themselves."
         if release.linkage_keys == "per-person"
         else "Every record has a key of its own, even where a person has several."
     )

@@ -36,7 +36,8 @@ def open_keys(
 
     agreement, identity = load_agreement(agreement_path), load_identity(key_path)
     opened = department.open_linkage_keys(read_file(result, what="result"), agreement, identity)
-    rows = department.join_home_map(opened, read_secret_file(map_path))
+    home_map = read_secret_file(map_path, what="home map", limit=None)
+    rows = department.join_home_map(opened, home_map)
     with new_file(out, force=force, mode=0o600) as file:
         count = write_csv(file, ("record_id", "linkage_key"), rows)
     talk(f"{count:,} records have their linkage keys in {out}.")

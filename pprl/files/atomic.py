@@ -122,40 +122,50 @@ def read_file(path: Path, *, what: str, limit: int | None = None) -> bytes:
     return data
 
 
-def read_secret_file(path: Path) -> bytes:
-    """Read a key or secret, if nobody but its owner could have.
+def read_secret_file(path: Path, *, what: str = "key file", limit: int | None = MOST_SECRET_BYTES) -> bytes:
+    """Read a key, a secret or a home map, if nobody but its owner could have.
 
     A symbolic link is followed, since secret stores and mounts hand keys out that way; what counts is who may
     read the file at its end, asked of the opened file, which can't be swapped in between.
 
+    Args:
+        path: the file.
+        what: what it should be, as refusals name it.
+        limit: most bytes that it may have; None for no limit.
+
     Raises:
-        KeyFileError: it is missing, not a regular file, empty, far too large, or open to others.
+        KeyFileError: it is missing, not a regular file, empty, far too large, another user's, or open to others.
     """
     try:
         # A pipe would make a plain open wait for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise KeyFileError(
-            f"The key file {path} can't be read: {_reason(error)}.", hint="Check the path."
+            f"The {what} {path} can't be read: {_reason(error)}.", hint="Check the path."
         ) from None
     try:
-        _check_secret(path, os.fstat(descriptor))
+        _check_secret(path, os.fstat(descriptor), what, limit)
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             return file.read()
     finally:
         os.close(descriptor)
 
 
-def _check_secret(path: Path, status: os.stat_result) -> None:
+def _check_secret(path: Path, status: os.stat_result, what: str, limit: int | None) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise KeyFileError(f"{path} is not a regular file.", hint="Name the key file itself.")
+        raise KeyFileError(f"{path} is not a regular file.", hint=f"Name the {what} itself.")
+    if status.st_uid not in (os.geteuid(), 0):
+        raise KeyFileError(
+            f"The {what} {path} belongs to another user of this machine, who can read and change it.",
+            hint="Run this as its owner, or keep a copy of your own, with mode 600.",
+        )
     if status.st_mode & 0o077:
         raise KeyFileError(
-            f"The key file {path} is open to other users of this machine.",
-            hint=f"Run 'chmod 600 {path}'; if anyone else may have read it, make a new key.",
+            f"The {what} {path} is open to other users of this machine.",
+            hint=f"Run 'chmod 600 {path}'; if anyone else may have read it, treat it as disclosed.",
         )
-    if not 0 < status.st_size <= MOST_SECRET_BYTES:
-        raise KeyFileError(f"{path} has {status.st_size:,} bytes: it is no key file.", hint="Check the path.")
+    if status.st_size == 0 or (limit is not None and status.st_size > limit):
+        raise KeyFileError(f"{path} has {status.st_size:,} bytes: it is no {what}.", hint="Check the path.")
 
 
 def _check_parent(path: Path) -> None:

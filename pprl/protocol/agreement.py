@@ -304,7 +304,7 @@ class Privacy(_Section):
 class Release(_Section):
     """Who learns what afterwards.
 
-    `linkage_keys` is `per-person` (a department's records of one person share its key) or `per-record` (a
+    `linkage_keys` is `per-person` (a department's records that resemble each other share a key) or `per-record` (a
     department does not even learn which of its own records were linked to each other). No release below
     `min_linked_people`. Counts below `small_number_limit` are shown to nobody but the coordinator.
     """

@@ -20,7 +20,7 @@ NEVER_AT_THE_COORDINATOR = (
     "pprl.scoring", "pprl.agreements", "pprl.cli", "clkhash",
 )  # fmt: skip
 HEAVY = (
-    "numpy", "pyarrow", "pydantic", "cryptography", "sqlalchemy", "clkhash", "anonlink", "tomlkit", "rich",
+    "numpy", "pyarrow", "pydantic", "cryptography", "sqlalchemy", "clkhash", "anonlink", "tomlkit", "rich", "numba",
     "pkg_resources",
 )  # fmt: skip
 

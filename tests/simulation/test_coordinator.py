@@ -340,7 +340,7 @@ def _simulate(world: World, *, examples: int, steps: int) -> None:
 
 
 def test_simulation(world: World) -> None:
-    _simulate(world, examples=8, steps=20)
+    _simulate(world, examples=5, steps=20)
 
 
 @pytest.mark.slow

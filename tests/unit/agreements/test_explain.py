@@ -95,7 +95,7 @@ def test_what_departments_learn_follows_the_release(justice, changed, today):
         )
     )
     assert "Does not learn which of its own records were linked" in per_record
-    assert "Learns which of its own records were linked" in per_person
+    assert "Learns which of its own records resemble each other" in per_person
     assert "Does not learn which of its own" not in per_person
 
 

@@ -4,7 +4,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from threading import Barrier, Thread
@@ -355,6 +355,31 @@ def test_a_secret_that_is_open_to_others_is_refused(mode: int, tmp_path: Path) -
         with pytest.raises(KeyFileError, match="open to other users") as caught:
             read_secret_file(each)
         assert "chmod 600" in caught.value.hint
+
+
+@pytest.mark.parametrize(("owner", "taken"), [(os.geteuid(), True), (0, True), (os.geteuid() + 1, False)])
+def test_a_secret_of_another_user_is_refused(
+    owner: int, taken: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _secret(tmp_path, 0o600)
+    status = list(path.stat())
+    status[stat.ST_UID] = owner
+    monkeypatch.setattr(os, "fstat", lambda _descriptor: os.stat_result(status))
+    with nullcontext() if taken else pytest.raises(KeyFileError, match="belongs to another user"):
+        read_secret_file(path)
+
+
+def test_a_home_map_is_as_large_as_it_is_and_named_as_what_it_is(tmp_path: Path) -> None:
+    large = b"x" * (atomic.MOST_SECRET_BYTES + 1)
+    path = _secret(tmp_path, 0o600, large).rename(tmp_path / "map")
+    with pytest.raises(KeyFileError, match="no key file"):
+        read_secret_file(path)
+    assert read_secret_file(path, what="home map", limit=None) == large
+    path.chmod(0o640)
+    for bad in (path, tmp_path / "missing", tmp_path):
+        with pytest.raises(KeyFileError) as caught:
+            read_secret_file(bad, what="home map", limit=None)
+        assert "key" not in f"{caught.value.message} {caught.value.hint}"
 
 
 def test_what_is_no_secret_file_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,50 @@
+"""Which records share a linkage key: nothing of another dataset may show in it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from coordinator.linkage.compare import Pairs
+from coordinator.linkage.issuing import owners_of_keys
+from coordinator.linkage.solve import Compared, clusters
+
+# Records 0 and 1 of the asking dataset are unlike parts of one target; 2 and 3 are alike; 4 is like nobody.
+SIZES, DUPLICATES, THRESHOLD = [5, 3], [True, False], 0.8
+
+
+def _pairs(*rows: tuple[int, int, float]) -> Pairs:
+    left, right, dice = zip(*rows, strict=True)
+    return Pairs(np.array(left, np.uint32), np.array(right, np.uint32), np.array(dice))
+
+
+OWN = Compared(0, 0, _pairs((0, 1, 0.3), (2, 3, 0.95)))
+TARGET = Compared(0, 1, _pairs((0, 0, 0.9), (1, 0, 0.9)))
+TWO_PEOPLE = Compared(0, 1, _pairs((2, 1, 0.99), (3, 2, 0.99)))
+
+
+def _owners(*compared: Compared) -> tuple[list[int], list[int]]:
+    """The asking dataset's people, and the owners of its keys."""
+    people = clusters(SIZES, DUPLICATES, compared, THRESHOLD)
+    owners = owners_of_keys(people, DUPLICATES, compared, THRESHOLD)
+    assert len(set(owners[1].tolist())) == SIZES[1], "a dataset without duplicates has a key a record"
+    return people[0].tolist(), owners[0].tolist()
+
+
+def test_parts_that_only_another_departments_record_joins_share_no_key() -> None:
+    people, asked = _owners(OWN, TARGET)
+    assert people[0] == people[1], "the crosswalk has them as one person"
+    _, without = _owners(OWN)
+    assert asked == without, "the target's being there shows"
+    assert asked[0] != asked[1]
+
+
+def test_a_departments_own_alike_records_share_a_key() -> None:
+    _, owners = _owners(OWN, TARGET)
+    assert owners[2] == owners[3]
+    assert len(set(owners)) == 4
+
+
+def test_no_key_belongs_to_two_people() -> None:
+    people, owners = _owners(OWN, TWO_PEOPLE)
+    assert people[2] != people[3]
+    assert owners[2] != owners[3]
