@@ -152,10 +152,9 @@ def _found(comparison: Comparison, keep: NDArray[np.bool_]) -> _Found:
 def _random_levels(encodings: Sequence[Encodings]) -> NDArray[np.int64]:
     """The departments' counts of levels of random pairs, added up, shape (fields, levels)."""
     headers = [each.header for each in encodings]
-    return np.sum(
-        [np.array(header.random_levels) for header in headers if isinstance(header, FieldFilterHeader)],
-        axis=0,
-    )
+    counted = [np.array(each.random_levels) for each in headers if isinstance(each, FieldFilterHeader)]
+    total: NDArray[np.int64] = np.stack(counted).sum(axis=0, dtype=np.int64)
+    return total
 
 
 def _matched(encodings: Encodings) -> MatchedDataset:
