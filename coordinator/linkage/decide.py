@@ -60,11 +60,11 @@ class PassPairs:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An estimate with an interval.
+    """An estimate with an interval of nominally 95 %; it holds the truth less often (decision 0003).
 
     Attributes:
         estimate: the expected share.
-        lower: lower end of the 95 % interval.
+        lower: lower end of the interval.
         upper: upper end.
     """
 
