@@ -402,23 +402,19 @@ def within_tables(
 
 
 def perhaps_one_person(comparison: Comparison, roles: Roles, clean: Sequence[bool]) -> NDArray[np.bool_]:
-    """Pairs in a dataset with duplicates whose forenames and birth dates don't differ, while much else agrees.
+    """Pairs in a dataset with duplicates whose forenames and birth dates may be one, while two things agree.
 
-    Twins differ in the forename and fathers from sons in the birth date, so that they stay. Where one of the two is
-    missing, more must agree.
+    Twins differ in the forename and fathers from sons in the birth date, so that they stay.
     """
     patterns = comparison.patterns
     found = np.full(len(patterns), not clean[comparison.left_dataset])
-    missing = np.zeros(len(patterns), dtype=bool)
     for field in roles.forename + roles.birth:
-        level = level_of(patterns, field)
-        found &= np.isin(level, _PERHAPS_SAME)
-        missing |= level == MISSING
+        found &= np.isin(level_of(patterns, field), _PERHAPS_SAME)
     agreeing = np.zeros(len(patterns), dtype=np.int64)
     for fields in (roles.forename, roles.surname, roles.birth, roles.address):
         each = [np.isin(level_of(patterns, field), _SAME) for field in fields]
         agreeing += np.any(each, axis=0) if each else 0
-    return found & (agreeing >= np.where(missing, 3, 2))
+    return found & (agreeing >= 2)
 
 
 @dataclass(frozen=True, slots=True)

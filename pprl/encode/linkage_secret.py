@@ -74,7 +74,8 @@ def from_file(raw: bytes, *, where: str, agreement_sha256: str) -> LinkageSecret
     try:
         tree = canonical.loads(raw)
     except FormatError:
-        raise KeyFileError(f"{where} is not a linkage secret file.") from None
+        # Refused below, not here: an error about a secret file is chained to nothing.
+        tree = None
     if not isinstance(tree, dict) or set(tree) != {"agreement_sha256", "format", "secret", "version"}:
         raise KeyFileError(f"{where} is not a linkage secret file.")
     if (tree["format"], tree["version"]) != (_FORMAT, 1):

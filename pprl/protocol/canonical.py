@@ -58,6 +58,15 @@ def loads(raw: bytes, *, what: str = "The document") -> Any:
     Raises:
         FormatError: not canonical JSON, for whatever reason; no other exception on any bytes.
     """
+    value, fault = _read(raw)
+    if fault:
+        # Raised here, since an exception raised in a handler keeps the first one, which holds the document.
+        raise FormatError(f"{what} is not {fault}")
+    return value
+
+
+def _read(raw: bytes) -> tuple[Any, str]:
+    """A document's value, and what it is not; "" if nothing is wrong."""
     try:
         value = json.loads(
             raw.decode("ascii"),
@@ -68,14 +77,12 @@ def loads(raw: bytes, *, what: str = "The document") -> Any:
         )
         canonical = dumps(value) == raw
     except FormatError as error:
-        raise FormatError(f"{what} is not canonical JSON: {error.message}") from None
+        return None, f"canonical JSON: {error.message}"
     except UnicodeDecodeError:
-        raise FormatError(f"{what} is not canonical JSON: it is not ASCII.") from None
+        return None, "canonical JSON: it is not ASCII."
     except (ValueError, RecursionError):
-        raise FormatError(f"{what} is not JSON.") from None
-    if not canonical:
-        raise FormatError(f"{what} is not canonical JSON: the same value is spelt differently.")
-    return value
+        return None, "JSON."
+    return value, "" if canonical else "canonical JSON: the same value is spelt differently."
 
 
 def _check(value: Any, depth: int) -> None:

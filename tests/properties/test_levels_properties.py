@@ -58,7 +58,5 @@ def test_equals_the_plain_definition_on_all_pairs(
     rows_left, rows_right = (each.ravel() for each in np.indices((len(left), len(right))))
     patterns = compare_levels(*packed(left), *packed(right), rows_left, rows_right, FIELDS)
     for field in range(4):
-        expected = [
-            plain_level(left[i], right[j], field) for i, j in zip(rows_left, rows_right, strict=True)
-        ]
+        expected = [plain_level(left[i], right[j], field) for i, j in zip(rows_left, rows_right, strict=True)]
         assert level_of(patterns, field).tolist() == expected

@@ -167,8 +167,8 @@ def test_only_a_dataset_with_duplicates_has_pairs_of_perhaps_one_person() -> Non
         (EXACT, EXACT, EXACT, NONE),
         (NONE, EXACT, EXACT, EXACT),  # twins
         (EXACT, EXACT, NONE, EXACT),  # father and son
-        (EXACT, EXACT, MISSING, NONE),  # namesakes
-        (EXACT, EXACT, MISSING, EXACT),
+        (EXACT, NONE, MISSING, NONE),  # one forename, and nothing else
+        (EXACT, EXACT, MISSING, NONE),
     )
     none = np.zeros(5, np.int64)
     comparison = Comparison(0, 0, Competing(none, none, (9, 9), False, False), found)
