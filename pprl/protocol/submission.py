@@ -155,7 +155,7 @@ def parse_encodings(raw: bytes, agreement: AgreementFile) -> Encodings:
     Raises:
         FormatError: the bytes are not as specified.
         VerificationError: they belong to another agreement, or differ from what it says.
-        DisclosureError: an encoding has too many bits set.
+        DisclosureError: an encoding has too many bits set, or a block too many records.
     """
     blocks = agreement.content.encoding.scheme == "field-filters"
     header: ClkHeader | FieldFilterHeader
@@ -173,6 +173,8 @@ def parse_encodings(raw: bytes, agreement: AgreementFile) -> Encodings:
     before_filters = ID_BYTES + (TAG_BYTES + PRESENT_BYTES if blocks else 0)
     for table in tables:
         require_no_wildcards(table[:, before_filters:], agreement)
+        if blocks:
+            _require_agreed_blocks(blocked(table[:, ID_BYTES:], filters_of(agreement)), agreement)
     return Encodings(
         header,
         references=tuple(table[:, :ID_BYTES] for table in tables),
@@ -307,6 +309,24 @@ def _require_counts_fit(header: FieldFilterHeader, agreement: AgreementFile) -> 
         raise VerificationError("The encodings count levels of other identifiers than the agreement's.")
     if len(header.suppressed) != len(header.passes):
         raise FormatError("The encodings do not count what was left out of each pass.")
+
+
+def _require_agreed_blocks(records: Blocked, agreement: AgreementFile) -> None:
+    """Refuse filters that are not as the mask says, and blocks so large that their size could name them."""
+    places = np.arange(records.filters.shape[1], dtype=np.uint32)
+    there = (records.filters.any(axis=2).astype(np.uint32) << places).sum(axis=1, dtype=np.uint32)
+    if (there != records.present).any():
+        raise FormatError("A record does not have the filters that it says it has.")
+    tags = records.tags[framing.ascending(records.tags)]
+    starts = np.flatnonzero(np.append(True, (tags[1:] != tags[:-1]).any(axis=1)))
+    if (
+        np.diff(starts, append=len(tags)).max(initial=0)
+        > agreement.content.encoding.field_filter_parameters.max_block_records
+    ):
+        raise DisclosureError(
+            "A block has more records than the agreement's max_block_records allows.",
+            hint="Encode again with this version, which leaves such blocks out.",
+        )
 
 
 def _require_passes_fit(found: Sequence[CountedPass], records: int) -> None:

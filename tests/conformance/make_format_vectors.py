@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -127,7 +127,31 @@ home_map_days = 1
 [log]
 quorum = 0
 """
-AGREEMENTS = {"usual": AGREEMENT, "per-record": AGREEMENT.replace('"per-person"', '"per-record"')}
+CLK_SECTION = AGREEMENT[AGREEMENT.index("[encoding.clk]") : AGREEMENT.index("[linkage]")]
+FIELD_FILTER_SECTION = """\
+[encoding.field_filters]
+filter_bits = 64
+positions_per_token = 3
+max_block_records = 3
+passes = [
+  { name = "surname", parts = ["surname:phonetic"] },
+  { name = "forename", parts = ["forename:whole"] },
+]
+
+"""
+FIELD_FILTER_AGREEMENT = (
+    AGREEMENT.replace('scheme = "clk"', 'scheme = "field-filters"')
+    .replace(CLK_SECTION, FIELD_FILTER_SECTION)
+    .replace('{ surname = "surname" }', '{ surname = "surname", forename = "forename" }')
+    .replace(
+        "[encoding]", '[[identifier]]\nname = "forename"\nkind = "given-name"\nwhy = "Testing"\n\n[encoding]'
+    )
+)
+AGREEMENTS = {
+    "usual": AGREEMENT,
+    "per-record": AGREEMENT.replace('"per-person"', '"per-record"'),
+    "field-filters": FIELD_FILTER_AGREEMENT,
+}
 
 
 def sha256_of(agreement: str) -> str:
@@ -636,9 +660,347 @@ def crosswalk_vectors() -> Iterator[Vector]:
         yield Vector(f"crosswalk: {name}", kind, usual.but(**changes), expect, word)
 
 
+# Scheme field-filters: two identifiers and the canonical forename make three filters of 64 bits.
+
+FILTER_COUNT = 3
+BLOCKED_BYTES = 16 + 16 + 4 + FILTER_COUNT * 8
+RANDOM_LEVELS = [[index, *[0] * 9, 100, 0, 2**31] for index in range(2)]
+SECOND_REFERENCES = ids("second reference", 3)
+TAGS = [hashlib.sha256(f"tag {index}".encode()).digest()[:16] for index in (0, 1, 0, 2)]
+
+
+@dataclass(frozen=True)
+class BlockedRecord:
+    """A record of a pass: its tag, which filters stand for a value, and the filters."""
+
+    tag: bytes
+    present: int
+    filters: Sequence[bytes]
+
+    def raw(self) -> bytes:
+        return self.tag + number(self.present) + b"".join(self.filters)
+
+
+def small_filter(bits: int, label: str = "") -> bytes:
+    """A filter with so many of its 64 bits set."""
+    order = sorted(range(64), key=lambda bit: hashlib.sha256(f"{label} {bit}".encode()).digest())
+    return sum(1 << bit for bit in order[:bits]).to_bytes(8, "big")
+
+
+def blocked(tag: bytes, *bits: int) -> BlockedRecord:
+    """A record whose filters have so many bits set; none if the value is missing."""
+    present = sum(1 << index for index, each in enumerate(bits) if each)
+    return BlockedRecord(tag, present, [small_filter(each, str(index)) for index, each in enumerate(bits)])
+
+
+FIRST_PASS = [
+    blocked(tag, *bits)
+    for tag, bits in zip(TAGS, [(18, 9, 3), (1, 0, 0), (64, 29, 3), (12, 12, 1)], strict=True)
+]
+SECOND_PASS = [blocked(TAGS[3], 0, 9, 3), blocked(TAGS[1], 5, 9, 3), blocked(TAGS[3], 5, 7, 3)]
+
+
+def blocked_rows(references: Sequence[bytes], records: Sequence[BlockedRecord]) -> list[bytes]:
+    return rows(references, [record.raw() for record in records])
+
+
+def blocked_passes(*counts: int) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "records": count, "record_bytes": BLOCKED_BYTES}
+        for name, count in zip(("surname", "forename"), counts, strict=True)
+    ]
+
+
+def blocked_encodings() -> Document:
+    header = {
+        **ABOUT,
+        "agreement_sha256": sha256_of("field-filters"),
+        "format": "pprl-encodings",
+        "scheme": "field-filters",
+        "key_check": "c" * 32,
+        "passes": blocked_passes(4, 3),
+        "random_levels": RANDOM_LEVELS,
+        "suppressed": [0, 2],
+    }
+    tables = [blocked_rows(REFERENCES, FIRST_PASS), blocked_rows(SECOND_REFERENCES, SECOND_PASS)]
+    return Document("blocked-encodings", b"PPRLENC1", header, tables)
+
+
+def told_blocked(references: Sequence[bytes], records: Sequence[BlockedRecord]) -> dict[str, Any]:
+    return {
+        "references": hexes(references),
+        "tags": hexes([record.tag for record in records]),
+        "present": [record.present for record in records],
+        "filters": [hexes(record.filters) for record in records],
+    }
+
+
+def under_field_filters(vectors: Iterable[Vector]) -> Iterator[Vector]:
+    return (replace(vector, agreement="field-filters") for vector in vectors)
+
+
+def blocked_encodings_vectors() -> Iterator[Vector]:
+    usual, kind = blocked_encodings(), "blocked-encodings"
+    passes = [told_blocked(REFERENCES, FIRST_PASS), told_blocked(SECOND_REFERENCES, SECOND_PASS)]
+    content = {"random_levels": RANDOM_LEVELS, "suppressed": [0, 2], "passes": passes}
+    yield Vector(f"{kind}: usual", kind, usual.raw(), content=content)
+    none = usual.holding([], [], passes=blocked_passes(0, 0), suppressed=[5, 5])
+    empty = {**content, "suppressed": [5, 5], "passes": [told_blocked([], [])] * 2}
+    yield Vector(f"{kind}: no record has a block", kind, none, content=empty)
+    yield from bad_layouts(usual)
+    yield from (each for each in bad_datasets(usual) if not each.name.endswith("a record more in the header"))
+    yield from bad_blocked_headers(usual)
+    yield from bad_blocked_records(usual)
+
+
+def bad_blocked_headers(usual: Document) -> Iterator[Vector]:
+    both = usual.header["passes"]
+
+    def refused(name: str, word: str, expect: str = FORMAT, **changes: Any) -> Vector:
+        return Vector(f"{usual.kind}: {name}", usual.kind, usual.but(**changes), expect, word)
+
+    def first_level(count: Any) -> list[list[Any]]:
+        return [[count, *RANDOM_LEVELS[0][1:]], RANDOM_LEVELS[1]]
+
+    yield refused("scheme clk", "scheme", scheme="clk")
+    yield refused("an unknown scheme", "scheme", scheme="other")
+    yield refused("a pass is missing", "passes", VERIFICATION, passes=both[:1])
+    yield refused("a pass more", "passes", VERIFICATION, passes=[*both, both[1]])
+    yield refused("passes in another order", "passes", VERIFICATION, passes=both[::-1])
+    yield refused("an unknown pass", "passes", VERIFICATION, passes=[{**both[0], "name": "other"}, both[1]])
+    wide = [{**each, "record_bytes": BLOCKED_BYTES + 8} for each in both]
+    yield refused("a filter more", "record sizes", VERIFICATION, passes=wide)
+    yield refused("a pass of more records than the dataset", "more records", passes=blocked_passes(6, 3))
+    yield refused("a pass counts a record more", "truncated", passes=blocked_passes(4, 4))
+    yield refused("a pass counts a record less", "longer", passes=blocked_passes(3, 3))
+    yield refused(
+        "levels of one identifier", "other identifiers", VERIFICATION, random_levels=RANDOM_LEVELS[:1]
+    )
+    yield refused(
+        "levels of three identifiers", "other identifiers", VERIFICATION, random_levels=[RANDOM_LEVELS[0]] * 3
+    )
+    yield refused("levels of no identifier", "random_levels", random_levels=[])
+    yield refused("twelve levels", "random_levels.0", random_levels=[each[:12] for each in RANDOM_LEVELS])
+    yield refused("fourteen levels", "random_levels.0", random_levels=[[*each, 0] for each in RANDOM_LEVELS])
+    yield refused("a negative count of a level", "random_levels.0.0", random_levels=first_level(-1))
+    yield refused("a level counted in parts", "random_levels.0.0", random_levels=first_level("1"))
+    yield refused(
+        "a level counts more than can be", "random_levels.0.0", random_levels=first_level(2**31 + 1)
+    )
+    yield refused("left out of one pass", "left out", suppressed=[0])
+    yield refused("left out of three passes", "left out", suppressed=[0, 2, 0])
+    yield refused("a negative number left out", "suppressed.1", suppressed=[0, -1])
+
+
+def bad_blocked_records(usual: Document) -> Iterator[Vector]:
+    first, second = usual.tables
+
+    def refused(name: str, *tables: Sequence[bytes], word: str, expect: str = FORMAT) -> Vector:
+        return Vector(f"{usual.kind}: {name}", usual.kind, usual.holding(*tables), expect, word)
+
+    def first_is(record: BlockedRecord) -> Sequence[bytes]:
+        return [REFERENCES[0] + record.raw(), *first[1:]]
+
+    joined = sorted([REFERENCES[0], *SECOND_REFERENCES[1:]])
+    yield refused("references out of order", first[::-1], second, word="out of order")
+    yield refused("a reference repeated", [first[0], first[0], *first[2:]], second, word="repeated")
+    yield refused("a reference in two passes", first, blocked_rows(joined, SECOND_PASS), word="repeated")
+    yield refused(
+        "a filter that nobody has", first_is(replace(FIRST_PASS[0], present=0b1111)), second, word="filter"
+    )
+    yield refused(
+        "filters far beyond", first_is(replace(FIRST_PASS[0], present=2**32 - 1)), second, word="filter"
+    )
+    yield refused(
+        "a filter without its value", first_is(replace(FIRST_PASS[0], present=0b011)), second, word="filter"
+    )
+    emptied = replace(FIRST_PASS[0], filters=[bytes(8), *FIRST_PASS[0].filters[1:]])
+    yield refused("a value without its filter", first_is(emptied), second, word="filter")
+    wildcard = blocked(TAGS[0], 64, 32, 1)
+    yield refused("a bit more than agreed", first_is(wildcard), second, word="bits", expect=DISCLOSURE)
+    nothing = blocked(TAGS[0], 0, 0, 0)
+    yield refused("no bit", first_is(nothing), second, word="no bit", expect=DISCLOSURE)
+    crowded = blocked_rows(REFERENCES, [replace(each, tag=TAGS[0]) for each in FIRST_PASS])
+    yield refused("a block of more than agreed", crowded, second, word="block", expect=DISCLOSURE)
+
+
+# Patterns: surname in the lowest four bits, forename in the next.
+
+SECOND_OTHERS = ids("second other reference", 2)
+WITHIN_PATTERNS = [(0, 1, 0x11), (0, 3, 0xC5), (1, 2, 0x01)]
+BETWEEN_PATTERNS = [(0, 2, 0xAA), (3, 0, 0x21)]
+SECOND_BETWEEN = [(2, 1, 0x1B)]
+OWN = [[(0x00, 3), (0x11, 2**53 - 1), (0xCC, 1)], [], [(0x1A, 1)], [(0x11, 2)]]
+PASSES = ("surname", "forename")
+SIDES = [("events", "events"), ("events", "people"), ("people", "people")]
+
+
+def large(value: int) -> bytes:
+    return value.to_bytes(8, "big")
+
+
+def pattern_rows(
+    found: Sequence[tuple[int, int, int]], left: Sequence[bytes], right: Sequence[bytes]
+) -> list[bytes]:
+    return [left[one] + right[other] + large(pattern) for one, other, pattern in found]
+
+
+def own_rows(counted: Sequence[tuple[int, int]]) -> list[bytes]:
+    return [large(pattern) + large(count) for pattern, count in counted]
+
+
+def patterns() -> Document:
+    tables = [
+        pattern_rows(WITHIN_PATTERNS, REFERENCES, REFERENCES),
+        [],
+        pattern_rows(BETWEEN_PATTERNS, REFERENCES, OTHERS),
+        pattern_rows(SECOND_BETWEEN, SECOND_REFERENCES, SECOND_OTHERS),
+        [],
+        [],
+    ]
+    own = [own_rows(each) for each in OWN]
+    header = {
+        "agreement_sha256": sha256_of("field-filters"),
+        "format": "pprl-patterns",
+        "datasets": [
+            {"dataset": "events", "submission": "5" * 32, "encoded": [4, 3]},
+            {"dataset": "people", "submission": "6" * 32, "encoded": [3, 2]},
+        ],
+        "random_levels": RANDOM_LEVELS,
+        "tables": [
+            {"left": left, "right": right, "blocking_pass": name, "compared": compared, "pairs": pairs}
+            for (left, right, name), compared, pairs in zip(
+                [(*side, name) for side in SIDES for name in PASSES],
+                (6, 3, 9, 2, 3, 1),
+                map(len, tables),
+                strict=True,
+            )
+        ],
+        "own": [
+            {"dataset": dataset, "blocking_pass": name, "patterns": len(counted)}
+            for (dataset, name), counted in zip(
+                [(dataset, name) for dataset in ("events", "people") for name in PASSES], OWN, strict=True
+            )
+        ],
+    }
+    return Document("patterns", b"PPRLPAT1", header, [*tables, *own])
+
+
+def told_patterns(
+    found: Sequence[tuple[int, int, int]], left: Sequence[bytes], right: Sequence[bytes]
+) -> list[list[Any]]:
+    return [[left[one].hex(), right[other].hex(), pattern] for one, other, pattern in found]
+
+
+def patterns_vectors() -> Iterator[Vector]:
+    usual = patterns()
+    content = {
+        "tables": [
+            told_patterns(WITHIN_PATTERNS, REFERENCES, REFERENCES),
+            [],
+            told_patterns(BETWEEN_PATTERNS, REFERENCES, OTHERS),
+            told_patterns(SECOND_BETWEEN, SECOND_REFERENCES, SECOND_OTHERS),
+            [],
+            [],
+        ],
+        "own": [[list(each) for each in counted] for counted in OWN],
+        "random_levels": RANDOM_LEVELS,
+    }
+    yield Vector("patterns: usual", "patterns", usual.raw(), content=content)
+    none = usual.holding(
+        tables=[{**each, "pairs": 0, "compared": 0} for each in usual.header["tables"]],
+        own=[{**each, "patterns": 0} for each in usual.header["own"]],
+    )
+    empty = {"tables": [[]] * 6, "own": [[]] * 4, "random_levels": RANDOM_LEVELS}
+    yield Vector("patterns: none", "patterns", none, content=empty)
+    yield from bad_layouts(usual)
+    yield from bad_patterns(usual)
+    yield from bad_own_patterns(usual)
+    yield from bad_pattern_headers(usual)
+
+
+def bad_patterns(usual: Document) -> Iterator[Vector]:
+    for name, found, word in (
+        ("pairs out of order", WITHIN_PATTERNS[::-1], "out of order"),
+        ("a pair repeated", [WITHIN_PATTERNS[0]] * 3, "repeated"),
+        ("a pair with two patterns", [WITHIN_PATTERNS[0], (0, 1, 0x12), WITHIN_PATTERNS[2]], "repeated"),
+        ("a record with itself", [WITHIN_PATTERNS[0], (1, 1, 0x11), WITHIN_PATTERNS[2]], "lower reference"),
+        ("a pair both ways", [*WITHIN_PATTERNS[:2], (1, 0, 0x11)], "lower reference"),
+        ("a level beyond the last", [*WITHIN_PATTERNS[:2], (1, 2, 0x1D)], "level"),
+        ("a level beyond the last, in the second identifier", [*WITHIN_PATTERNS[:2], (1, 2, 0xD1)], "level"),
+        ("a level of an identifier that is not agreed", [*WITHIN_PATTERNS[:2], (1, 2, 0x111)], "level"),
+        ("a level in the highest bits", [*WITHIN_PATTERNS[:2], (1, 2, 1 << 60 | 0x11)], "level"),
+        ("a pattern of all bits", [*WITHIN_PATTERNS[:2], (1, 2, 2**64 - 1)], "level"),
+    ):
+        within = pattern_rows(found, REFERENCES, REFERENCES)
+        yield Vector(f"patterns: {name}", "patterns", usual.holding(within, *usual.tables[1:]), FORMAT, word)
+
+
+def bad_own_patterns(usual: Document) -> Iterator[Vector]:
+    for name, counted, word in (
+        ("own patterns out of order", OWN[0][::-1], "out of order"),
+        ("an own pattern repeated", [OWN[0][0], (0x00, 4), OWN[0][2]], "repeated"),
+        ("an own pattern with a level that there is not", [*OWN[0][:2], (0xDC, 1)], "level"),
+        ("an own pattern of an identifier that is not agreed", [*OWN[0][:2], (0x100, 1)], "level"),
+        ("an own pattern that no pair has", [(0x00, 0), *OWN[0][1:]], "count"),
+        ("an own pattern of more pairs than can be", [(0x00, 2**53), *OWN[0][1:]], "count"),
+        ("an own pattern counted in all bits", [(0x00, 2**64 - 1), *OWN[0][1:]], "count"),
+    ):
+        tables = [*usual.tables[:6], own_rows(counted), *usual.tables[7:]]
+        yield Vector(f"patterns: {name}", "patterns", usual.holding(*tables), FORMAT, word)
+
+
+def bad_pattern_headers(usual: Document) -> Iterator[Vector]:
+    tables, datasets, own = (usual.header[name] for name in ("tables", "datasets", "own"))
+
+    def refused(name: str, word: str, expect: str = FORMAT, **changes: Any) -> Vector:
+        return Vector(f"patterns: {name}", "patterns", usual.but(**changes), expect, word)
+
+    def table(place: int, **changes: Any) -> list[dict[str, Any]]:
+        return [{**each, **(changes if index == place else {})} for index, each in enumerate(tables)]
+
+    def first_own(**changes: Any) -> list[dict[str, Any]]:
+        return [{**own[0], **changes}, *own[1:]]
+
+    yield refused("datasets in another order", "datasets", VERIFICATION, datasets=datasets[::-1])
+    yield refused("a dataset is missing", "datasets", VERIFICATION, datasets=datasets[:1])
+    fewer = [{**datasets[0], "encoded": [4]}, datasets[1]]
+    yield refused("records of one pass", "passes", VERIFICATION, datasets=fewer)
+    yield refused("no tables", "tables", VERIFICATION, tables=[])
+    yield refused("a table is missing", "tables", VERIFICATION, tables=tables[:5])
+    yield refused("a table twice", "tables", VERIFICATION, tables=[*tables, tables[5]])
+    yield refused("tables in another order", "tables", VERIFICATION, tables=tables[::-1])
+    swapped = [tables[1], tables[0], *tables[2:]]
+    yield refused("passes in another order", "tables", VERIFICATION, tables=swapped)
+    yield refused("an unknown pass", "tables", VERIFICATION, tables=table(0, blocking_pass="other"))
+    yield refused("sides swapped", "tables", VERIFICATION, tables=table(2, left="people", right="events"))
+    yield refused(
+        "a pair inside a dataset without duplicates", "no duplicates", VERIFICATION, tables=table(4, pairs=1)
+    )
+    yield refused("more pairs than compared", "than were compared", tables=table(0, compared=2))
+    yield refused("counts a pair more", "truncated", tables=table(0, pairs=4))
+    yield refused("counts a pair less", "longer", tables=table(0, pairs=2))
+    yield refused("counts more than can be", "tables.0.pairs", tables=table(0, pairs=2**53 - 1))
+    yield refused("a floor, as in pairs", "tables.0.unknown key", tables=table(0, floor=0))
+    yield refused("no own patterns", "counts of patterns", VERIFICATION, own=[])
+    yield refused("own patterns of a pass are missing", "counts of patterns", VERIFICATION, own=own[:3])
+    yield refused("own patterns in another order", "counts of patterns", VERIFICATION, own=own[::-1])
+    yield refused(
+        "own patterns of an unknown dataset",
+        "counts of patterns",
+        VERIFICATION,
+        own=first_own(dataset="other"),
+    )
+    yield refused("counts an own pattern more", "truncated", own=first_own(patterns=4))
+    yield refused("levels of one identifier", "identifiers", VERIFICATION, random_levels=RANDOM_LEVELS[:1])
+    yield refused("twelve levels", "random_levels.0", random_levels=[each[:12] for each in RANDOM_LEVELS])
+
+
 FILES = {
     "submission": lambda: [*encodings_vectors(), *references_vectors(), *submission_vectors()],
     "pairs": lambda: [*pairs_vectors()],
+    "blocked_encodings": lambda: [*under_field_filters(blocked_encodings_vectors())],
+    "patterns": lambda: [*under_field_filters(patterns_vectors())],
     "linkage_keys": lambda: [*linkage_keys_vectors()],
     "crosswalk": lambda: [*crosswalk_vectors()],
 }
@@ -656,4 +1018,5 @@ def file_content(folder: str) -> bytes:
 
 if __name__ == "__main__":
     for name in FILES:
+        (HERE / name).mkdir(exist_ok=True)
         (HERE / name / "vectors.json").write_bytes(file_content(name))

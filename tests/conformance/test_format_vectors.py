@@ -15,7 +15,7 @@ import pytest
 
 from pprl.errors import BY_CODE
 from pprl.protocol import agreement as agreements
-from pprl.protocol import crosswalk, linkage_keys, pairs, submission
+from pprl.protocol import crosswalk, linkage_keys, pairs, patterns, submission
 from pprl.protocol.agreement import AgreementFile
 from tests.conformance import make_format_vectors
 
@@ -37,17 +37,21 @@ def containers(raw: bytes, _: AgreementFile) -> list[bytes]:
 
 PARSERS: dict[str, Any] = {
     "encodings": submission.parse_encodings,
+    "blocked-encodings": submission.parse_encodings,
     "references": submission.parse_references,
     "submission": containers,
     "pairs": pairs.parse,
+    "patterns": patterns.parse,
     "linkage-keys": linkage_keys.parse,
     "crosswalk": crosswalk.parse,
 }
 WRITERS: dict[str, Any] = {
     "encodings": submission.write_encodings,
+    "blocked-encodings": submission.write_encodings,
     "references": submission.write_references,
     "submission": lambda both: submission.write_submission(*both),
     "pairs": pairs.write,
+    "patterns": patterns.write,
     "linkage-keys": linkage_keys.write,
     "crosswalk": crosswalk.write,
 }
@@ -62,6 +66,16 @@ def hexes(table: Any) -> list[str]:
     return [bytes(row).hex() for row in np.asarray(table)]
 
 
+def blocked_pass(references: Any, payload: Any) -> dict[str, Any]:
+    records = submission.blocked(payload, make_format_vectors.FILTER_COUNT)
+    return {
+        "references": hexes(references),
+        "tags": hexes(records.tags),
+        "present": records.present.tolist(),
+        "filters": [hexes(filters) for filters in records.filters],
+    }
+
+
 def content_of(kind: str, parsed: Any) -> dict[str, Any]:
     told: dict[str, Callable[[], dict[str, Any]]] = {
         "encodings": lambda: {
@@ -69,6 +83,11 @@ def content_of(kind: str, parsed: Any) -> dict[str, Any]:
                 {"references": hexes(ids), "filters": hexes(filters)}
                 for ids, filters in zip(parsed.references, parsed.filters, strict=True)
             ]
+        },
+        "blocked-encodings": lambda: {
+            "random_levels": [list(levels) for levels in parsed.header.random_levels],
+            "suppressed": list(parsed.header.suppressed),
+            "passes": [blocked_pass(*each) for each in zip(parsed.references, parsed.filters, strict=True)],
         },
         "references": lambda: {
             "handles": hexes(parsed.handles),
@@ -86,6 +105,20 @@ def content_of(kind: str, parsed: Any) -> dict[str, Any]:
                 ]
                 for each in parsed.tables
             ]
+        },
+        "patterns": lambda: {
+            "tables": [
+                [
+                    list(row)
+                    for row in zip(hexes(each.left), hexes(each.right), each.patterns.tolist(), strict=True)
+                ]
+                for each in parsed.tables
+            ],
+            "own": [
+                [list(row) for row in zip(each.patterns.tolist(), each.counts.tolist(), strict=True)]
+                for each in parsed.own
+            ],
+            "random_levels": [list(levels) for levels in parsed.header.random_levels],
         },
         "linkage-keys": lambda: {"handles": hexes(parsed.handles), "keys": hexes(parsed.keys)},
         "crosswalk": lambda: {

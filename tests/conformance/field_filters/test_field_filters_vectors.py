@@ -12,8 +12,8 @@ from pprl.encode.passes import PARTICLES, block_values
 from pprl.encode.phonetic import phonetic
 from pprl.encode.standardise import standardise
 from pprl.encode.tokens import token_space, tokens
-from pprl.protocol.kinds import KINDS
 from pprl.protocol.blocking import TRANSFORMS, BlockingPass
+from pprl.protocol.kinds import KINDS
 from tests.conformance.field_filters import second_writer
 from tests.conformance.field_filters.make_vectors import document, rules
 
