@@ -107,4 +107,5 @@ def _own(document: PatternsDocument, dataset: str) -> list[tuple[patterns.Patter
 
 
 def _estimate(found: Interval | None) -> Estimate:
-    return Estimate(None, None, None) if found is None else Estimate(found.estimate, found.lower, found.upper)
+    """The estimate alone: its interval has not been shown to hold its coverage (docs/decisions/0003)."""
+    return Estimate(found.estimate if found else None, None, None)
