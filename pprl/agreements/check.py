@@ -9,22 +9,45 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import combinations
 from typing import Any, Literal, get_args
 
 from pprl.agreements.draft import TO_BE_COMPLETED
-from pprl.agreements.measured import FIXED_THRESHOLD, FOLDED, ONE_OFFICE, PLAIN_CLK
+from pprl.agreements.measured import (
+    FIXED_THRESHOLD,
+    FOLDED,
+    ONE_OFFICE,
+    PLAIN_CLK,
+    SPLIT_ROLES,
+)
 from pprl.errors import ConfigError, Finding
-from pprl.protocol.agreement import Agreement, Dataset, not_filled_in, out_of_time, parse
+from pprl.protocol.agreement import (
+    AgreedPass,
+    Agreement,
+    Dataset,
+    FieldFilterParameters,
+    not_filled_in,
+    out_of_time,
+    parse,
+)
+from pprl.protocol.kinds import Kind
 from pprl.protocol.toml_lines import KeyPath, dotted, key_lines, line_of
 
 Level = Literal["problem", "to do", "warning"]
 
 WIDE_RANGE = 10
 LONG_RETENTION_DAYS = 180
+FEW_PASSES = 4
+MANY_BLOCK_RECORDS = 200
+
+TELL_LITTLE: frozenset[Kind] = frozenset({"sex", "year-of-birth", "place"})
+"""Kinds that so many people share that a block of them alone holds hundreds or is left out."""
+
+PARTIAL = frozenset({"initial", "year", "year-month", "month-day", "unordered-month-day"})
+"""Transforms that leave so little of a value that a block of one alone is as large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +179,61 @@ def _roles(agreement: Agreement) -> Iterator[Finding]:
 
 
 def _scheme(agreement: Agreement) -> Iterator[Finding]:
-    if agreement.encoding.clk_parameters.xor_folds < 3:
+    clk = agreement.encoding.clk
+    if clk is not None and clk.xor_folds < 3:
         yield Finding(
             f"record-level encodings can be attacked: {PLAIN_CLK}; {FOLDED}",
             "let the matcher hold no list of the people, and keep encodings for days, not months",
             column="encoding.scheme",
         )
+
+
+def _passes(agreement: Agreement) -> Iterator[Finding]:
+    filters = agreement.encoding.field_filters
+    if filters is None:
+        return
+    path = "encoding.field_filters"
+    if filters.max_block_records > MANY_BLOCK_RECORDS:
+        yield Finding(
+            f"so large a block may be named by its size, and shows who in it is alike: {SPLIT_ROLES}; larger blocks "
+            "show more",
+            "lower it, and agree passes of more parts",
+            column=f"{path}.max_block_records",
+        )
+    if len(filters.passes) < FEW_PASSES:
+        yield Finding(
+            f"only {len(filters.passes)} of them: a pair with a mistake in each is never compared",
+            "agree more, on different identifiers",
+            column=f"{path}.passes",
+        )
+    yield from _identifiers_in_every_pass(agreement, filters)
+    for index, each in enumerate(filters.passes):
+        if _tells_little(each, agreement.kinds()):
+            yield Finding(
+                f"pass '{each.name}' is of something that very many people share: most of its blocks are larger than "
+                "max_block_records and left out, or are large enough to be named by their size",
+                "take it out, or add parts",
+                column=f"{path}.passes[{index}]",
+            )
+
+
+def _identifiers_in_every_pass(agreement: Agreement, filters: FieldFilterParameters) -> Iterator[Finding]:
+    used = [{part.partition(":")[0] for part in each.parts} for each in filters.passes]
+    for name in agreement.kinds():
+        if all(name in each for each in used):
+            yield Finding(
+                f"every pass needs '{name}': whoever lacks it, or whose it is wrong, is never found",
+                "agree a pass without it",
+                column="encoding.field_filters.passes",
+            )
+
+
+def _tells_little(each: AgreedPass, kinds: Mapping[str, Kind]) -> bool:
+    """Whether all its parts are of such a kind, or it has but one and that is an initial or part of a date."""
+    parts = list(each.blocking_pass().split_parts())
+    if all(kinds[identifier] in TELL_LITTLE for identifier, _, _ in parts):
+        return len({identifier for identifier, _, _ in parts}) < 3
+    return len(parts) == 1 and parts[0][1] in PARTIAL
 
 
 def _identifiers(agreement: Agreement) -> Iterator[Finding]:
@@ -212,11 +284,18 @@ def _linkage(agreement: Agreement) -> Iterator[Finding]:
         wrong = 1 / (1 - agreement.linkage.target_precision)
         yield Finding(f"one link in {wrong:.0f} may be wrong", column="linkage.target_precision")
     if agreement.linkage.threshold != "estimated":
-        yield Finding(f"a fixed threshold: {FIXED_THRESHOLD}", 'put "estimated"', column="linkage.threshold")
+        why = (
+            FIXED_THRESHOLD
+            if agreement.encoding.scheme == "clk"
+            else "nothing then keeps to target_precision"
+        )
+        yield Finding(f"a fixed threshold: {why}", 'put "estimated"', column="linkage.threshold")
 
 
 def _fill(agreement: Agreement) -> Iterator[Finding]:
-    clk, most = agreement.encoding.clk_parameters, agreement.privacy.max_popcount_share
+    clk, most = agreement.encoding.clk, agreement.privacy.max_popcount_share
+    if clk is None:
+        return
     bits = [feature.bits_per_feature for feature in clk.features if feature.bits_per_feature is not None]
     if clk.xor_folds or len(bits) < len(clk.features):
         return
@@ -266,6 +345,7 @@ def _approvals(agreement: Agreement) -> Iterator[Finding]:
 _WARNINGS: tuple[Callable[[Agreement], Iterator[Finding]], ...] = (
     _roles,
     _scheme,
+    _passes,
     _identifiers,
     _datasets,
     _linkage,

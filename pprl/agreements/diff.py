@@ -1,6 +1,6 @@
 """What a new version of an agreement changes, field by field, and which changes cost privacy or widen a purpose.
 
-Parties, datasets, identifiers, features and approvals are matched by their names, never by their place.
+Parties, datasets, identifiers, features, passes and approvals are matched by their names, never by their place.
 Comments, layout and order don't count, but for the order of the features, which decides their keys.
 """
 
@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pprl.agreements.measured import ONE_OFFICE
+from pprl.agreements.measured import ONE_OFFICE, PLAIN_CLK
 from pprl.errors import Finding
-from pprl.protocol.agreement import Agreement, AgreementFile
+from pprl.protocol.agreement import Agreement, AgreementFile, ClkFeature
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,7 @@ def diff(old: AgreementFile, new: AgreementFile) -> tuple[Change, ...]:
         changes.append(
             Change("coordinator", "two parties", "one party", f"one office holds both roles: {ONE_OFFICE}")
         )
-    features = [_shared_order(each.content, old.content, new.content) for each in (old, new)]
-    if features[0] != features[1]:
-        changes.append(
-            Change("encoding.clk.features (order)", ", ".join(features[0]), ", ".join(features[1]))
-        )
-    return tuple(changes)
+    return (*changes, *_order_of_features(old.content, new.content))
 
 
 def version_chain(old: AgreementFile, new: AgreementFile) -> tuple[Finding, ...]:
@@ -131,6 +126,7 @@ _NAMES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "dataset": lambda each: each["name"],
     "identifier": lambda each: each["name"],
     "features": lambda each: each["identifier"],
+    "passes": lambda each: each["name"],
     "approval": lambda each: f"{each['party']}: {each['officer']}",
 }
 
@@ -178,12 +174,17 @@ def _holds_both(agreement: Agreement) -> bool:
     return agreement.party_with("matcher") == agreement.party_with("key-issuer")
 
 
-def _shared_order(agreement: Agreement, *both: Agreement) -> list[str]:
-    names = [{feature.identifier for feature in each.encoding.clk_parameters.features} for each in both]
-    shared = set.intersection(*names)
-    return [
-        each.identifier for each in agreement.encoding.clk_parameters.features if each.identifier in shared
-    ]
+def _order_of_features(old: Agreement, new: Agreement) -> Iterator[Change]:
+    """The one change of place that counts; scheme clk alone has it."""
+    names = [[each.identifier for each in _features(agreement)] for agreement in (old, new)]
+    before, after = ([name for name in one if name in other] for one, other in (names, names[::-1]))
+    if before != after:
+        yield Change("encoding.clk.features (order)", ", ".join(before), ", ".join(after))
+
+
+def _features(agreement: Agreement) -> tuple[ClkFeature, ...]:
+    clk = agreement.encoding.clk
+    return clk.features if clk else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +246,7 @@ _RULES = (
         "a smaller file, which can test for people, is accepted",
     ),
     _Rule(r"identifier\[[^]]*\]", _added, "one more identifier is used"),
+    _Rule(r"encoding\.scheme", _to("clk"), f"one encoding a record can be attacked: {PLAIN_CLK}"),
     _Rule(r"encoding\.scheme", _any, "another scheme withstands other attacks: read its figures"),
     _Rule(r"encoding\.min_identifiers", _lower, "records with less evidence are linked"),
     _Rule(r"encoding\.clk\.xor_folds", _lower, "fewer foldings withstand fewer attacks"),
@@ -253,6 +255,21 @@ _RULES = (
         r"encoding\.clk\.features\[[^]]*\]\.bits_per_token",
         _added,
         "the number of bits then tells how long a value is",
+    ),
+    _Rule(
+        r"encoding\.field_filters\.max_block_records",
+        _higher,
+        "larger blocks show more: who in them is alike, and a size that may name them",
+    ),
+    _Rule(
+        r"encoding\.field_filters\.passes\[[^]]*\]",
+        _added,
+        "one more pass shows the matcher one more picture of the file",
+    ),
+    _Rule(
+        r"encoding\.field_filters\.passes\[[^]]*\]\.parts",
+        _removed,
+        "without the part, blocks are larger, and more records are compared",
     ),
     _Rule(r"linkage\.target_precision", _lower, "more links may be wrong"),
     _Rule(r"linkage\.threshold", _lower, "weaker pairs are linked"),

@@ -25,6 +25,7 @@ TARGET_BITS = 600
 FILTER_BITS = 128
 POSITIONS_PER_TOKEN = 3
 MAX_BLOCK_RECORDS = 50
+MAX_BLOCK_RECORDS_WITH_DUPLICATES = 200
 MOST_DATASETS = 20
 
 
@@ -96,7 +97,7 @@ def draft(
     project_id: str = "draft",
     title: str = f"{TO_BE_COMPLETED}: what is linked, in one line",
     duplicates: Collection[str] = (),
-    scheme: Scheme = "clk",
+    scheme: Scheme = "field-filters",
 ) -> str:
     """Write an agreement for tables that nobody has described yet. A department's data officer runs it.
 
@@ -106,7 +107,7 @@ def draft(
         project_id: the project's short name.
         title: the project's title, one line.
         duplicates: names of the datasets in which a person may have several records.
-        scheme: how records are encoded.
+        scheme: how records are encoded; `clk` is for exchange with deployments of clkhash.
 
     Returns:
         A commented agreement; the same arguments give the same text. It parses, and rehearses as it is.
@@ -141,6 +142,7 @@ def draft(
             scheme,
             least=min(3, *(len(table.columns) for table in tables)),
             rows=max(sketch.rows for sketch in datasets),
+            most=MAX_BLOCK_RECORDS_WITH_DUPLICATES if duplicates else MAX_BLOCK_RECORDS,
         ),
         _linkage(),
         _release(tables),
@@ -161,6 +163,22 @@ def feature_lines(identifiers: Sequence[tuple[str, Kind]]) -> tuple[str, ...]:
     """
     total = sum(DEFAULT_FEATURES[kind].bits for _, kind in identifiers)
     return tuple(_feature_line(name, DEFAULT_FEATURES[kind], total) for name, kind in identifiers)
+
+
+def pass_lines(identifiers: Sequence[tuple[str, Kind]], rows: int) -> tuple[str, ...]:
+    """The default passes of some identifiers, as TOML inline tables, one a line.
+
+    Args:
+        identifiers: names with their kinds, in the agreement's order.
+        rows: rows of the largest dataset.
+
+    Returns:
+        Lines for `encoding.field_filters.passes`.
+    """
+    return tuple(
+        f'  {{ name = "{each.name}", parts = [{", ".join(toml_text(part) for part in each.parts)}] }},'
+        for each in default_passes(dict(identifiers), rows)
+    )
 
 
 def _feature_line(name: str, feature: DefaultFeature, total: int) -> str:
@@ -420,8 +438,8 @@ why = "{KNOWN[name].why}"
     )
 
 
-def _encoding(shared: Sequence[str], scheme: Scheme, *, least: int, rows: int) -> str:
-    parameters = _clk(shared) if scheme == "clk" else _field_filters(shared, rows)
+def _encoding(shared: Sequence[str], scheme: Scheme, *, least: int, rows: int, most: int) -> str:
+    parameters = _clk(shared) if scheme == "clk" else _field_filters(shared, rows, most)
     return (
         _comment(
             "What a department does to a record before anything leaves, keyed by a secret that only departments hold. "
@@ -452,21 +470,20 @@ features = [
 """
 
 
-def _field_filters(shared: Sequence[str], rows: int) -> str:
-    passes = "\n".join(
-        f'  {{ name = "{each.name}", parts = [{", ".join(toml_text(part) for part in each.parts)}] }},'
-        for each in default_passes({name: KNOWN[name].kind for name in shared}, rows)
-    )
+def _field_filters(shared: Sequence[str], rows: int, most: int) -> str:
+    passes = "\n".join(pass_lines([(name, KNOWN[name].kind) for name in shared], rows))
     comment = _comment(
-        "In each pass, records are compared only inside a block: those whose parts are all there and equal. A string "
-        "of bits for each identifier is keyed by the block as well, so that a name looks different in every block. "
-        "The passes suit the size of the files; blocks of more than max_block_records are left out."
+        "In each pass, records are compared only inside a block: those whose parts are all there and equal. A small "
+        "filter for each identifier is keyed by the block as well, so that a name looks different in every block, and "
+        "records have other random references in each pass, so that the matcher can't lay passes over each other. "
+        "The passes suit the size of the files. A block of more than max_block_records, in one file, is left out of "
+        "its pass: its size could name it. Where a person has several records, their blocks need more room.",
     )
     return f"""{comment}
 [encoding.field_filters]
 filter_bits = {FILTER_BITS}
 positions_per_token = {POSITIONS_PER_TOKEN}
-max_block_records = {MAX_BLOCK_RECORDS}
+max_block_records = {most}
 passes = [
 {passes}
 ]
@@ -500,8 +517,8 @@ def _release(tables: Sequence[_Table]) -> str:
     return (
         _comment(
             'Who learns what afterwards. "per-person": a department\'s records that resemble each other share a '
-            'linkage key, which shows it its own duplicates; "per-record" hides even that. Keys differ from party to party, and '
-            "only crosswalk_to learns which belong together. With fewer people in common than min_linked_people, "
+            'linkage key, which shows it its own duplicates; "per-record" hides even that. Keys differ from party to '
+            "party, and only crosswalk_to learns which belong together. With fewer people in common than min_linked_people, "
             "nothing is released; counts below small_number_limit are shown to nobody but the coordinator."
         )
         + f"""

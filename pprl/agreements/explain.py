@@ -14,14 +14,18 @@ from typing import Literal
 from pprl.agreements import measured
 from pprl.agreements.check import open_ends, warnings
 from pprl.protocol.agreement import (
+    AgreedPass,
     Agreement,
     AgreementFile,
     ClkFeature,
     Dataset,
+    FieldFilterParameters,
+    Linkage,
     Party,
     not_filled_in,
     out_of_time,
 )
+from pprl.protocol.field_layout import field_layout
 from pprl.protocol.kinds import Kind
 
 Audience = Literal["officer", "auditor"]
@@ -42,6 +46,26 @@ KIND_WORDS: dict[Kind, str] = {
     "free-text": "free text",
     "number": "personal number",
     "code": "code",
+}
+
+
+TRANSFORM_WORDS: dict[str, str] = {
+    "whole": "",
+    "initial": "first letter of ",
+    "last-four": "last four characters of ",
+    "first-word": "first word of ",
+    "last-word": "last word of ",
+    "phonetic": "sound of ",
+    "phonetic-last": "sound of the last word of ",
+    "canonical": "usual form of ",
+    "canonical-phonetic": "sound of the usual form of ",
+    "house": "house number and street in ",
+    "year": "year in ",
+    "year-month": "year and month in ",
+    "month-day": "day and month in ",
+    "unordered-month-day": "day and month (either way round) in ",
+    "district": "district of ",
+    "sector": "sector of ",
 }
 
 
@@ -147,16 +171,69 @@ def _what_leaves(agreement: Agreement) -> Iterator[str]:
     for identifier in agreement.identifier:
         yield _item(f"{identifier.name} ({KIND_WORDS[identifier.kind]}): {identifier.why}")
     yield ""
+    if agreement.encoding.field_filters is None:
+        yield from _clk_leaves(agreement.encoding.clk_parameters.clk_bits, matcher.name, issuer.name)
+    else:
+        yield from _field_filters_leave(
+            agreement, agreement.encoding.field_filters, matcher.name, issuer.name
+        )
+
+
+def _clk_leaves(bits: int, matcher: str, issuer: str) -> Iterator[str]:
     yield _say(
-        f"For each record one encoding leaves: {agreement.encoding.clk_parameters.clk_bits} bits, computed from the columns "
-        "above under the departments' linkage secret, without which nobody can compute or test one. It goes, sealed, "
-        f"to the matcher ({matcher.name}). The key issuer ({issuer.name}) gets, sealed, random numbers that stand "
+        f"For each record one encoding leaves: {bits} bits, computed from the columns above under the departments' "
+        "linkage secret, without which nobody can compute or test one. It goes, sealed, "
+        f"to the matcher ({matcher}). The key issuer ({issuer}) gets, sealed, random numbers that stand "
         "for the records. Both learn how many records there are."
     )
     yield _say(
         "Records leave in a fresh random order, under references made for this run alone. An encoding is still "
         "personal data, and must be guarded as such."
     )
+
+
+def _field_filters_leave(
+    agreement: Agreement, parameters: FieldFilterParameters, matcher: str, issuer: str
+) -> Iterator[str]:
+    yield _say(
+        f"To the matcher ({matcher}) go, sealed, {len(parameters.passes)} lists, one for each pass below. In a pass, "
+        "records that agree on all that is named form a block, and only records of one block are ever compared. Of "
+        "each record that has a block, the list holds:"
+    )
+    yield _item("a random reference, different in every pass;")
+    yield _item("a tag of its block: 128 bits that are the same for all records of the block;")
+    yield _item("which of its identifiers are there;")
+    yield _item(
+        f"for each identifier a filter of {parameters.filter_bits} bits, salted by the block, so that a name looks "
+        "different in every block. A second filter of the given name's usual form (Liz as Elizabeth) goes with them."
+        if field_layout(list(agreement.kinds().values())).canonical >= 0
+        else f"for each identifier a filter of {parameters.filter_bits} bits, salted by the block, so that a value "
+        "looks different in every block."
+    )
+    yield _say(
+        "Tags and filters are computed under the departments' linkage secret, without which nobody can compute "
+        "or test one. The passes:"
+    )
+    for each in parameters.passes:
+        yield _item(f"{each.name}: same {_listed(_parts(each))}.")
+    yield _say(
+        f"A block of more than {parameters.max_block_records:,} records of one table is left out of that pass. With "
+        "the lists go two sorts of counts: how many records were left out of each pass, and how alike random pairs "
+        "of the table's own records are, identifier by identifier."
+    )
+    yield _say(
+        f"The key issuer ({issuer}) gets, sealed, which references stand for one record, and no tag or filter. Both "
+        "learn how many records there are. Each list leaves in a random order of its own, under references made "
+        "for this run alone. Encodings are still personal data, and must be guarded as such."
+    )
+
+
+def _parts(each: AgreedPass) -> list[str]:
+    """A pass's parts in words: 'sound of surname'."""
+    split = list(each.blocking_pass().split_parts())
+    loose = [f"{TRANSFORM_WORDS[transform]}{name}" for name, transform, unordered in split if unordered]
+    fixed = [f"{TRANSFORM_WORDS[transform]}{name}" for name, transform, unordered in split if not unordered]
+    return ([f"{_listed(loose)} (either way round)"] if loose else []) + fixed
 
 
 def _dataset_leaves(agreement: Agreement, dataset: Dataset) -> Iterator[str]:
@@ -219,12 +296,28 @@ def _department_learns(agreement: Agreement) -> Iterator[str]:
     yield "Is not told which of its people any other department knows: matched or not, all get keys alike."
 
 
-def _matcher_learns(_agreement: Agreement) -> Iterator[str]:
+def _matcher_learns(agreement: Agreement) -> Iterator[str]:
+    if agreement.encoding.field_filters is not None:
+        yield "Gets all encodings; learns for each pass how large blocks are, and which records of a block are alike."
+        yield (
+            "Can't tell which record of one pass is which in another, nor compare records of two blocks: what a name "
+            "looks like in one block says nothing about it in the next."
+        )
+        yield "Never sees names, other values, record ids, linkage keys or the linkage secret."
+        return
     yield "Gets all encodings, under random references, and learns which are alike and how many there are."
     yield "Never sees names, other values, record ids, linkage keys or the linkage secret."
 
 
-def _issuer_learns(_agreement: Agreement) -> Iterator[str]:
+def _issuer_learns(agreement: Agreement) -> Iterator[str]:
+    if agreement.encoding.field_filters is not None:
+        yield (
+            "Gets, from the matcher, pairs of references that may be one person, each with how alike the two are, "
+            "identifier by identifier; and learns from departments which references stand for one record."
+        )
+        yield "Learns so which records belong to one person, and issues the linkage keys."
+        yield "Never sees names, other values, record ids, block tags, filters or the linkage secret."
+        return
     yield "Learns which random numbers belong to one person, how alike they are, and issues the linkage keys."
     yield "Never sees names, other values, record ids, encodings or the linkage secret."
 
@@ -267,8 +360,23 @@ def _limits(agreement: Agreement) -> Iterator[str]:
         f"A department that gives the linkage secret to whoever holds encodings. Secret and encodings together are "
         f"names: {measured.WITH_THE_KEY}. No scheme of this sort survives that; only people can prevent it."
     )
+    if agreement.encoding.field_filters is None:
+        yield from _limits_of_clk(agreement, agreement.encoding.clk_parameters.xor_folds)
+    else:
+        yield from _limits_of_field_filters(agreement, agreement.encoding.field_filters.max_block_records)
     yield _item(
-        f"A matcher who turns attacker. With the scheme used here, {measured.PLAIN_CLK}.{_folds(agreement)}"
+        "Records planted to test for a person. Row ranges and one file for each table make that harder."
+    )
+    yield _item("What is done with a result by those who lawfully have it.")
+    yield _say(
+        "The figures come from a research prototype on generated people of England and Wales. They say what "
+        "certain attacks did, not what none can do."
+    )
+
+
+def _limits_of_clk(agreement: Agreement, folds: int) -> Iterator[str]:
+    yield _item(
+        f"A matcher who turns attacker. With the scheme used here, {measured.PLAIN_CLK}.{_folds(folds)}"
     )
     holder = agreement.party_with("matcher")
     if holder == agreement.party_with("key-issuer"):
@@ -282,18 +390,33 @@ def _limits(agreement: Agreement) -> Iterator[str]:
             "The matcher and the key issuer putting together what they hold. They are two parties here, so that "
             f"it takes both. Where it did not, {measured.ONE_OFFICE}."
         )
-    yield _item(
-        "Records planted to test for a person. Row ranges and one file for each table make that harder."
-    )
-    yield _item("What is done with a result by those who lawfully have it.")
-    yield _say(
-        "The figures come from a research prototype on generated people of England and Wales. They say what "
-        "certain attacks did, not what none can do."
-    )
 
 
-def _folds(agreement: Agreement) -> str:
-    folds = agreement.encoding.clk_parameters.xor_folds
+def _limits_of_field_filters(agreement: Agreement, most: int) -> Iterator[str]:
+    holder = agreement.party_with("matcher")
+    if holder == agreement.party_with("key-issuer"):
+        yield _item(
+            f"{holder.name}, which alone holds both coordinator roles and so sees which records of all passes are one. "
+            f"What that costs: {measured.ONE_OFFICE}. Split, the roles do more: {measured.SPLIT_ROLES}."
+        )
+    else:
+        larger = (
+            f" Here blocks may hold up to {most:,}, which shows more."
+            if most > measured.BLOCK_RECORDS
+            else ""
+        )
+        yield _item(
+            "A matcher who turns attacker and holds a list of the people. Block sizes, likeness inside blocks, missing "
+            f"identifiers and numbers of bits are left to it: {measured.SPLIT_ROLES}. Here numbers of bits do tell "
+            f"about how long names are.{larger}"
+        )
+        yield _item(
+            "The matcher and the key issuer putting together what they hold. They are two parties here, so that "
+            f"it takes both. Where it did not, {measured.ONE_OFFICE}."
+        )
+
+
+def _folds(folds: int) -> str:
     if folds < 3:
         return f" (It folds encodings {folds} times; {measured.FOLDED}.)"
     return f" Here encodings are folded {folds} times: {measured.FOLDED}."
@@ -305,7 +428,9 @@ def _decisions(agreement: Agreement) -> Iterator[str]:
         f"Of the links that are made, {_percent(linkage.target_precision)} or more should be right. So some links will "
         "be wrong and some people will be missed: no result about one person may rest on it."
     )
-    if linkage.threshold == "estimated":
+    if agreement.encoding.scheme == "field-filters":
+        yield from _field_filter_decisions(linkage)
+    elif linkage.threshold == "estimated":
         yield _item(
             "How alike two encodings must be is estimated from the encodings themselves. Nobody tunes it."
         )
@@ -323,6 +448,21 @@ def _decisions(agreement: Agreement) -> Iterator[str]:
     for dataset in agreement.dataset:
         several = "may have several records" if dataset.may_have_duplicates else "has one record at most"
         yield _item(f"In '{dataset.name}' a person {several}.")
+
+
+def _field_filter_decisions(linkage: Linkage) -> Iterator[str]:
+    yield _item(
+        "Of each pair in a block, it is noted how alike each identifier is, in steps from equal to different. How "
+        "much each step says is estimated from the encodings themselves, and nobody tunes it: what pairs of different "
+        "people look like, from random pairs and from pairs inside tables where a person has one record at most, so "
+        "that family members and namesakes are not taken for one person."
+    )
+    if linkage.threshold == "estimated":
+        yield _item("How probable a link must be follows from that share. Nobody tunes it either.")
+    else:
+        yield _item(
+            f"A pair is linked if it is one person with probability {linkage.threshold:g} or more, whatever the share."
+        )
 
 
 def _results(agreement: Agreement) -> Iterator[str]:
@@ -387,6 +527,9 @@ def _refusals(agreement: Agreement) -> Iterator[str]:
     share = agreement.privacy.max_popcount_share
     yield _item(
         f"Encodings with more than {_percent(share)} of their bits set, which could be made to match everybody."
+        if encoding.scheme == "clk"
+        else f"Records with more than {_percent(share)} of the bits of their filters set, all filters of a pass "
+        "together, as they could be made to match everybody."
     )
     if encoding.invalid_values == "refuse":
         yield _item(
@@ -427,6 +570,10 @@ def _keys(party: Party) -> str:
 
 
 def _parameters(agreement: Agreement) -> Iterator[str]:
+    filters = agreement.encoding.field_filters
+    if filters is not None:
+        yield from _field_filter_parameters(filters)
+        return
     clk = agreement.encoding.clk_parameters
     yield _say(
         f"Scheme {agreement.encoding.scheme}: {clk.clk_bits} bits a record after {clk.xor_folds} foldings. "
@@ -435,6 +582,17 @@ def _parameters(agreement: Agreement) -> Iterator[str]:
     for feature in clk.features:
         kind = KIND_WORDS[agreement.kind_of(feature.identifier)]
         yield _item(f"{feature.identifier} ({kind}): {_how(feature)}, {feature.hash} hash, {_bits(feature)}.")
+
+
+def _field_filter_parameters(filters: FieldFilterParameters) -> Iterator[str]:
+    yield _say(
+        f"Scheme field-filters: a filter of {filters.filter_bits} bits for each identifier in each pass. Each piece of "
+        "a value (two letters of a name, a digit of a date or number, a part of a postcode) sets "
+        f"{filters.positions_per_token} bits, at places that follow from the linkage secret, the pass, the block and the piece. A longer value so sets more bits."
+    )
+    yield _say("The passes, as the software reads them:")
+    for each in filters.passes:
+        yield _item(f"{each.name}: {', '.join(each.parts)}")
 
 
 def _how(feature: ClkFeature) -> str:

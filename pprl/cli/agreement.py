@@ -33,9 +33,9 @@ def agreement() -> None:
 @click.option(
     "--scheme",
     type=click.Choice(["clk", "field-filters"]),
-    default="clk",
+    default="field-filters",
     show_default=True,
-    help="How records are encoded.",
+    help="How records are encoded; clk is for exchange with deployments of clkhash.",
 )
 @path_option("-o", "--out", required=True, help="The draft.")
 @force_option
