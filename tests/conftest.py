@@ -19,6 +19,13 @@ def made_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 @pytest.fixture(scope="session")
+def made_field_filter_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    from tests.support.project import make_project  # noqa: PLC0415 - not every run needs it
+
+    return make_project(tmp_path_factory.mktemp("made") / "project", "field-filters")
+
+
+@pytest.fixture(scope="session")
 def made_results(made_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
     finished = made_project.copy(tmp_path_factory.mktemp("finished") / "project")
     return finished.release()
@@ -32,3 +39,8 @@ def made_pairs(made_project: Project, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.fixture
 def project(made_project: Project, tmp_path: Path) -> Project:
     return made_project.copy(tmp_path / "project")
+
+
+@pytest.fixture
+def field_filter_project(made_field_filter_project: Project, tmp_path: Path) -> Project:
+    return made_field_filter_project.copy(tmp_path / "field-filter-project")

@@ -15,12 +15,13 @@ import stat
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from click.testing import Result
 
 from coordinator.store.stages import Role
+from pprl.protocol.agreement import Scheme
 from tests.support.commands import run
 from tests.support.people import read_rows, tables, write_table
 from tests.support.project import DATASETS, ISSUER, MATCHER, PARTIES, RESEARCH, Project
@@ -59,6 +60,16 @@ def test_the_search_finds_canaries_in_every_spelling() -> None:
 @pytest.fixture
 def nest(project: Project) -> Project:
     """A project in which the court's table holds canaries, in valid and in broken rows."""
+    return _with_canaries(project)
+
+
+@pytest.fixture(params=["clk", "field-filters"])
+def nest_of_each_scheme(request: pytest.FixtureRequest) -> Project:
+    found: Project = request.getfixturevalue("project" if request.param == "clk" else "field_filter_project")
+    return _with_canaries(found)
+
+
+def _with_canaries(project: Project) -> Project:
     table = tables()["court"]
     for row, (column, value) in enumerate(
         [("first_name", NAME), ("last_name", SURNAME), ("date_of_birth", DAY), ("postcode", POSTCODE),
@@ -115,7 +126,10 @@ def _encode(project: Project) -> tuple[str | Path, ...]:
 
 
 @pytest.mark.parametrize("as_json", [(), ("--json",)], ids=["text", "json"])
-def test_a_whole_run(nest: Project, caplog: pytest.LogCaptureFixture, as_json: tuple[str, ...]) -> None:
+def test_a_whole_run(
+    nest_of_each_scheme: Project, caplog: pytest.LogCaptureFixture, as_json: tuple[str, ...]
+) -> None:
+    nest = nest_of_each_scheme
     caplog.set_level(logging.DEBUG)
     watch = Watch(nest)
     checked = watch.run(
@@ -309,7 +323,7 @@ def test_what_is_derived_from_the_secret_stays_home_but_for_its_check(nest: Proj
     assert held.value.hex() not in repr(held)
     assert "value" not in repr(held)
     raw = nest.encode("court")
-    assert held.encoding_key() not in raw
+    assert not [scheme for scheme in get_args(Scheme) if held.encoding_key(scheme) in raw]
     assert bytes.fromhex(held.key_check()) not in raw, "even the check is sealed"
 
 
@@ -337,3 +351,38 @@ def test_results_say_the_same_about_matched_and_unmatched(made_results: Path) ->
     records = {name: len(table["person_id"]) for name, table in tables().items()}
     per_record = (sizes["police"] - sizes["court"]) / (records["police"] - records["court"])
     assert per_record == pytest.approx(32, abs=1)
+
+
+def test_no_key_of_a_scheme_is_sent(field_filter_project: Project) -> None:
+    held = field_filter_project.held_secret("court-dept", field_filter_project.agreement)
+    raw = field_filter_project.encode("court")
+    assert held.encoding_key("field-filters") != held.encoding_key("clk")
+    assert held.encoding_key("field-filters") not in raw
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(
+    "place",
+    [
+        "pprl.encode.field_filters.FieldFilterEncoder.encode_each",
+        "pprl.encode.field_filters.FieldFilterEncoder.random_levels",
+        "pprl.encode.field_filters.tokens",
+    ],
+)
+def test_faults_of_ours_in_field_filters(
+    field_filter_project: Project,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+    fault: type[Exception],
+) -> None:
+    def broken(*_arguments: Any, **_named: Any) -> Any:
+        raise fault(f"can't handle {NAME} {SURNAME}, born {DAY} ({RECORD})")
+
+    watch = Watch(_with_canaries(field_filter_project))
+    monkeypatch.setattr(place, broken)
+    result = watch.run(*_encode(watch.project))
+    assert result.exit_code == 1
+    assert f"A fault in the program ({fault.__name__} at " in result.stderr
+    assert not any("Traceback" in said for said in watch.said)
+    watch.check(caplog)

@@ -18,15 +18,16 @@ from hypothesis import strategies as st
 
 from pprl.errors import DisclosureError, FormatError, VerificationError
 from pprl.protocol import agreement as agreements
-from pprl.protocol import canonical, crosswalk, framing, linkage_keys, pairs, submission
+from pprl.protocol import canonical, crosswalk, framing, linkage_keys, pairs, patterns, submission
 from pprl.protocol.framing import ID_BYTES, Bytes
 
 CONFORMANCE = Path(__file__).parents[1] / "conformance"
 FILES = [
     json.loads((CONFORMANCE / name / "vectors.json").read_bytes())
-    for name in ("submission", "pairs", "linkage_keys", "crosswalk")
+    for name in ("submission", "pairs", "linkage_keys", "crosswalk", "blocked_encodings", "patterns")
 ]
 AGREEMENT = agreements.parse(FILES[0]["agreements"]["usual"].encode(), where="vectors.json")
+FIELD_FILTERS = agreements.parse(FILES[0]["agreements"]["field-filters"].encode(), where="vectors.json")
 REFUSALS = (FormatError, VerificationError, DisclosureError)
 FILTER_BYTES = 64
 MOST = 20
@@ -66,6 +67,12 @@ FORMATS = [
         ),
         ("submission", _containers, lambda both: submission.write_submission(*both)),
         ("pairs", lambda raw: pairs.parse(raw, AGREEMENT), pairs.write),
+        (
+            "blocked-encodings",
+            lambda raw: submission.parse_encodings(raw, FIELD_FILTERS),
+            submission.write_encodings,
+        ),
+        ("patterns", lambda raw: patterns.parse(raw, FIELD_FILTERS), patterns.write),
         ("linkage-keys", lambda raw: linkage_keys.parse(raw, AGREEMENT), linkage_keys.write),
         ("crosswalk", lambda raw: crosswalk.parse(raw, AGREEMENT), crosswalk.write),
     )
@@ -183,9 +190,7 @@ def test_encodings_come_back(references: list[bytes], data: st.DataObject) -> No
     encoded = submission.EncodedPass(
         name="clk", records=len(references), record_bytes=ID_BYTES + FILTER_BYTES
     )
-    header = submission.EncodingsHeader(
-        **about(max(1, len(references))), scheme="clk", key_check="c" * 32, passes=(encoded,)
-    )
+    header = submission.ClkHeader(**about(max(1, len(references))), key_check="c" * 32, passes=(encoded,))
     made = submission.Encodings(header, (table(references),), (table(filters, FILTER_BYTES),))
     read = submission.parse_encodings(submission.write_encodings(made), AGREEMENT)
     assert read.header == header

@@ -24,7 +24,7 @@ from pprl.crypto.identity import Identity, create, from_key_file, to_key_file
 from pprl.encode import linkage_secret
 from pprl.encode.linkage_secret import LinkageSecret
 from pprl.files.atomic import read_secret_file, write_new
-from pprl.protocol.agreement import AgreementFile, parse
+from pprl.protocol.agreement import AgreementFile, Scheme, parse
 from tests.support.people import tables, write_table
 
 BEGIN, END = date(2020, 1, 1), date(2090, 12, 31)
@@ -173,7 +173,7 @@ def silent(_what: str, _share: float) -> None:
     """Progress that nobody watches."""
 
 
-def make_project(folder: Path) -> Project:
+def make_project(folder: Path, scheme: Scheme = "clk") -> Project:
     """Make a project: tables, agreement, keys, secret, submissions."""
     project = Project(folder)
     (folder / "keys").mkdir(parents=True)
@@ -182,7 +182,7 @@ def make_project(folder: Path) -> Project:
     identities = {party: create(party) for party in PARTIES}
     for party, identity in identities.items():
         write_new(project.key(party), to_key_file(identity), mode=0o600)
-    project.agreed("agreement.toml", _agreement(identities))
+    project.agreed("agreement.toml", _agreement(identities, scheme))
     for name, party in zip(DATASETS, DEPARTMENTS, strict=True):
         made = _encode(project, name, project.agreement, project.held_secret(party, project.agreement))
         write_new(project.submission(name), made.file)
@@ -190,7 +190,7 @@ def make_project(folder: Path) -> Project:
     return project
 
 
-def draft_text() -> str:
+def draft_text(scheme: Scheme = "clk") -> str:
     """The draft of the agreement: no keys yet, no approvals."""
     sketches = [
         DatasetSketch(
@@ -198,7 +198,14 @@ def draft_text() -> str:
         )
         for name, table in tables().items()
     ]
-    text = draft(sketches, project_id="small", title="A small project", today=APPROVED, duplicates=["police"])
+    text = draft(
+        sketches,
+        project_id="small",
+        title="A small project",
+        today=APPROVED,
+        duplicates=["police"],
+        scheme=scheme,
+    )
     days: dict[tuple[str | int, ...], Any] = {
         ("project", "valid_from"): BEGIN,
         ("project", "valid_until"): END,
@@ -216,8 +223,8 @@ def tree(folder: Path) -> dict[str, str]:
     }
 
 
-def _agreement(identities: Mapping[str, Identity]) -> str:
-    text = with_keys(draft_text(), {party: identity.public for party, identity in identities.items()})
+def _agreement(identities: Mapping[str, Identity], scheme: Scheme) -> str:
+    text = with_keys(draft_text(scheme), {party: identity.public for party, identity in identities.items()})
     return with_rehearsal_approvals(text, today=APPROVED)
 
 

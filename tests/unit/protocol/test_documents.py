@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from pprl.errors import DisclosureError, FormatError, VerificationError
-from pprl.protocol import crosswalk, framing, linkage_keys, pairs, submission
-from pprl.protocol.agreement import AgreementFile, Encoding
+from pprl.protocol import crosswalk, framing, linkage_keys, pairs, patterns, submission
+from pprl.protocol.agreement import AgreementFile
 from pprl.protocol.framing import ID_BYTES, Bytes
 
 RECORDS = 6
@@ -34,9 +34,7 @@ def about(agreement: AgreementFile) -> dict[str, Any]:
 
 def encodings(agreement: AgreementFile, references: Bytes, filters: Bytes) -> submission.Encodings:
     encoded = submission.EncodedPass(name="clk", records=len(references), record_bytes=ID_BYTES + 64)
-    header = submission.EncodingsHeader(
-        **about(agreement), scheme="clk", key_check="c" * 32, passes=(encoded,)
-    )
+    header = submission.ClkHeader(**about(agreement), key_check="c" * 32, passes=(encoded,))
     return submission.Encodings(header, (references,), (filters,))
 
 
@@ -82,7 +80,9 @@ def test_a_reader_can_not_change_what_it_was_given(agreement: AgreementFile) -> 
 
 
 @pytest.mark.parametrize(("bits", "refused"), [(0, True), (1, False), (256, False), (257, True), (512, True)])
-def test_the_gate_is_open_from_one_bit_to_the_agreed_share(agreement: AgreementFile, bits: int, refused: bool) -> None:
+def test_the_gate_is_open_from_one_bit_to_the_agreed_share(
+    agreement: AgreementFile, bits: int, refused: bool
+) -> None:
     filters = np.packbits(np.arange(512) < bits)[None, :]
     if not refused:
         submission.require_no_wildcards(filters, agreement)
@@ -91,19 +91,26 @@ def test_the_gate_is_open_from_one_bit_to_the_agreed_share(agreement: AgreementF
         submission.require_no_wildcards(filters, agreement)
 
 
-def test_documents_of_another_scheme_than_agreed_are_refused(agreement: AgreementFile) -> None:
-    encoding = Encoding.model_construct(**{**dict(agreement.content.encoding), "scheme": "another"})
-    other = AgreementFile(agreement.content.model_copy(update={"encoding": encoding}), agreement.raw)
+def test_documents_of_another_scheme_than_agreed_are_refused(
+    agreement: AgreementFile, field_filters: AgreementFile
+) -> None:
+    other = AgreementFile(field_filters.content, agreement.raw)
     none = np.empty((0, ID_BYTES), np.uint8)
-    for raw, parse in (
-        (
-            submission.write_encodings(encodings(agreement, none, np.empty((0, 64), np.uint8))),
-            submission.parse_encodings,
-        ),
-        (pairs.write(document(agreement, none, none, [])), pairs.parse),
-    ):
-        with pytest.raises(VerificationError, match="scheme"):
-            parse(raw, other)
+    raw = submission.write_encodings(encodings(agreement, none, np.empty((0, 64), np.uint8)))
+    with pytest.raises(FormatError, match="scheme"):
+        submission.parse_encodings(raw, other)
+    with pytest.raises(FormatError, match="not a"):
+        patterns.parse(pairs.write(document(agreement, none, none, [])), other)
+    with pytest.raises(VerificationError, match="scheme"):
+        pairs.parse(pairs.write(document(agreement, none, none, [])), other)
+
+
+def test_a_pass_is_taken_apart_and_put_together_again() -> None:
+    payload = np.random.default_rng(3).integers(0, 256, (5, 16 + 4 + 3 * 8), dtype=np.uint8)
+    records = submission.blocked(payload, 3)
+    assert records.filters.shape == (5, 3, 8)
+    assert records.present[0] == int.from_bytes(payload[0, 16:20].tobytes(), "big")
+    assert np.array_equal(submission.payload_of(records), payload)
 
 
 def test_the_gate_takes_no_filters_at_all(agreement: AgreementFile) -> None:

@@ -1,0 +1,268 @@
+"""Scheme `field-filters` from rows to linkage keys, in one process and with the truth at hand."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from coordinator.linkage import issuing, matching
+from coordinator.linkage.issuing import Issued
+from pprl.agreements.draft import DatasetSketch, draft
+from pprl.encode import encoder
+from pprl.encode.encoder import EncodedDataset
+from pprl.encode.linkage_secret import LinkageSecret
+from pprl.errors import VerificationError
+from pprl.protocol import agreement as agreements
+from pprl.protocol import patterns, submission
+from pprl.protocol.agreement import AgreementFile
+from pprl.protocol.framing import ID_BYTES, Bytes
+from pprl.protocol.patterns import PatternsDocument
+from pprl.protocol.submission import Encodings, References
+from pprl.scoring import Score, score
+from pprl.synthetic import TRUTH_COLUMN, generate, linkage_pair
+from pprl.synthetic.table import Table
+
+ROWS = 600
+WHEN = date(2026, 1, 1)
+
+
+def drawn(seed: int) -> Callable[[int], bytes]:
+    """Random bytes that are the same each time."""
+    return random.Random(seed).randbytes
+
+
+def silent(_what: str, _share: float) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What departments have sent, as coordinators read it, and what they keep."""
+
+    agreement: AgreementFile
+    tables: Mapping[str, Table]
+    encoded: Mapping[str, EncodedDataset]
+    encodings: Mapping[str, Encodings]
+    references: Mapping[str, References]
+
+    def match(self) -> bytes:
+        return matching.match(self.agreement, self.encodings, progress=silent).document
+
+    def issue(self, raw: bytes, seed: int = 1) -> Issued:
+        return issuing.issue(self.agreement, self.references, raw, random_bytes=drawn(seed), progress=silent)
+
+    def patterns(self) -> PatternsDocument:
+        return patterns.parse(self.match(), self.agreement)
+
+
+def encode(agreement: AgreementFile, table: Table, name: str, seed: int) -> EncodedDataset:
+    return encoder.encode(
+        [(2, table.columns)],
+        agreement.content.dataset_named(name),
+        agreement,
+        LinkageSecret(agreement.sha256, bytes(range(32))),
+        random_bytes=drawn(seed),
+        seen=lambda _rows: None,
+    )
+
+
+def send(tables: Mapping[str, Table], duplicates: Sequence[str] = ()) -> Sent:
+    sketches = [
+        DatasetSketch(name, table.without_truth().header, table.rows) for name, table in tables.items()
+    ]
+    text = draft(sketches, today=WHEN, duplicates=duplicates, scheme="field-filters")
+    agreement = agreements.parse(text.encode(), where="draft")
+    encoded = {
+        name: encode(agreement, table, name, seed) for seed, (name, table) in enumerate(tables.items(), 1)
+    }
+    return received(agreement, tables, encoded)
+
+
+def received(
+    agreement: AgreementFile, tables: Mapping[str, Table], encoded: Mapping[str, EncodedDataset]
+) -> Sent:
+    encodings, references = {}, {}
+    for name, each in encoded.items():
+        raw = submission.write_encodings(each.encodings), submission.write_references(each.references)
+        encodings[name] = submission.parse_encodings(raw[0], agreement)
+        references[name] = submission.parse_references(raw[1], agreement)
+    return Sent(agreement, tables, encoded, encodings, references)
+
+
+def scored(sent: Sent, issued: Issued) -> Score:
+    """How good the links are: people as the crosswalk tells, against the truth that each record id leads to."""
+    person_of = {
+        key.tobytes(): person.tobytes()
+        for person, key in zip(issued.crosswalk.people, issued.crosswalk.keys, strict=True)
+    }
+    found, true = [], []
+    for document in issued.linkage_keys:
+        table = sent.tables[document.header.dataset]
+        truth = dict(zip(table.columns[table.record_id_column], table.columns[TRUTH_COLUMN], strict=True))
+        home = dict(sent.encoded[document.header.dataset].home_map)
+        keys = [key.tobytes() for key in document.keys]
+        found.append([person_of.get(key, key).hex() for key in keys])
+        true.append([truth[home[handle.tobytes().hex()]] for handle in document.handles])
+    datasets = sent.agreement.content.dataset
+    return score(found, true, [dataset.may_have_duplicates for dataset in datasets])
+
+
+@pytest.fixture(scope="module")
+def pair() -> Sent:
+    made = linkage_pair(ROWS, ROWS, 0.6, seed=31)
+    return send({"a": made.a, "b": made.b})
+
+
+@pytest.fixture(scope="module")
+def matched(pair: Sent) -> bytes:
+    return pair.match()
+
+
+def test_it_links_well_at_a_threshold_chosen_without_the_truth(pair: Sent, matched: bytes) -> None:
+    found = scored(pair, pair.issue(matched))
+    assert found.true_pairs == round(0.6 * ROWS)
+    assert found.precision >= 0.97
+    assert found.recall >= 0.9
+
+
+def test_it_links_with_duplicates() -> None:
+    tables = generate(400, seed=5).tables
+    sent = send(tables, duplicates=["offences", "court"])
+    found = scored(sent, sent.issue(sent.match()))
+    assert found.true_pairs > 1_000
+    assert found.precision >= 0.97
+    assert found.recall >= 0.8
+    document = sent.patterns()
+    for about, pairs in zip(document.header.tables, document.tables, strict=True):
+        if about.left == about.right == "prison":
+            assert not len(pairs.patterns), "nobody is in it twice"
+
+
+def test_matcher_and_issuer_give_the_same_again(pair: Sent, matched: bytes) -> None:
+    assert pair.match() == matched
+    one, again, other = (pair.issue(matched, seed) for seed in (1, 1, 2))
+    assert all(
+        np.array_equal(a.keys, b.keys) for a, b in zip(one.linkage_keys, again.linkage_keys, strict=True)
+    )
+    assert one.report == again.report == other.report
+    assert not np.array_equal(one.linkage_keys[0].keys, other.linkage_keys[0].keys)
+
+
+def test_other_random_names_change_hardly_a_link(pair: Sent, matched: bytes) -> None:
+    """What the matcher and issuer decide depends on the records alone, not on their random names."""
+    again = {name: encode(pair.agreement, table, name, 77) for name, table in pair.tables.items()}
+    other = received(pair.agreement, pair.tables, again)
+    one, two = scored(pair, pair.issue(matched)), scored(other, other.issue(other.match()))
+    assert abs(one.linked_pairs - two.linked_pairs) <= 0.01 * one.linked_pairs
+
+
+def without_submission(document: PatternsDocument) -> PatternsDocument:
+    first, *others = document.header.datasets
+    changed = first.model_copy(update={"submission": "f" * 32})
+    return replace(document, header=document.header.model_copy(update={"datasets": (changed, *others)}))
+
+
+def with_one_record_less(document: PatternsDocument) -> PatternsDocument:
+    first, *others = document.header.datasets
+    fewer = (first.encoded[0] - 1, *first.encoded[1:])
+    changed = first.model_copy(update={"encoded": fewer})
+    return replace(document, header=document.header.model_copy(update={"datasets": (changed, *others)}))
+
+
+def with_a_stranger(document: PatternsDocument) -> PatternsDocument:
+    place = next(
+        index
+        for index, about in enumerate(document.header.tables)
+        if about.left != about.right and about.pairs
+    )
+    table = document.tables[place]
+    left = table.left.copy()
+    left[0] = np.frombuffer(bytes(range(ID_BYTES)), np.uint8)
+    tables = [*document.tables]
+    tables[place] = replace(table, left=left)
+    return replace(document, tables=tuple(tables))
+
+
+def with_references_of_another_pass(document: PatternsDocument) -> PatternsDocument:
+    """Two passes' rows changed places: right references, in the wrong pass."""
+    between = [
+        index
+        for index, about in enumerate(document.header.tables)
+        if about.left != about.right and about.pairs
+    ][:2]
+    tables, headers = [*document.tables], [*document.header.tables]
+    for here, there in (between, between[::-1]):
+        tables[here] = document.tables[there]
+        count = len(document.tables[there].patterns)
+        headers[here] = headers[here].model_copy(update={"pairs": count, "compared": 10**6})
+    return PatternsDocument(
+        document.header.model_copy(update={"tables": tuple(headers)}), tuple(tables), document.own
+    )
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (without_submission, "another submission"),
+        (with_one_record_less, "another submission"),
+        (with_a_stranger, "doesn't have"),
+        (with_references_of_another_pass, "doesn't have"),
+    ],
+)
+def test_the_issuer_refuses_patterns_that_are_not_about_these_submissions(
+    pair: Sent, matched: bytes, spoil: Callable[[PatternsDocument], PatternsDocument], says: str
+) -> None:
+    raw = patterns.write(spoil(patterns.parse(matched, pair.agreement)))
+    with pytest.raises(VerificationError, match=says):
+        pair.issue(raw)
+
+
+def rows_of(ids: Bytes) -> set[bytes]:
+    return {each.tobytes() for each in ids}
+
+
+def test_a_record_has_other_references_in_each_pass(pair: Sent) -> None:
+    for name, references in pair.references.items():
+        seen = [rows_of(each) for each in references.references]
+        assert sum(map(len, seen)) == len(set().union(*seen))
+        assert not set().union(*seen) & rows_of(references.handles)
+        assert [rows_of(each) for each in pair.encodings[name].references] == seen
+
+
+def test_each_pass_stands_in_an_order_of_its_own(pair: Sent) -> None:
+    """Neither the department's order of rows, nor that of another pass, shows: rank correlation by chance."""
+    table = pair.tables["a"]
+    row_of = {record_id: row for row, record_id in enumerate(table.columns[table.record_id_column])}
+    row_of_handle = [row_of[record_id] for _, record_id in pair.encoded["a"].home_map]
+    orders = [np.array(row_of_handle)[each] for each in pair.references["a"].positions]
+    for order in orders:
+        assert abs(np.corrcoef(order, np.arange(len(order)))[0, 1]) < 5 / np.sqrt(len(order))
+    for one, other in pairwise(orders):
+        both = np.intersect1d(one, other)
+        ranks = [np.argsort(each)[np.searchsorted(np.sort(each), both)] for each in (one, other)]
+        assert abs(np.corrcoef(*ranks)[0, 1]) < 5 / np.sqrt(len(both))
+
+
+def test_the_same_filter_does_not_stand_in_two_blocks(pair: Sent) -> None:
+    """A surname looks different in each block: equal filters are in equal blocks, but for filters of few bits."""
+    records = submission.blocked(pair.encodings["a"].filters[0], submission.filters_of(pair.agreement))
+    surname = list(pair.agreement.content.kinds()).index("surname")
+    blocks_of: dict[bytes, set[bytes]] = {}
+    for tag, filters in zip(records.tags, records.filters, strict=True):
+        if filters[surname].any():
+            blocks_of.setdefault(filters[surname].tobytes(), set()).add(tag.tobytes())
+    assert {len(blocks) for blocks in blocks_of.values()} == {1}
+
+
+def test_two_runs_of_the_encoder_share_no_reference_and_all_filters(pair: Sent) -> None:
+    again = encode(pair.agreement, pair.tables["a"], "a", 91)
+    before = pair.encodings["a"]
+    assert not rows_of(np.vstack(again.encodings.references)) & rows_of(np.vstack(before.references))
+    for one, other in zip(before.filters, again.encodings.filters, strict=True):
+        assert sorted(map(bytes, one)) == sorted(map(bytes, other))
