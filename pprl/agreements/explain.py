@@ -588,7 +588,8 @@ def _field_filter_parameters(filters: FieldFilterParameters) -> Iterator[str]:
     yield _say(
         f"Scheme field-filters: a filter of {filters.filter_bits} bits for each identifier in each pass. Each piece of "
         "a value (two letters of a name, a digit of a date or number, a part of a postcode) sets "
-        f"{filters.positions_per_token} bits, at places that follow from the linkage secret, the pass, the block and the piece. A longer value so sets more bits."
+        f"{filters.positions_per_token} bits, at places that follow from the linkage secret, the pass, the block "
+        "and the piece. A longer value so sets more bits."
     )
     yield _say("The passes, as the software reads them:")
     for each in filters.passes:

@@ -10,7 +10,13 @@ import pytest
 from pydantic import BaseModel
 
 from pprl.agreements.check import check
-from pprl.agreements.draft import feature_lines
+from pprl.agreements.draft import (
+    FILTER_BITS,
+    MAX_BLOCK_RECORDS_WITH_DUPLICATES,
+    POSITIONS_PER_TOKEN,
+    feature_lines,
+    pass_lines,
+)
 from pprl.agreements.schema_json import agreement_schema, agreement_schema_text
 from pprl.protocol.agreement import Agreement, parse, readiness
 
@@ -62,8 +68,19 @@ def test_an_example_lacks_keys_and_approvals_and_nothing_else(example):
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
 def test_an_example_encodes_as_drafts_do(example):
     agreement = parse(example.read_bytes(), where=example.name).content
-    lines = feature_lines([(each.name, each.kind) for each in agreement.identifier])
+    identifiers = [(each.name, each.kind) for each in agreement.identifier]
+    rows = max(each.expected_rows_min for each in agreement.dataset)
+    lines = feature_lines(identifiers) if agreement.encoding.clk else pass_lines(identifiers, rows)
     assert "\n".join(lines) in example.read_text()
+
+
+def test_the_examples_show_both_schemes():
+    found = {each.stem: parse(each.read_bytes(), where="x").content.encoding for each in EXAMPLES}
+    assert found["offence-court-prison"].scheme == "field-filters"
+    assert found["two-parties"].scheme == "clk"
+    filters = found["offence-court-prison"].field_filter_parameters
+    assert (filters.filter_bits, filters.positions_per_token) == (FILTER_BITS, POSITIONS_PER_TOKEN)
+    assert filters.max_block_records == MAX_BLOCK_RECORDS_WITH_DUPLICATES
 
 
 def test_the_large_example_names_the_columns_of_the_demo_data():

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pprl.agreements.amend import with_keys, with_rehearsal_approvals
+from pprl.agreements.draft import feature_lines
 from pprl.protocol.agreement import AgreementFile, PartyKeys, parse
 
 EXAMPLES = Path(__file__).parents[3] / "configs" / "agreements"
@@ -19,6 +20,17 @@ def today() -> date:
 @pytest.fixture(scope="session")
 def justice() -> str:
     return (EXAMPLES / "offence-court-prison.toml").read_text()
+
+
+@pytest.fixture(scope="session")
+def justice_as_clk(justice) -> str:
+    """The same example under scheme clk, as a draft would put it."""
+    identifiers = [(each.name, each.kind) for each in parse(justice.encode(), where="x").content.identifier]
+    start = justice.index("[encoding.field_filters]")
+    end = justice.index("# ----", start)
+    features = "\n".join(feature_lines(identifiers))
+    clk = f"[encoding.clk]\nclk_bits = 1024\nxor_folds = 0\nfeatures = [\n{features}\n]\n\n"
+    return justice[:start].replace('scheme = "field-filters"', 'scheme = "clk"') + clk + justice[end:]
 
 
 @pytest.fixture(scope="session")

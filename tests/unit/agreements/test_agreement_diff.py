@@ -70,7 +70,26 @@ CHANGES = [
     ("small_number_limit = 10", "small_number_limit = 9", "release.small_number_limit", "smaller"),
     ("pairs_days = 30", "pairs_days = 31", "retention.pairs_days", "longer"),
     ("pairs_days = 30", "pairs_days = 29", "retention.pairs_days", ""),
-    ("xor_folds = 0", "xor_folds = 3", "encoding.clk.xor_folds", ""),
+    (
+        "max_block_records = 200",
+        "max_block_records = 201",
+        "encoding.field_filters.max_block_records",
+        "larger",
+    ),
+    ("max_block_records = 200", "max_block_records = 50", "encoding.field_filters.max_block_records", ""),
+    ("filter_bits = 128", "filter_bits = 256", "encoding.field_filters.filter_bits", ""),
+    (
+        '["surname:phonetic", "postcode:district"]',
+        '["surname:phonetic"]',
+        "encoding.field_filters.passes[surname-area].parts",
+        "blocks are larger",
+    ),
+    (
+        '["postcode:whole"]',
+        '["postcode:whole", "sex:whole"]',
+        "encoding.field_filters.passes[postcode].parts",
+        "",
+    ),
     ("witnesses = []", 'witnesses = ["audit"]', "log.witnesses", ""),
 ]
 
@@ -83,9 +102,11 @@ def test_a_change_is_told_by_name_with_what_it_weakens(justice, changed, old, ne
     assert why in change.weakens
 
 
-def test_the_way_back_weakens_what_the_way_there_did_not(justice, changed):
-    [change] = diff(changed(justice, ("xor_folds = 0", "xor_folds = 3")), changed(justice))
+def test_the_way_back_weakens_what_the_way_there_did_not(justice, justice_as_clk, changed):
+    plain, folded = changed(justice_as_clk), changed(justice_as_clk, ("xor_folds = 0", "xor_folds = 3"))
+    [change] = diff(folded, plain)
     assert "foldings" in change.weakens
+    assert [(each.path, each.weakens) for each in diff(plain, folded)] == [("encoding.clk.xor_folds", "")]
     [change] = diff(
         changed(justice, ('linkage_keys = "per-record"', 'linkage_keys = "per-person"')), changed(justice)
     )
@@ -98,6 +119,8 @@ COMPOUND = [
       ('crosswalk_to = "justice-research"', 'crosswalk_to = "ons-keys"')], "party[ons-keys].roles", "learns more"),
     ([('party = "moj-prisons"', 'party = "home-office"'), ('party = "home-office"', 'party = "moj-prisons"')],
      "dataset[prison].party", "another party"),
+]  # fmt: skip
+CLK = [
     ([('hash = "blake"', 'hash = "double"')], "encoding.clk.features[given_name].hash", "patterns"),
     ([("bits_per_feature", "bits_per_token")], "encoding.clk.features[given_name].bits_per_token", "how long"),
 ]  # fmt: skip
@@ -107,6 +130,36 @@ COMPOUND = [
 def test_a_change_among_others_is_flagged(justice, changed, replacements, path, why):
     old, new = changed(justice), changed(justice, *replacements)
     assert any(change.path == path and why in change.weakens for change in diff(old, new))
+
+
+@pytest.mark.parametrize(("replacements", "path", "why"), CLK)
+def test_a_change_of_a_feature_is_flagged(justice_as_clk, changed, replacements, path, why):
+    old, new = changed(justice_as_clk), changed(justice_as_clk, *replacements)
+    assert any(change.path == path and why in change.weakens for change in diff(old, new))
+
+
+def test_one_more_pass_is_flagged_and_one_fewer_or_another_order_is_not(justice, changed):
+    lines = justice.splitlines(keepends=True)
+    place = next(number for number, line in enumerate(lines) if '{ name = "birth"' in line)
+    fewer = changed("".join(lines[:place] + lines[place + 1 :]))
+    path = "encoding.field_filters.passes[birth]"
+    assert [(each.path, each.weakens) for each in diff(changed(justice), fewer)] == [(path, "")]
+    [change] = diff(fewer, changed(justice))
+    assert change.path == path
+    assert "one more picture" in change.weakens
+    lines[place], lines[place + 1] = lines[place + 1], lines[place]
+    assert diff(changed(justice), changed("".join(lines))) == ()
+
+
+def test_another_scheme_is_told_with_all_its_parameters(justice, justice_as_clk, changed):
+    filters, clk = changed(justice), changed(justice_as_clk)
+    there = {change.path: change for change in diff(filters, clk)}
+    assert set(there) == {"encoding.scheme", "encoding.clk", "encoding.field_filters"}
+    assert "99 %" in there["encoding.scheme"].weakens
+    assert "max_block_records = 200" in (there["encoding.field_filters"].old or "")
+    assert "xor_folds = 0" in (there["encoding.clk"].new or "")
+    back = {change.path: change.weakens for change in diff(clk, filters)}
+    assert "withstands other attacks" in back["encoding.scheme"]
 
 
 def test_one_more_table_is_flagged(justice, changed):
@@ -140,26 +193,23 @@ def test_values_that_this_version_refuses_are_flagged_all_the_same(justice, chan
         section = getattr(old.content, name).model_copy(update=values)
         return AgreementFile(old.content.model_copy(update={name: section}), old.raw)
 
-    assert (
-        "withstands other attacks" in diff(old, with_section("encoding", scheme="field-filters"))[0].weakens
-    )
     assert [change.weakens for change in diff(with_section("log", quorum=2), old)] == ["fewer watch the log"]
 
 
-def test_one_more_party_identifier_and_feature_are_told_once_each(justice, changed):
+def test_one_more_party_identifier_and_feature_are_told_once_each(justice_as_clk, changed):
     party = '[[party]]\nid = "eye"\nname = "Eye"\ncontact = "e@gov.test"\nroles = ["auditor"]\n\n'
     identifier = '[[identifier]]\nname = "middle_names"\nkind = "middle-names"\nwhy = "More"\n\n'
     feature = (
         '  { identifier = "middle_names", comparison = "exact", hash = "double", bits_per_token = 9 },\n'
     )
     new = changed(
-        justice,
+        justice_as_clk,
         ('[[party]]\nid = "audit"', party + '[[party]]\nid = "audit"'),
         ('surname = "SURNAME"', 'surname = "SURNAME"\nmiddle_names = "MIDDLE_NAMES"'),
         ('[[identifier]]\nname = "given_name"', identifier + '[[identifier]]\nname = "given_name"'),
         ('  { identifier = "given_name"', feature + '  { identifier = "given_name"'),
     )
-    told = {change.path: change.weakens for change in diff(changed(justice), new)}
+    told = {change.path: change.weakens for change in diff(changed(justice_as_clk), new)}
     assert told == {
         "party[eye]": "one more party",
         "dataset[offences].columns.middle_names": "one more column is read",
@@ -251,9 +301,9 @@ def test_a_version_that_is_skipped_repeated_or_of_another_project_is_told(justic
     }
 
 
-def test_the_text_puts_what_weakens_first(justice, changed):
-    new = changed(justice, ("xor_folds = 0", "xor_folds = 1"), ("pairs_days = 30", "pairs_days = 60"))
-    text = diff_text(changed(justice), new)
+def test_the_text_puts_what_weakens_first(justice_as_clk, changed):
+    new = changed(justice_as_clk, ("xor_folds = 0", "xor_folds = 1"), ("pairs_days = 30", "pairs_days = 60"))
+    text = diff_text(changed(justice_as_clk), new)
     assert text.index("retention.pairs_days\n    - 30\n    + 60\n    ! kept for longer") < text.index(
         "encoding.clk.xor_folds"
     )

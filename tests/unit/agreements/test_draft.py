@@ -5,10 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pprl.agreements.check import warnings
 from pprl.agreements.columns import KNOWN
 from pprl.agreements.draft import DEFAULT_FEATURES, TARGET_BITS, DatasetSketch, draft
 from pprl.errors import ConfigError, UsageError
 from pprl.protocol.agreement import not_filled_in, out_of_time, parse
+from pprl.protocol.blocking import default_passes
 from pprl.protocol.kinds import KINDS
 
 TODAY = date(2026, 11, 22)
@@ -26,8 +28,8 @@ def sketch(name: str, header: str, rows: int = 1_000) -> DatasetSketch:
     return DatasetSketch(name, tuple(header.split(",")), rows)
 
 
-def drafted(*sketches: DatasetSketch, duplicates: tuple[str, ...] = ()):
-    text = draft(sketches, today=TODAY, duplicates=duplicates)
+def drafted(*sketches: DatasetSketch, duplicates: tuple[str, ...] = (), **options):
+    text = draft(sketches, today=TODAY, duplicates=duplicates, **options)
     return text, parse(text.encode(), where="draft").content
 
 
@@ -120,9 +122,40 @@ def test_every_kind_has_a_default_and_drafts_keep_to_the_bits():
     assert set(DEFAULT_FEATURES) == set(KINDS)
     assert {known.kind for known in KNOWN.values()} == set(KINDS)
     for header in (FEBRL, UK, VOTERS, "surname,sex"):
-        _, agreement = drafted(sketch("a", header), sketch("b", header))
+        _, agreement = drafted(sketch("a", header), sketch("b", header), scheme="clk")
         bits = sum(feature.bits_per_feature or 0 for feature in agreement.encoding.clk.features)
         assert abs(bits - TARGET_BITS) <= len(agreement.encoding.clk.features)
+
+
+def test_drafts_encode_by_field_filters_unless_told_otherwise():
+    _, agreement = drafted(sketch("a", UK), sketch("b", UK))
+    assert (agreement.encoding.scheme, agreement.encoding.clk) == ("field-filters", None)
+    _, agreement = drafted(sketch("a", UK), sketch("b", UK), scheme="clk")
+    assert (agreement.encoding.scheme, agreement.encoding.field_filters) == ("clk", None)
+
+
+@pytest.mark.parametrize("header", [FEBRL, UK, VOTERS, HISTORICAL, "surname,sex", "name,phone"])
+@pytest.mark.parametrize("rows", [1_000, 20_000_000])
+def test_drafted_passes_suit_the_size_of_the_largest_file(header, rows):
+    _, agreement = drafted(sketch("a", header, 10), sketch("b", header, rows))
+    passes = [each.blocking_pass() for each in agreement.encoding.field_filter_parameters.passes]
+    assert passes == list(default_passes(agreement.kinds(), rows))
+    assert passes
+
+
+def test_blocks_have_more_room_where_a_person_has_several_records():
+    tables = (sketch("a", UK), sketch("b", UK))
+    for duplicates, most in (((), 50), (("b",), 200)):
+        _, agreement = drafted(*tables, duplicates=duplicates)
+        assert agreement.encoding.field_filter_parameters.max_block_records == most
+
+
+@pytest.mark.parametrize("scheme", ["clk", "field-filters"])
+@pytest.mark.parametrize("duplicates", [(), ("a", "b")])
+def test_nobody_is_warned_of_what_drafts_choose_by_themselves(scheme, duplicates):
+    _, agreement = drafted(sketch("a", UK), sketch("b", FEBRL), duplicates=duplicates, scheme=scheme)
+    chosen = [each.column for each in warnings(agreement) if each.column.startswith("encoding.field_filters")]
+    assert chosen == []
 
 
 def test_a_record_with_sex_and_surname_alone_is_not_encoded_unless_that_is_all_there_is():

@@ -3,8 +3,9 @@ from datetime import date
 
 import pytest
 
-from pprl.agreements.explain import KIND_WORDS, WIDTH, explain
+from pprl.agreements.explain import KIND_WORDS, TRANSFORM_WORDS, WIDTH, explain
 from pprl.protocol.agreement import parse
+from pprl.protocol.blocking import TRANSFORMS
 from pprl.protocol.kinds import KINDS
 
 AUDIENCES = ("officer", "auditor")
@@ -15,7 +16,7 @@ def words(text: str) -> str:
 
 
 @pytest.mark.parametrize("audience", AUDIENCES)
-@pytest.mark.parametrize("example", ["justice", "two_parties"])
+@pytest.mark.parametrize("example", ["justice", "justice_as_clk", "two_parties"])
 def test_every_table_column_party_and_retention_is_named(request, example, audience, today):
     file = parse(request.getfixturevalue(example).encode(), where="x")
     text = words(explain(file, audience=audience, today=today))
@@ -34,8 +35,10 @@ def test_every_table_column_party_and_retention_is_named(request, example, audie
 
 
 @pytest.mark.parametrize("audience", AUDIENCES)
-def test_lines_fit_a_terminal_and_nothing_trails(justice, audience, today):
-    lines = explain(parse(justice.encode(), where="x"), audience=audience, today=today).splitlines()
+@pytest.mark.parametrize("example", ["justice", "justice_as_clk"])
+def test_lines_fit_a_terminal_and_nothing_trails(request, example, audience, today):
+    file = parse(request.getfixturevalue(example).encode(), where="x")
+    lines = explain(file, audience=audience, today=today).splitlines()
     assert max(map(len, lines)) <= WIDTH
     assert all(line == line.rstrip() for line in lines)
 
@@ -44,8 +47,12 @@ def test_every_kind_has_its_words():
     assert set(KIND_WORDS) == set(KINDS)
 
 
-def test_only_the_auditor_is_told_law_parameters_and_costs(justice, today):
-    file = parse(justice.encode(), where="x")
+def test_every_transform_has_its_words():
+    assert set(TRANSFORM_WORDS) == set(TRANSFORMS)
+
+
+def test_only_the_auditor_is_told_law_parameters_and_costs(justice_as_clk, today):
+    file = parse(justice_as_clk.encode(), where="x")
     officer, auditor = (words(explain(file, audience=audience, today=today)) for audience in AUDIENCES)
     for part in (
         "Digital Economy Act 2017",
@@ -72,11 +79,67 @@ def test_two_offices_are_told_apart(justice, today):
 
 
 @pytest.mark.parametrize("audience", AUDIENCES)
-def test_the_limits_of_plain_encodings_are_told_with_their_figure(justice, audience, today):
-    text = words(explain(parse(justice.encode(), where="x"), audience=audience, today=today))
+def test_the_limits_of_plain_encodings_are_told_with_their_figure(justice_as_clk, audience, today):
+    text = words(explain(parse(justice_as_clk.encode(), where="x"), audience=audience, today=today))
     assert "recognised 30 records" in text
     assert "named 99 % of those on both" in text
     assert "1,000 of 1,000 encodings" in text
+
+
+@pytest.mark.parametrize("audience", AUDIENCES)
+def test_what_leaves_under_field_filters_is_told_pass_by_pass(justice, audience, today):
+    file = parse(justice.encode(), where="x")
+    text = words(explain(file, audience=audience, today=today))
+    assert "10 lists, one for each pass" in text
+    assert "a random reference, different in every pass" in text
+    assert "a tag of its block" in text
+    assert "a filter of 128 bits, salted by the block" in text
+    assert "A block of more than 200 records of one table is left out" in text
+    assert "surname-year: same sound of surname and year in date_of_birth." in text
+    assert "sound of surname (either way round)" in text
+    for each in file.content.encoding.field_filter_parameters.passes:
+        assert f"- {each.name}: same " in text
+    assert "one encoding leaves" not in text
+    assert "xor" not in text
+    assert "folded" not in text
+
+
+def test_what_the_passes_are_to_the_software_is_told_to_the_auditor_alone(justice, today):
+    file = parse(justice.encode(), where="x")
+    officer, auditor = (words(explain(file, audience=audience, today=today)) for audience in AUDIENCES)
+    assert "names: given_name:unordered-canonical-phonetic, surname:unordered-phonetic" in auditor
+    assert "unordered-canonical" not in officer
+
+
+def test_what_the_matcher_can_do_with_field_filters_is_told_with_its_figures(justice, changed, today):
+    text = words(explain(changed(justice), audience="officer", today=today))
+    assert "5.7 % of a matcher's records" in text
+    assert "(28 % where" in text
+    assert "Here blocks may hold up to 200, which shows more." in text
+    assert "98 % of the rest" in text
+    assert "named 99 % of those on both" not in text
+    assert "Can't tell which record of one pass is which in another" in text
+    small = changed(justice, ("max_block_records = 200", "max_block_records = 50"))
+    assert "which shows more" not in words(explain(small, audience="officer", today=today))
+
+
+def test_one_office_with_field_filters_is_told_what_that_costs(justice, changed, today):
+    one = changed(
+        justice,
+        ('roles = ["matcher"]', 'roles = ["matcher", "key-issuer"]'),
+        ('["key-issuer"]\n\n', '["auditor"]\n\n'),
+    )
+    text = words(explain(one, audience="officer", today=today))
+    assert "alone holds both coordinator roles and so sees which records of all passes are one" in text
+    assert "98 % of the rest" in text
+    assert "They are two parties here" not in text
+
+
+def test_a_fixed_threshold_is_a_probability_under_field_filters(justice, changed, today):
+    fixed = changed(justice, ('threshold = "estimated"', "threshold = 0.85"))
+    text = words(explain(fixed, audience="officer", today=today))
+    assert "one person with probability 0.85 or more" in text
+    assert "Dice" not in text
 
 
 def test_dates_of_retention_count_from_today(justice, today):
@@ -99,9 +162,9 @@ def test_what_departments_learn_follows_the_release(justice, changed, today):
     assert "Does not learn which of its own" not in per_person
 
 
-def test_choices_are_told_as_they_are(justice, changed, today):
+def test_choices_are_told_as_they_are(justice_as_clk, changed, today):
     new = changed(
-        justice,
+        justice_as_clk,
         ('invalid_values = "missing"', 'invalid_values = "refuse"'),
         ('threshold = "estimated"', "threshold = 0.85"),
         ("xor_folds = 0", "xor_folds = 3"),
