@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
+import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
+from unittest import mock
 
 import pytest
 from pydantic import BaseModel
@@ -13,9 +14,10 @@ from pydantic import BaseModel
 from coordinator.cli import main as coordinator
 from coordinator.store.stages import TRANSITIONS, Role, Stage
 from pprl.cli import main as pprl
+from pprl.crypto import derive
 from pprl.encode import clk, linkage_secret
-from pprl.protocol import crosswalk, framing, linkage_keys, pairs, submission
-from pprl.protocol.agreement import parse
+from pprl.protocol import crosswalk, framing, levels, linkage_keys, pairs, patterns, submission
+from pprl.protocol.agreement import AgreementFile, Scheme, parse
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
@@ -69,6 +71,10 @@ LAYOUTS = {
     "encodings": (submission.ENCODINGS_MAGIC, [ID]),
     "references": (submission.REFERENCES_MAGIC, [ID, ID, submission.POSITION_BYTES]),
     "pairs": (pairs.PAIRS_MAGIC, [ID, ID, pairs.LEVEL_BYTES]),
+    "patterns": (
+        patterns.PATTERNS_MAGIC,
+        [ID, ID, patterns.PATTERN_BYTES, patterns.PATTERN_BYTES, patterns.COUNT_BYTES],
+    ),
     "linkage-keys": (linkage_keys.LINKAGE_KEYS_MAGIC, [ID, ID]),
     "crosswalk": (crosswalk.CROSSWALK_MAGIC, [ID, ID, crosswalk.DATASET_BYTES]),
 }
@@ -83,18 +89,48 @@ def test_magic_numbers_and_widths_of_records(kind: str) -> None:
     assert numbers == widths
 
 
-def test_the_record_of_encodings_has_the_width_that_the_code_asks_for() -> None:
-    path = ROOT / "configs" / "agreements" / "two-parties.toml"
-    agreement = parse(path.read_bytes(), where=path.name)
-    bits = agreement.content.encoding.clk.clk_bits
+def agreement_of(scheme: Scheme) -> AgreementFile:
+    vectors = json.loads((ROOT / "tests" / "conformance" / "submission" / "vectors.json").read_bytes())
+    text = vectors["agreements"]["usual" if scheme == "clk" else scheme]
+    return parse(text.encode(), where=scheme)
+
+
+def test_the_record_of_clks_has_the_width_that_the_code_asks_for() -> None:
+    agreement = agreement_of("clk")
+    bits = agreement.content.encoding.clk_parameters.clk_bits
     assert submission.passes(agreement) == ((submission.CLK_PASS, ID + bits // 8),)
     assert f"its `name` is `{submission.CLK_PASS}` and its `record_bytes` {ID} + clk_bits / 8" in DOCUMENT
 
 
+def test_the_record_of_field_filters_has_the_layout_that_the_code_asks_for() -> None:
+    agreement = agreement_of("field-filters")
+    parameters = agreement.content.encoding.field_filter_parameters
+    tag, present = ID, ID + submission.TAG_BYTES
+    filters = present + submission.PRESENT_BYTES
+    width = filters + submission.filters_of(agreement) * parameters.filter_bits // 8
+    assert submission.passes(agreement) == tuple((each.name, width) for each in parameters.passes)
+    assert f"its `record_bytes` are {filters} + *f* * filter_bits / 8" in DOCUMENT
+    offsets = [row[:2] for row in cells("`encodings`") if row[0].isdigit()]
+    assert offsets == [
+        ["0", str(ID)],
+        [str(tag), str(submission.TAG_BYTES)],
+        [str(present), str(submission.PRESENT_BYTES)],
+        [str(filters), "*f* * filter_bits / 8"],
+    ]
+
+
+def test_every_level_of_a_pattern_is_told() -> None:
+    told = [int(cell) for row in cells("`patterns`") for cell in row[::2] if cell.isdigit()]
+    assert sorted(told) == list(range(levels.LEVELS))
+    assert levels.LEVELS == submission.LEVEL_COUNT
+    assert f"{submission.LEVEL_COUNT} counts" in section("`encodings`")
+
+
 HEADERS: dict[str, type[framing.DocumentHeader]] = {
-    "`encodings`": submission.EncodingsHeader,
+    "`encodings`": submission.FieldFilterHeader,
     "`references`": submission.ReferencesHeader,
     "`pairs`": pairs.PairsHeader,
+    "`patterns`": patterns.PatternsHeader,
     "`linkage-keys`": linkage_keys.LinkageKeysHeader,
     "`crosswalk`": crosswalk.CrosswalkHeader,
 }
@@ -117,7 +153,16 @@ def test_every_shared_member_of_a_header_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "model", [submission.EncodedPass, submission.CountedPass, pairs.MatchedDataset, pairs.PairTable]
+    "model",
+    [
+        submission.EncodedPass,
+        submission.CountedPass,
+        pairs.MatchedDataset,
+        pairs.PairTable,
+        patterns.MatchedDataset,
+        patterns.PatternTable,
+        patterns.OwnPatterns,
+    ],
 )
 def test_every_member_of_what_headers_list_is_told(model: type[BaseModel]) -> None:
     assert [name for name in model.model_fields if f"`{name}`" not in DOCUMENT] == []
@@ -137,15 +182,17 @@ def test_limits_and_names_stand_in_the_document() -> None:
 
 def test_labels_and_lengths_of_what_is_derived() -> None:
     secret = linkage_secret.LinkageSecret("0" * 64, bytes(32))
-    lengths = {"pprl/v1/clk": len(secret.encoding_key()), "pprl/v1/key-check": len(secret.key_check()) // 2}
+    with mock.patch.object(derive, "hkdf", wraps=derive.hkdf) as hkdf:
+        secret.key_check()
+        for scheme in get_args(Scheme):
+            secret.encoding_key(scheme)
+    derived = {call.kwargs["label"]: call.kwargs["length"] for call in hkdf.call_args_list}
     told = {
         row[0].strip("`"): int(row[1])
         for row in cells("What is derived from the linkage secret")
         if row[0].startswith("`pprl/")
     }
-    assert told == lengths
-    in_code = set(re.findall(r'"(pprl/v1/[a-z-]+)"', inspect.getsource(linkage_secret)))
-    assert set(told) == in_code
+    assert told == derived
 
 
 def test_every_command_that_is_named_is_there() -> None:

@@ -305,6 +305,22 @@ def test_one_office_with_both_roles_links_the_same_people(rehearsed: Rehearsed, 
 
 
 @pytest.mark.slow
+def test_scheme_field_filters(tmp_path: Path) -> None:
+    """Tables of some fifty records are too small for its model to find all: what it links must be right."""
+    rehearsed = _rehearse(draft_text("field-filters"), tmp_path)
+    (tmp_path / "truth").mkdir()
+    linked, true, report = _linked(rehearsed), _true(tmp_path / "truth"), rehearsed.report
+    assert report["precision"] == pytest.approx(len(linked & true) / len(linked) if linked else 1.0)
+    assert report["linked_pairs"] == len(linked)
+    assert report["recall"] > 0.5
+    assert {name: len(rows) for name, rows in _rows_by_dataset(rehearsed).items()} == report["records"]
+
+
+def _rows_by_dataset(rehearsed: Rehearsed) -> dict[str, list[str]]:
+    return {name: [key for (each, _), key in rehearsed.keys().items() if each == name] for name in DATASETS}
+
+
+@pytest.mark.slow
 def test_the_demonstration(tmp_path: Path) -> None:
     status, stdout, stderr = run("pprl", "demo", "--records", "400", "--out", "demo", "--json", cwd=tmp_path)
     assert status == 0, stderr

@@ -319,7 +319,15 @@ def _everything(me: Coordinator) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def world(made_project: Project, tmp_path_factory: pytest.TempPathFactory) -> World:
-    project = made_project.copy(tmp_path_factory.mktemp("world") / "project")
+    return _world(made_project.copy(tmp_path_factory.mktemp("world") / "project"))
+
+
+@pytest.fixture(scope="module")
+def field_filter_world(made_field_filter_project: Project, tmp_path_factory: pytest.TempPathFactory) -> World:
+    return _world(made_field_filter_project.copy(tmp_path_factory.mktemp("world") / "project"))
+
+
+def _world(project: Project) -> World:
     other = project.amended("other.toml", {("linkage", "target_precision"): 0.9})
     files = {name: (project.submission(name).read_bytes(), project.encode(name)) for name in DATASETS}
     return World(project, files, project.encode("police", agreement_path=other))
@@ -341,6 +349,10 @@ def _simulate(world: World, *, examples: int, steps: int) -> None:
 
 def test_simulation(world: World) -> None:
     _simulate(world, examples=5, steps=20)
+
+
+def test_simulation_with_field_filters(field_filter_world: World) -> None:
+    _simulate(field_filter_world, examples=4, steps=15)
 
 
 @pytest.mark.slow
