@@ -315,14 +315,20 @@ def _require_release_rules(agreement: AgreementFile, report: Mapping[str, Any]) 
 
 
 def _public_summary(agreement: AgreementFile, report: Mapping[str, Any]) -> bytes:
-    """What everybody may know of a run, auditors included: small counts are not told."""
+    """What everybody may know of a run, auditors included: no small count, and people in steps of the limit.
+
+    A department that sent a record more or less, in another version, would see one person in an exact number.
+    """
     limit = agreement.content.release.small_number_limit
     people = report["linked_people"]
     summary = {
         "project": agreement.content.project.id,
         "agreement_sha256": agreement.sha256,
-        "records": report["records"],
-        "linked_people": people if people >= limit else f"fewer than {limit}",
+        "records": {
+            name: count if count >= limit else f"fewer than {limit}"
+            for name, count in report["records"].items()
+        },
+        "linked_people": people // limit * limit,
         "method": report["method"],
     }
     return (json.dumps(summary, indent=2) + "\n").encode()

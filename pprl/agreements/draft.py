@@ -131,7 +131,7 @@ def draft(
         _identifiers(shared),
         _encoding(shared, least=min(3, *(len(table.columns) for table in tables))),
         _linkage(),
-        _release(tables),
+        _release(),
         _retention(),
         _approvals(),
     )
@@ -455,20 +455,19 @@ max_popcount_share = 0.6
     )
 
 
-def _release(tables: Sequence[_Table]) -> str:
-    fewest = min(table.sketch.rows for table in tables)
+def _release() -> str:
     return (
         _comment(
             'Who learns what afterwards. "per-person": a department\'s records that resemble each other share a '
-            'linkage key, which shows it its own duplicates; "per-record" hides even that. Keys differ from party to party, and '
-            "only crosswalk_to learns which belong together. With fewer people in common than min_linked_people, "
+            'linkage key, which shows it its own duplicates; "per-record" hides even that. Keys differ from party to '
+            "party, and only crosswalk_to learns which belong together. With fewer people in common than min_linked_people, "
             "nothing is released; counts below small_number_limit are shown to nobody but the coordinator."
         )
-        + f"""
+        + """
 [release]
 linkage_keys = "per-person"
 crosswalk_to = "research"
-min_linked_people = {min(10, max(1, fewest // 100))}
+min_linked_people = 10
 small_number_limit = 10
 """
     )
