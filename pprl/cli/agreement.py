@@ -95,7 +95,7 @@ def explain(agreement_path: Path, audience: Literal["officer", "auditor"]) -> No
     from pprl.agreements.explain import explain as explain_agreement
 
     text = explain_agreement(load_agreement(agreement_path), audience=audience, today=today())
-    click.echo(text.rstrip("\n"))
+    show(text, as_json=False, text=lambda: text)
 
 
 @agreement.command()
