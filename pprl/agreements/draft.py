@@ -460,8 +460,9 @@ def _release() -> str:
         _comment(
             'Who learns what afterwards. "per-person": a department\'s records that resemble each other share a '
             'linkage key, which shows it its own duplicates; "per-record" hides even that. Keys differ from party to '
-            "party, and only crosswalk_to learns which belong together. With fewer people in common than min_linked_people, "
-            "nothing is released; counts below small_number_limit are shown to nobody but the coordinator."
+            "party, and only crosswalk_to learns which belong together. With fewer people in common than "
+            "min_linked_people, nothing is released; counts below small_number_limit are shown to nobody but the "
+            "coordinator."
         )
         + """
 [release]

@@ -283,7 +283,9 @@ class Release(_Section):
     @model_validator(mode="after")
     def _tells_no_small_number(self) -> Self:
         if self.min_linked_people < self.small_number_limit:
-            raise ValueError("min_linked_people is below small_number_limit: a release would show a small number")
+            raise ValueError(
+                "min_linked_people is below small_number_limit: a release would show a small number"
+            )
         return self
 
 
