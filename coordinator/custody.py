@@ -7,6 +7,7 @@ them. What is damaged or overdue is not used.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -57,17 +58,39 @@ def initialise(folder: Path, *, key_file: Path, roles: tuple[Role, ...]) -> str:
         The party's id.
 
     Raises:
-        ProtocolError: there is a store already.
+        ProtocolError: there is a store already, or anything else that is not an empty folder of this user's.
     """
     identity = load_identity(key_file)
+    _take_empty_folder(folder)
+    (folder / "containers").mkdir(mode=0o700)
+    database.create(folder, party=identity.party, roles=roles, key_file=key_file.absolute()).dispose()
+    return identity.party
+
+
+def _take_empty_folder(folder: Path) -> None:
+    """Make a folder that its owner alone may enter, or take an empty one; nothing that others have prepared."""
     if (folder / database.DATABASE_NAME).exists():
         raise ProtocolError(
             f"There is a coordinator store in {folder} already.", hint="Use it, or another folder."
         )
-    (folder / "containers").mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
-    database.create(folder, party=identity.party, roles=roles, key_file=key_file.absolute()).dispose()
-    return identity.party
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Held open, so that what is checked is what is taken, and a symbolic link is not followed.
+        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        raise _not_an_empty_folder(folder) from None
+    try:
+        if os.fstat(opened).st_uid != os.geteuid() or os.listdir(opened):  # noqa: PTH208 - a path can't hold a descriptor
+            raise _not_an_empty_folder(folder)
+        os.fchmod(opened, 0o700)
+    finally:
+        os.close(opened)
+
+
+def _not_an_empty_folder(folder: Path) -> ProtocolError:
+    return ProtocolError(
+        f"{folder} is not an empty folder of your own.", hint="Name a folder that does not exist yet."
+    )
 
 
 def open_store(folder: Path, *, now: Callable[[], datetime] = utc_now) -> Coordinator:
@@ -90,8 +113,9 @@ def agreement_in_hand(me: Coordinator, sha256: str | None, role: Role) -> Agreem
             )
         database.run_of(session, rows[0].sha256, role)
         row = rows[0]
+        database.require_newest(session, row)
         agreement = agreements.parse(row.raw, where="The registered agreement")
-        _require_kept_no_longer(agreement, role, row.registered_at, me.now())
+        require_kept_no_longer(agreement, role, row.registered_at, me.now())
     require_in_force(agreement, today=me.now().date())
     require_mine(agreement.content, me.identity)
     return agreement
@@ -154,9 +178,12 @@ def load_identity(key_file: Path) -> Identity:
     return from_key_file(read_secret_file(key_file), where=str(key_file))
 
 
-def _require_kept_no_longer(
-    agreement: AgreementFile, role: Role, registered: datetime, now: datetime
-) -> None:
+def require_kept_no_longer(agreement: AgreementFile, role: Role, registered: datetime, now: datetime) -> None:
+    """Refuse a step of a role after the last day on which its artefacts may be here.
+
+    Raises:
+        DisclosureError: something should be gone by now.
+    """
     today = str(now.date())
     overdue = [artefact for artefact, day in gone_by(agreement, role, registered).items() if day < today]
     if overdue:

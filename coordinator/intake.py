@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from coordinator.custody import Coordinator, keep
+from coordinator.custody import Coordinator, keep, open_part, require_kept_no_longer
 from coordinator.store import database
 from coordinator.store.database import AgreementRow, PartRow
 from coordinator.store.stages import Role, Step
@@ -68,11 +68,15 @@ def verify(me: Coordinator, sealed: bytes, kind: str) -> tuple[AgreementFile, Bi
                 "The file belongs to an agreement that is not registered here.",
                 hint="Compare agreement digests with the sender.",
             )
+        database.require_newest(session, row)
         agreement = agreements.parse(row.raw, where="The registered agreement")
+        require_kept_no_longer(agreement, role_of(kind), row.registered_at, me.now())
     require_in_force(agreement, today=me.now().date())
     sender = agreement.content.party_with("matcher").id if kind == pairs.KIND else None
     opened, raw = open_from(sealed, me=me.identity, agreement=agreement, kind=kind, sender=sender)
     named = _require_consistent(kind, raw, agreement, opened.binding)
+    if kind == submission.ENCODINGS_KIND:
+        _require_the_secret_of_earlier_parts(me, agreement, raw)
     return agreement, opened.binding, named, sealed
 
 
@@ -84,7 +88,7 @@ def take_in(
     Raises:
         ProtocolError: it is here already, or the run takes no more.
     """
-    role = next(role for role, kinds in PARTS_OF_ROLE.items() if binding.kind in kinds)
+    role = role_of(binding.kind)
     run = database.run_of(session, agreement.sha256, role)
     earlier = [
         part
@@ -131,6 +135,40 @@ def wanted(agreement: AgreementFile, role: Role) -> list[tuple[str, str]]:
     if role is Role.MATCHER:
         return [(submission.ENCODINGS_KIND, name) for name in names]
     return [*((submission.REFERENCES_KIND, name) for name in names), (pairs.KIND, "")]
+
+
+def role_of(kind: str) -> Role:
+    """The role that receives a kind of part."""
+    return next(role for role, kinds in PARTS_OF_ROLE.items() if kind in kinds)
+
+
+def require_one_secret(key_checks: Mapping[str, str]) -> None:
+    """Refuse datasets that were encoded with different linkage secrets: never silently unmatched.
+
+    Args:
+        key_checks: by dataset.
+
+    Raises:
+        VerificationError: they differ.
+    """
+    groups: dict[str, list[str]] = {}
+    for name, check in key_checks.items():
+        groups.setdefault(check, []).append(name)
+    if len(groups) > 1:
+        told = " / ".join(", ".join(names) for names in groups.values())
+        raise VerificationError(
+            f"The datasets were encoded with different linkage secrets: {told}.",
+            hint="The departments must agree on one secret and encode again, under a new version.",
+        )
+
+
+def _require_the_secret_of_earlier_parts(me: Coordinator, agreement: AgreementFile, raw: bytes) -> None:
+    """Encodings under another secret are not kept: they would hold up all the others. One earlier part tells."""
+    with database.reading(me.engine) as session:
+        earlier = database.parts_of(session, agreement.sha256, submission.ENCODINGS_KIND)[:1]
+    documents = [*(open_part(me, agreement, part) for part in earlier), raw]
+    headers = [submission.parse_encodings(each, agreement).header for each in documents]
+    require_one_secret({header.dataset: header.key_check for header in headers})
 
 
 def _require_consistent(kind: str, raw: bytes, agreement: AgreementFile, binding: Binding) -> str:

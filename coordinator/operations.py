@@ -25,7 +25,15 @@ from coordinator.custody import (
     open_part,
     open_store,
 )
-from coordinator.intake import PARTS_OF_ROLE, Receipt, addressed_parts, take_in, verify, wanted
+from coordinator.intake import (
+    PARTS_OF_ROLE,
+    Receipt,
+    addressed_parts,
+    require_one_secret,
+    take_in,
+    verify,
+    wanted,
+)
 from coordinator.linkage import issuing, matching
 from coordinator.linkage.issuing import Issued
 from coordinator.store import database, stages
@@ -63,7 +71,7 @@ def register(me: Coordinator, raw: bytes, *, where: str) -> AgreementFile:
 
     Raises:
         ConfigError: it is not valid, not in force, or does not give this party the roles of this store.
-        ProtocolError: it is registered already, or a newer version is.
+        ProtocolError: it is registered already, or it does not follow the newest version that is.
     """
     agreement = agreements.parse(raw, where=where)
     require_in_force(agreement, today=me.now().date())
@@ -72,10 +80,18 @@ def register(me: Coordinator, raw: bytes, *, where: str) -> AgreementFile:
     with database.writing(me.engine) as session:
         if session.get(AgreementRow, agreement.sha256):
             raise ProtocolError("This agreement is registered already.")
-        newest = max((row.version for row in database.versions_of(session, project.id)), default=0)
-        if project.version <= newest:
+        newest = database.newest_version(session, project.id)
+        if newest is not None and project.version <= newest.version:
             raise ProtocolError(
-                f"Version {newest} of this agreement is registered: an older one is not taken up again."
+                f"Version {newest.version} of this agreement is registered: an older one is not taken up again."
+            )
+        if newest is not None and (project.version, project.previous_sha256) != (
+            newest.version + 1,
+            newest.sha256,
+        ):
+            raise ProtocolError(
+                f"This agreement does not follow version {newest.version}, which is registered.",
+                hint=f"The next one is version {newest.version + 1}, with previous_sha256 '{newest.sha256}'.",
             )
         session.add(
             AgreementRow(
@@ -285,15 +301,7 @@ def _open_references(me: Coordinator, agreement: AgreementFile, part: PartRow) -
 
 def _require_one_secret(encodings: Mapping[str, Encodings]) -> None:
     """Different secrets are refused, never silently unmatched."""
-    checks: dict[str, list[str]] = {}
-    for name, each in encodings.items():
-        checks.setdefault(each.header.key_check, []).append(name)
-    if len(checks) > 1:
-        groups = " / ".join(", ".join(names) for names in checks.values())
-        raise VerificationError(
-            f"The datasets were encoded with different linkage secrets: {groups}.",
-            hint="The departments must agree on one secret and encode again, under a new version.",
-        )
+    require_one_secret({name: each.header.key_check for name, each in encodings.items()})
 
 
 def _require_step(run: RunRow, step: Step) -> None:
@@ -310,14 +318,20 @@ def _require_release_rules(agreement: AgreementFile, report: Mapping[str, Any]) 
 
 
 def _public_summary(agreement: AgreementFile, report: Mapping[str, Any]) -> bytes:
-    """What everybody may know of a run, auditors included: small counts are not told."""
+    """What everybody may know of a run, auditors included: no small count, and people in steps of the limit.
+
+    A department that sent a record more or less, in another version, would see one person in an exact number.
+    """
     limit = agreement.content.release.small_number_limit
     people = report["linked_people"]
     summary = {
         "project": agreement.content.project.id,
         "agreement_sha256": agreement.sha256,
-        "records": report["records"],
-        "linked_people": people if people >= limit else f"fewer than {limit}",
+        "records": {
+            name: count if count >= limit else f"fewer than {limit}"
+            for name, count in report["records"].items()
+        },
+        "linked_people": people // limit * limit,
         "method": report["method"],
     }
     return (json.dumps(summary, indent=2) + "\n").encode()

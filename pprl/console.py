@@ -13,7 +13,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,7 +24,10 @@ from pprl.errors import PprlError, UsageError
 
 MOST_FINDINGS_SHOWN = 20
 INTERRUPTED_STATUS = 130
-TERMINATED_STATUS = 143
+SIGNAL_STATUS = 128
+
+# Ctrl-C is Python's own affair; these come from a supervisor, a shutdown, or a terminal that goes away.
+_STOPPING = (signal.SIGTERM, signal.SIGHUP)
 
 _ERRORS_AS_JSON = "pprl.errors_as_json"
 _OUR_PACKAGES = {"pprl", "coordinator"}
@@ -55,14 +58,16 @@ class Commands(click.Group):
             ctx.exit(error.status)
         except click.UsageError as error:
             if not as_json:
-                raise
+                # What was typed is quoted by it, and a shell may have filled in any file's name.
+                raise click.UsageError(printable(error.format_message()), ctx=error.ctx) from None
             _render(UsageError(error.format_message()), as_json=True)
             ctx.exit(error.exit_code)
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
         except KeyboardInterrupt as interrupt:
-            talk("Interrupted. Nothing half-done was left behind; the same command can be run again.")
-            ctx.exit(TERMINATED_STATUS if isinstance(interrupt, _Terminated) else INTERRUPTED_STATUS)
+            with suppress(OSError):  # The terminal may be gone.
+                talk("Interrupted. Nothing half-done was left behind; the same command can be run again.")
+            ctx.exit(interrupt.status if isinstance(interrupt, _Terminated) else INTERRUPTED_STATUS)
         except BrokenPipeError:
             # The reader of our output has gone: there is nobody to tell.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -73,34 +78,70 @@ class Commands(click.Group):
 
 
 class _Terminated(KeyboardInterrupt):
-    """The machine or a supervisor asks us to stop; we clean up as for a person's Ctrl-C."""
+    """The machine, a supervisor or a closed terminal asks us to stop; we clean up as for a person's Ctrl-C."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.status = SIGNAL_STATUS + number
 
 
 @contextmanager
 def _termination_interrupts() -> Iterator[None]:
-    """While a command runs, SIGTERM unwinds it, so that no unfinished file stays."""
+    """While a command runs, SIGTERM and SIGHUP unwind it, so that no unfinished file stays.
 
-    def stop(_number: int, _frame: object) -> None:
-        raise _Terminated
+    The first one counts: what follows it must not cut the cleaning up short. One that was ignored when the command
+    was started, as by `nohup`, stays ignored.
+    """
+
+    def stop(number: int, _frame: object) -> None:
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)
+        raise _Terminated(number)
 
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, stop)
+    handlers = {number: signal.getsignal(number) for number in _STOPPING}
+    before = {number: each for number, each in handlers.items() if each not in (signal.SIG_IGN, None)}
     try:
+        for number in before:
+            signal.signal(number, stop)
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def printable(text: str, *, kept: str = "\n\t") -> str:
+    """A text that no terminal takes as a command: '?' for each character that is neither visible nor a space.
+
+    A file's name or an agreement's words, which others chose, may hold escape sequences.
+
+    Args:
+        text: any text.
+        kept: characters that pass all the same.
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() or each in kept else "?" for each in text)
 
 
 def talk(message: str) -> None:
     """Say something to the person, on stderr."""
-    click.echo(message, err=True)
+    click.echo(printable(message), err=True)
+
+
+def _json(data: Any, *, indent: int | None = None) -> str:
+    """JSON in which everything that a terminal might take as a command is escaped; it means the same."""
+    text = json.dumps(data, indent=indent, ensure_ascii=False)
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() or each == "\n" else json.dumps(each)[1:-1] for each in text)
 
 
 def show(data: Any, *, as_json: bool, text: Callable[[], str]) -> None:
     """Give a result on stdout: as JSON where asked, else as the text that `text` makes."""
-    click.echo(json.dumps(data, indent=2, ensure_ascii=False) if as_json else text().rstrip("\n"))
+    click.echo(_json(data, indent=2) if as_json else printable(text().rstrip("\n")))
 
 
 def table(rows: Sequence[Sequence[str]], *, header: Sequence[str], right: Sequence[int] = ()) -> str:
@@ -191,11 +232,12 @@ def completion_command(program: str) -> click.Command:
 
 def _render(error: PprlError, *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({"error": _as_data(error)}, ensure_ascii=False), err=True)
+        click.echo(_json({"error": _as_data(error)}), err=True)
         return
-    talk(f"Error: {error.message}")
+    # Each is one line of ours: a line feed in it is a file's, that poses as another line.
+    talk(printable(f"Error: {error.message}", kept=""))
     for finding in error.findings[:MOST_FINDINGS_SHOWN]:
-        talk(f"  - {finding}")
+        talk(printable(f"  - {finding}", kept=""))
     left_out = len(error.findings) - MOST_FINDINGS_SHOWN
     if left_out > 0:
         talk(f"  ... and {left_out} more; --json lists them all.")

@@ -27,7 +27,7 @@ from pprl import errors
 from pprl.agreements.amend import with_keys, with_rehearsal_approvals
 from pprl.crypto.identity import from_key_file
 from pprl.errors import ConfigError, PprlError, UsageError
-from pprl.files.atomic import read_secret_file, write_new
+from pprl.files.atomic import made_folder, read_secret_file, write_new
 from pprl.files.tables import open_table
 from pprl.protocol.agreement import AgreementFile, Dataset, parse
 from pprl.scoring import Score, score
@@ -123,6 +123,8 @@ def make_keys(run: Rehearsal, text: str, today: date) -> None:
     with run.stage("keys"):
         parties = [party for party in run.agreement.content.party if party.roles != ("auditor",)]
         run.say(f"{len(parties)} parties each make a key, and put the public half into the agreement.")
+        for party in parties:
+            run.home(party.id).mkdir(mode=0o700, parents=True)
         _together(
             lambda party: _run(
                 _program(party.roles), "identity", "create", party.id, "-o", run.home(party.id)
@@ -233,17 +235,24 @@ def _require_all_data(agreement: AgreementFile, data: Mapping[str, Path], truth:
 @contextmanager
 def _new_folder(folder: Path) -> Iterator[None]:
     """A folder that is there afterwards if all went well, and as it was before if not."""
+    if folder.is_symlink():
+        raise UsageError(f"{folder} is a symbolic link.", hint="Name a new folder, or an empty one itself.")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} exists and is not an empty folder.", hint="Name another one.")
-    existed = folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        yield
-    except BaseException:
-        shutil.rmtree(folder)
-        if existed:
-            folder.mkdir()
-        raise
+    with made_folder(folder):
+        try:
+            yield
+        except BaseException:
+            _empty(folder)
+            raise
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _encode(run: Rehearsal, dataset: Dataset) -> None:
@@ -315,6 +324,7 @@ def _report(run: Rehearsal, truth: str | None, started: float) -> dict[str, Any]
     run.seconds["total"] = round(time.monotonic() - started, 3)
     return {
         **told,
+        "linkage_keys": run.agreement.content.release.linkage_keys,
         "seconds": run.seconds,
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024,
     }
@@ -369,7 +379,7 @@ def summary(report: Mapping[str, Any], folder: Path) -> str:
         "What happened",
         f"  {sum(records.values()):,} records of {len(records)} datasets were linked without anybody seeing a name.",
         f"  {report['linked_people']:,} people were found in more than one dataset.",
-        "  Every record got a linkage key, matched or not: no department can tell which of its people matched.",
+        *_keys_lines(report["linkage_keys"]),
         "",
         "How good the links are",
         _quality_line(
@@ -388,6 +398,17 @@ def summary(report: Mapping[str, Any], folder: Path) -> str:
         f"Look around in {folder}: parties/ holds what each party holds, keys/ and crosswalk.csv the results.",
     ]
     return "\n".join(lines)
+
+
+def _keys_lines(linkage_keys: str) -> list[str]:
+    """What a department can tell from its linkage keys, which the agreement decides."""
+    got = "  Every record got a linkage key, matched or not: no department can tell which of its people"
+    if linkage_keys == "per-record":
+        return [f"{got} matched."]
+    return [
+        f"{got} another knows.",
+        "  A department's own records that resemble each other share a key, as the agreement says (per-person).",
+    ]
 
 
 def _quality_line(what: str, true: float | None, estimated: float | None) -> str:

@@ -6,6 +6,7 @@ stay sealed in files beside the database, and are opened in memory when a step n
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -90,6 +91,8 @@ class EventRow(_Base):
 
 def create(folder: Path, *, party: str, roles: tuple[Role, ...], key_file: Path) -> Engine:
     """Make a new database in a folder that has none."""
+    # SQLite would make the file readable for others, and would open one that somebody else has put there.
+    os.close(os.open(folder / DATABASE_NAME, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
     engine = _engine(folder)
     _Base.metadata.create_all(engine)
     with Session(engine) as session, session.begin():
@@ -154,6 +157,25 @@ def run_of(session: Session, agreement_sha256: str, role: Role) -> RunRow:
 def versions_of(session: Session, project: str) -> list[AgreementRow]:
     """The registered versions of a project's agreement."""
     return list(session.scalars(select(AgreementRow).where(AgreementRow.project == project)))
+
+
+def newest_version(session: Session, project: str) -> AgreementRow | None:
+    """The newest registered version of a project's agreement; None if there is none."""
+    return max(versions_of(session, project), key=lambda row: row.version, default=None)
+
+
+def require_newest(session: Session, row: AgreementRow) -> None:
+    """Refuse to go on with an agreement that a newer version has replaced.
+
+    Raises:
+        ProtocolError: a newer version of the project's agreement is registered.
+    """
+    newest = newest_version(session, row.project)
+    if newest is not None and newest.version > row.version:
+        raise ProtocolError(
+            f"Version {newest.version} of this agreement is registered: version {row.version} is over.",
+            hint="Go on with the newest version.",
+        )
 
 
 def parts_of(session: Session, agreement_sha256: str, kind: str) -> list[PartRow]:

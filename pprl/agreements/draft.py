@@ -145,7 +145,7 @@ def draft(
             most=MAX_BLOCK_RECORDS_WITH_DUPLICATES if duplicates else MAX_BLOCK_RECORDS,
         ),
         _linkage(),
-        _release(tables),
+        _release(),
         _retention(),
         _approvals(),
     )
@@ -512,8 +512,7 @@ max_popcount_share = 0.6
     )
 
 
-def _release(tables: Sequence[_Table]) -> str:
-    fewest = min(table.sketch.rows for table in tables)
+def _release() -> str:
     return (
         _comment(
             'Who learns what afterwards. "per-person": a department\'s records that resemble each other share a '
@@ -522,11 +521,11 @@ def _release(tables: Sequence[_Table]) -> str:
             "min_linked_people, nothing is released; counts below small_number_limit are shown to nobody but the "
             "coordinator."
         )
-        + f"""
+        + """
 [release]
 linkage_keys = "per-person"
 crosswalk_to = "research"
-min_linked_people = {min(10, max(1, fewest // 100))}
+min_linked_people = 10
 small_number_limit = 10
 """
     )

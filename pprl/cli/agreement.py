@@ -56,9 +56,10 @@ def new(
     Example: pprl agreement new --dataset offences=offences.csv --dataset court=court.csv -o draft.toml
     """
     from pprl.agreements.draft import DatasetSketch, draft
-    from pprl.files.atomic import write_new
+    from pprl.files.atomic import require_apart, write_new
     from pprl.files.tables import count_rows, open_table
 
+    require_apart([out], [path for _, path in datasets])
     tables = {name: open_table(path) for name, path in by_name(datasets).items()}
     sketches = [DatasetSketch(name, source.header, count_rows(source)) for name, source in tables.items()]
     text = draft(
@@ -105,7 +106,7 @@ def explain(agreement_path: Path, audience: Literal["officer", "auditor"]) -> No
     from pprl.agreements.explain import explain as explain_agreement
 
     text = explain_agreement(load_agreement(agreement_path), audience=audience, today=today())
-    click.echo(text.rstrip("\n"))
+    show(text, as_json=False, text=lambda: text)
 
 
 @agreement.command()

@@ -27,9 +27,10 @@ def open_crosswalk(result: Path, agreement_path: Path, key_path: Path, out: Path
     Example: pprl crosswalk open crosswalk -a agreement.toml -k keys/research.key -o crosswalk.csv
     """
     from pprl import department
-    from pprl.files.atomic import new_file, read_file
+    from pprl.files.atomic import new_file, read_file, require_apart
     from pprl.files.csv_writer import write_csv
 
+    require_apart([out], [result, agreement_path, key_path])
     agreement, identity = load_agreement(agreement_path), load_identity(key_path)
     opened = department.open_crosswalk(read_file(result, what="crosswalk"), agreement, identity)
     header, *rows = department.crosswalk_rows(opened)

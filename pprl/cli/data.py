@@ -92,7 +92,7 @@ def encode(
     """
     from pprl import department
     from pprl.errors import UsageError
-    from pprl.files.atomic import new_file
+    from pprl.files.atomic import new_files, require_apart
 
     map_path = map_path or out.with_name(f"{out.name}.home-map.csv")
     if map_path.resolve() == out.resolve():
@@ -101,9 +101,11 @@ def encode(
         )
     agreement, identity = load_agreement_in_force(agreement_path), load_identity(key_path)
     agreed = department.dataset_for(agreement.content, identity.party, dataset)
-    secret = load_secret(secret_file(secret_path, key_path, identity, agreement), agreement)
+    kept = secret_file(secret_path, key_path, identity, agreement)
+    require_apart([out, map_path], [data, agreement_path, key_path, kept])
+    secret = load_secret(kept, agreement)
     source = department.open_dataset(data, agreed, encoding=encoding, delimiter=delimiter)
-    with new_file(map_path, mode=0o600, force=force) as map_file, new_file(out, force=force) as file:
+    with new_files((map_path, 0o600), (out, 0o644), force=force) as (map_file, file):
         made = _with_progress(
             source,
             lambda seen: department.encode_and_seal(source, agreed, agreement, identity, secret, seen=seen),

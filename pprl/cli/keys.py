@@ -31,9 +31,10 @@ def open_keys(
     --map offences.submission.home-map.csv -o keys.csv
     """
     from pprl import department
-    from pprl.files.atomic import new_file, read_file, read_secret_file
+    from pprl.files.atomic import new_file, read_file, read_secret_file, require_apart
     from pprl.files.csv_writer import write_csv
 
+    require_apart([out], [result, agreement_path, key_path, map_path])
     agreement, identity = load_agreement(agreement_path), load_identity(key_path)
     opened = department.open_linkage_keys(read_file(result, what="result"), agreement, identity)
     home_map = read_secret_file(map_path, what="home map", limit=None)

@@ -36,21 +36,19 @@ def create(agreement_path: Path, key_path: Path, folder: Path, secret_path: Path
 
     Example: pprl secret create -a agreement.toml -k keys/home-office.key -o to-send
     """
-    from contextlib import ExitStack
-
     from pprl import department
     from pprl.encode.linkage_secret import to_file
-    from pprl.files.atomic import new_file
+    from pprl.files.atomic import made_folder, new_files, require_apart
 
     agreement, identity = load_agreement_in_force(agreement_path), load_identity(key_path)
     made, shares = department.make_secret(agreement, identity)
     kept = secret_file(secret_path, key_path, identity, agreement)
     sent = {party: folder / f"secret-for-{party}.sealed" for party in shares}
-    with ExitStack() as files:
-        files.enter_context(new_file(kept, mode=0o600, force=force)).write(to_file(made))
-        folder.mkdir(parents=True, exist_ok=True)
-        for party, path in sent.items():
-            files.enter_context(new_file(path, force=force)).write(shares[party])
+    require_apart([kept, *sent.values()], [agreement_path, key_path])
+    targets = [(kept, 0o600), *((path, 0o644) for path in sent.values())]
+    with made_folder(folder), new_files(*targets, force=force) as files:
+        for file, content in zip(files, (to_file(made), *shares.values()), strict=True):
+            file.write(content)
     for party, path in sent.items():
         talk(f"Send {path} to {party}.")
     talk(f"Kept here: {kept}")
@@ -69,10 +67,11 @@ def accept(share: Path, agreement_path: Path, key_path: Path, secret_path: Path 
     """
     from pprl import department
     from pprl.encode.linkage_secret import to_file
-    from pprl.files.atomic import read_file, write_new
+    from pprl.files.atomic import read_file, require_apart, write_new
 
     agreement, identity = load_agreement_in_force(agreement_path), load_identity(key_path)
     taken = department.accept_secret(read_file(share, what="sealed share"), agreement, identity)
     kept = secret_file(secret_path, key_path, identity, agreement)
+    require_apart([kept], [share, agreement_path, key_path])
     write_new(kept, to_file(taken), mode=0o600, force=force)
     talk(f"Kept here: {kept}")

@@ -12,8 +12,8 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -39,22 +39,74 @@ def new_file(path: Path, *, force: bool = False, mode: int = 0o644) -> Iterator[
         UsageError: the file exists and `force` is not set, which is looked at before the block and again after
             it; its directory is missing or can't be written to; there is no room.
     """
-    with _plain_words(path):
-        _check_file_target(path, force=force)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_UNFINISHED)
+    with new_files((path, mode), force=force) as (file,):
+        yield file
+
+
+@contextmanager
+def new_files(*targets: tuple[Path, int], force: bool = False) -> Iterator[list[BinaryIO]]:
+    """Write files that belong together, as `new_file` does: all appear, in the order given, or none does.
+
+    If one can't be given its name, those before it are taken away again, and what they replaced comes back.
+    What must stay at home goes first: a killed process may leave it alone in place, but never the file that is
+    no use without it.
+
+    Args:
+        targets: path and mode of each.
+        force: True lets them take the places of existing files.
+
+    Raises:
+        UsageError: as `new_file`, or two of them are one.
+    """
+    _check_apart([path for path, _ in targets])
+    with ExitStack() as unfinished:
+        made = [unfinished.enter_context(_unfinished_file(path, force=force)) for path, _ in targets]
+        with _plain_words(targets[-1][0], only_room=True):
+            yield [each.file for each in made]
+            for each, (_, mode) in zip(made, targets, strict=True):
+                each.finish(mode)
+        with ExitStack() as undo:
+            for each in made:
+                undo.callback(each.take_away)
+                with _plain_words(each.path):
+                    each.give_name(force=force)
+            undo.pop_all()
+        for path, _ in targets:
+            _sync_directory(path.parent)
+
+
+@contextmanager
+def made_folder(folder: Path) -> Iterator[None]:
+    """Make a folder where there is none; if the block fails, take it away again."""
+    missing = [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
+    with _plain_words(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     try:
-        with _plain_words(path, only_room=True), os.fdopen(descriptor, "wb") as file:
-            yield file
-            file.flush()
-            os.fchmod(descriptor, mode)
-            os.fsync(descriptor)
-        with _plain_words(path):
-            _give_name(Path(name), path, force=force)
-        _sync_directory(path.parent)
-    finally:
-        # Also after success: a hard link leaves the first name in place.
-        with suppress(OSError):
-            Path(name).unlink()
+        yield
+    except BaseException:
+        for each in missing:
+            with suppress(OSError):
+                each.rmdir()
+        raise
+
+
+def require_apart(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Refuse to write over what the same command reads, whatever `--force` says.
+
+    Args:
+        outputs: every file that a command will write.
+        inputs: every file that it reads: tables, sealed files, keys, secrets, maps and agreements.
+
+    Raises:
+        UsageError: one of each is the same file, by whatever name.
+    """
+    read = [path for path in inputs if path.exists()]
+    for path in outputs:
+        if path.exists() and any(path.samefile(each) for each in read):
+            raise UsageError(
+                f"{path} exists already, and this command reads it: it is never replaced.",
+                hint="Choose another name for what is written.",
+            )
 
 
 def write_new(path: Path, data: bytes, *, force: bool = False, mode: int = 0o644) -> None:
@@ -166,6 +218,80 @@ def _check_secret(path: Path, status: os.stat_result, what: str, limit: int | No
         )
     if status.st_size == 0 or (limit is not None and status.st_size > limit):
         raise KeyFileError(f"{path} has {status.st_size:,} bytes: it is no {what}.", hint="Check the path.")
+
+
+class _Unfinished:
+    """A file that is being written under a name of its own, and may have to give up its place again."""
+
+    def __init__(self, path: Path, name: Path, file: BinaryIO) -> None:
+        self.path = path
+        self.file = file
+        self.name = name
+        self._replaced = name.with_name(f"{name.name}-replaced")
+        self._inode = _inode(name)
+
+    def finish(self, mode: int) -> None:
+        """Have all of it on the disk."""
+        self.file.flush()
+        os.fchmod(self.file.fileno(), mode)
+        os.fsync(self.file.fileno())
+
+    def give_name(self, *, force: bool) -> None:
+        """Put it in its place, and keep what was there until all is done."""
+        if force and os.path.lexists(self.path):
+            _keep_aside(self.path, self._replaced)
+        _give_name(self.name, self.path, force=force)
+
+    def take_away(self) -> None:
+        """Leave the place as it was; another's file, put there meanwhile, stays."""
+        if os.path.lexists(self._replaced):
+            self._replaced.replace(self.path)
+            self._replaced.unlink(missing_ok=True)  # still there if both names were one file's
+        elif _inode(self.path) == self._inode:
+            self.path.unlink()
+
+    def remove(self) -> None:
+        """Remove its own name, which a hard link leaves even after success, and what it replaced for good."""
+        in_place = _inode(self.path) == self._inode
+        for path in (self.name, *([self._replaced] if in_place else [])):
+            with suppress(OSError):
+                path.unlink()
+
+
+@contextmanager
+def _unfinished_file(path: Path, *, force: bool) -> Iterator[_Unfinished]:
+    with _plain_words(path):
+        _check_file_target(path, force=force)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_UNFINISHED)
+    with os.fdopen(descriptor, "wb") as file:
+        made = _Unfinished(path, Path(name), file)
+        try:
+            yield made
+        finally:
+            made.remove()
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    """What tells a file from all others, links not followed; None if there is none."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _keep_aside(path: Path, aside: Path) -> None:
+    try:
+        os.link(path, aside, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        path.rename(aside)
+
+
+def _check_apart(paths: Sequence[Path]) -> None:
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise UsageError("Two of the files to be written are one.", hint="Give them different names.")
 
 
 def _check_parent(path: Path) -> None:

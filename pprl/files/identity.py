@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pprl.crypto.identity import Identity, party_card, to_key_file
 from pprl.errors import UsageError
-from pprl.files.atomic import new_file
+from pprl.files.atomic import new_files
 
 
 def write_identity(identity: Identity, folder: Path, *, force: bool) -> tuple[Path, Path]:
@@ -28,10 +28,7 @@ def write_identity(identity: Identity, folder: Path, *, force: bool) -> tuple[Pa
             raise UsageError(
                 f"{path} exists already.", hint="Use another folder, or --force to lose the old keys."
             )
-    with (
-        new_file(key_path, mode=0o600, force=force) as key_file,
-        new_file(card_path, force=force) as card_file,
-    ):
+    with new_files((key_path, 0o600), (card_path, 0o644), force=force) as (key_file, card_file):
         key_file.write(to_key_file(identity))
         card_file.write(party_card(identity).encode())
     return key_path, card_path

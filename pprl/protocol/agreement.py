@@ -314,6 +314,14 @@ class Release(_Section):
     min_linked_people: Annotated[int, Field(ge=1)]
     small_number_limit: Annotated[int, Field(ge=1, le=1_000)]
 
+    @model_validator(mode="after")
+    def _tells_no_small_number(self) -> Self:
+        if self.min_linked_people < self.small_number_limit:
+            raise ValueError(
+                "min_linked_people is below small_number_limit: a release would show a small number"
+            )
+        return self
+
 
 class Retention(_Section):
     """Days after registration until each artefact must be gone."""

@@ -11,6 +11,7 @@ import pytest
 
 from coordinator import operations
 from coordinator.store.stages import Role
+from pprl.files import atomic
 from tests.support.commands import done, refused, run
 from tests.support.project import DATASETS, RESEARCH, Project, tree
 
@@ -215,3 +216,84 @@ def test_a_command_never_writes_over_what_it_reads(project: Project) -> None:
     for path in (project.data("police"), project.agreement_path, project.key("police-dept")):
         words = ("pprl", "encode", project.data("police"), *own, "-o", path)
         refused(*words, status=2, says="exists already", within=project.folder)
+
+
+def _own_inputs(project: Project, results: Path) -> dict[str, tuple[Words, list[Path]]]:
+    """Every command that reads and writes, without where it writes to; and what it reads."""
+    folder, agreement = project.folder, project.agreement_path
+    key, court_key, research = project.key("police-dept"), project.key("court-dept"), project.key(RESEARCH)
+    police, court = ("-a", agreement, "-k", key), ("-a", agreement, "-k", court_key)
+    home_map, secret = project.home_map("police"), project.secret("police-dept")
+    result, crosswalk = folder / "result", folder / "sealed-crosswalk"
+    result.write_bytes((results / "police.linkage-keys").read_bytes())
+    crosswalk.write_bytes((results / "crosswalk").read_bytes())
+    data = project.data("police")
+    taking = ("pprl", "secret", "accept", folder / "share", *court, "--secret")
+    opening = ("pprl", "keys", "open", result, *police, "--map", home_map, "-o")
+    return {
+        "encode -o": (("pprl", "encode", data, *police, "-o"), [data, agreement, key, secret]),
+        "encode --map": (
+            ("pprl", "encode", data, *police, "-o", folder / "sub", "--map"), [data, agreement, key, secret],
+        ),
+        "secret create": (("pprl", "secret", "create", *police, "-o", folder, "--secret"), [agreement, key]),
+        "secret accept": (taking, [folder / "share", agreement, court_key]),
+        "keys open": (opening, [result, agreement, key, home_map]),
+        "crosswalk open": (
+            ("pprl", "crosswalk", "open", crosswalk, "-a", agreement, "-k", research, "-o"),
+            [crosswalk, agreement, research],
+        ),
+        "agreement new": (("pprl", "agreement", "new", f"--dataset=police={data}", "-o"), [data]),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "encode -o",
+        "encode --map",
+        "secret create",
+        "secret accept",
+        "keys open",
+        "crosswalk open",
+        "agreement new",
+    ],
+)
+def test_force_is_no_leave_to_write_over_what_is_read(ready: Project, made_results: Path, what: str) -> None:
+    words, inputs = _own_inputs(ready, made_results)[what]
+    link = ready.folder / "link"
+    for path in inputs:
+        link.unlink(missing_ok=True)
+        link.symlink_to(path)
+        for name in (path, link):
+            refused(*words, name, "--force", status=2, says="this command reads it", within=ready.folder)
+
+
+def test_encode_places_the_home_map_first_and_takes_it_away_again(
+    ready: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placed: list[str] = []
+    give = atomic._give_name
+
+    def failing(unfinished: Path, path: Path, *, force: bool) -> None:
+        placed.append(path.name)
+        if path.name in {"sub", "secret-for-prison-dept.sealed"}:
+            raise PermissionError(13, "Permission denied")
+        give(unfinished, path, force=force)
+
+    monkeypatch.setattr(atomic, "_give_name", failing)
+    own = ("-a", ready.agreement_path, "-k", ready.key("police-dept"))
+    words: Words = ("pprl", "encode", ready.data("police"), *own, "-o", ready.folder / "sub")
+    refused(*words, status=2, says="permission denied", within=ready.folder)
+    sharing = (
+        "pprl",
+        "secret",
+        "create",
+        *own,
+        "-o",
+        ready.folder / "new",
+        "--secret",
+        ready.folder / "made",
+    )
+    refused(*sharing, status=2, says="permission denied", within=ready.folder)
+    shares = ["secret-for-court-dept.sealed", "secret-for-prison-dept.sealed"]
+    assert placed == ["sub.home-map.csv", "sub", "made", *shares]

@@ -205,7 +205,7 @@ def test_no_secret_yet(project: Project) -> None:
 
 
 def test_the_secret_of_another_agreement(project: Project) -> None:
-    other = project.amended("other.toml", {("release", "min_linked_people"): 2})
+    other = project.amended("other.toml", {("release", "min_linked_people"): 11})
     words = (*_doors(project, other)["encode"], "--secret", project.secret("police-dept"))
     refused(*words, status=5, says="the secret of another agreement", within=project.folder)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from coordinator import operations
+from coordinator import intake, operations
 from coordinator.store.stages import Role
 from pprl.crypto import container
 from pprl.crypto.exchange import seal_for
@@ -152,7 +152,41 @@ def test_with_two_versions_a_step_needs_to_know_which(project: Project) -> None:
     operations.register(me, second.read_bytes(), where="second")
     refused(*_match(project), status=8, says="Several agreements are registered", within=project.folder)
     refused(*_match(project), "--agreement", "zz", status=8, says="No such agreement", within=project.folder)
-    done(*_match(project), "--agreement", project.agreement.sha256[:8])
+    first = project.agreement.sha256[:8]
+    refused(*_match(project), "--agreement", first, status=8, says="version 1 is over", within=project.folder)
+
+
+def test_a_replaced_version_receives_and_issues_nothing_more(project: Project, made_pairs: bytes) -> None:
+    second = _with_previous(project)
+    me = project.open_store(Role.KEY_ISSUER)
+    for path in project.submissions[:2]:
+        operations.receive(me, path.read_bytes())
+    operations.receive(me, made_pairs)
+    operations.register(me, second.read_bytes(), where="second")
+    words = _receive(project, Role.KEY_ISSUER, project.submissions[2])
+    refused(*words, status=8, says="version 1 is over", within=project.folder)
+    words = (
+        "coordinator",
+        "issue",
+        "--agreement",
+        project.agreement.sha256[:8],
+        *_at(project, Role.KEY_ISSUER),
+    )
+    refused(*words, status=8, says="version 1 is over", within=project.folder)
+
+
+@pytest.mark.parametrize(
+    ("version", "previous"), [(2, "0" * 64), (3, None)], ids=["another predecessor", "a version left out"]
+)
+def test_a_version_that_does_not_follow_is_not_taken_up(
+    project: Project, version: int, previous: str | None
+) -> None:
+    project.open_store(Role.MATCHER)
+    text = project.agreement_path.read_text("utf-8")
+    link = f'version = {version}\nprevious_sha256 = "{previous or project.agreement.sha256}"'
+    other = project.agreed("other.toml", text.replace("version = 1", link, 1))
+    words = ("coordinator", "agreement", "register", other, *_at(project, Role.MATCHER))
+    refused(*words, status=8, says="does not follow version 1", within=project.folder)
 
 
 # What comes in.
@@ -271,9 +305,24 @@ def test_rows_out_of_the_agreed_range(project: Project) -> None:
     refused(*words, "-o", project.folder / "o", status=4, says="expects 57 to 68", within=project.folder)
 
 
-def test_different_secrets_are_refused_and_never_silently_unmatched(project: Project) -> None:
+def test_encodings_under_another_secret_are_not_kept(project: Project) -> None:
     me = project.open_store(Role.MATCHER)
     other = linkage_secret.create(project.agreement.sha256)
+    operations.receive(me, project.submission("police").read_bytes())
+    path = _written(project, project.encode("court", secret=other))
+    words = _receive(project, Role.MATCHER, path)
+    refused(*words, status=7, says="different linkage secrets: police / court", within=project.folder)
+    for name in ("court", "prison"):
+        operations.receive(me, project.submission(name).read_bytes())
+    done(*_match(project))
+
+
+def test_different_secrets_are_refused_and_never_silently_unmatched(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    me = project.open_store(Role.MATCHER)
+    other = linkage_secret.create(project.agreement.sha256)
+    monkeypatch.setattr(intake, "_require_the_secret_of_earlier_parts", lambda *_: None)
     operations.receive(me, project.submission("police").read_bytes())
     operations.receive(me, project.encode("court", secret=other))
     operations.receive(me, project.submission("prison").read_bytes())
@@ -340,6 +389,15 @@ def test_a_store_that_should_be_gone(project: Project) -> None:
     later = operations.open_store(me.folder, now=lambda: datetime.now(UTC) + timedelta(days=31))
     with pytest.raises(DisclosureError, match="gone by now: encodings, pairs"):
         operations.match(later, None, progress=lambda _what, _share: None)
+
+
+@pytest.mark.parametrize("role", [Role.MATCHER, Role.KEY_ISSUER])
+def test_a_store_that_should_be_gone_receives_nothing(project: Project, role: Role) -> None:
+    me = project.open_store(role)
+    later = operations.open_store(me.folder, now=lambda: datetime.now(UTC) + timedelta(days=31))
+    with pytest.raises(DisclosureError, match="gone by now"):
+        operations.receive(later, project.submission("police").read_bytes())
+    assert not list((me.folder / "containers").iterdir())
 
 
 def test_a_damaged_container_in_the_store(project: Project) -> None:

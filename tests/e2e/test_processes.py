@@ -46,7 +46,7 @@ def _check(project: Project) -> list[str | Path]:
 
 @pytest.mark.parametrize(
     ("number", "status"),
-    [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)],
+    [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGKILL, -9)],
     ids=str,
 )
 def test_encoding_that_is_stopped(large: Project, number: signal.Signals, status: int) -> None:
@@ -65,6 +65,39 @@ def test_encoding_that_is_stopped(large: Project, number: signal.Signals, status
     else:
         assert "Nothing half-done was left behind" in stderr
         assert not left
+
+
+def test_encoding_goes_on_where_hanging_up_is_ignored(large: Project) -> None:
+    out = large.folder / "out"
+    out.mkdir()
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup leaves it to those that it starts
+    try:
+        process = start(*_encode(large), cwd=large.folder)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert until(lambda: list(out.glob(".pprl-*")), process=process)
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=300)
+    assert process.returncode == 0
+    assert {path.name for path in out.iterdir()} == {"sub", "sub.home-map.csv"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=str)
+def test_a_demonstration_that_is_stopped_leaves_no_tables(
+    number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = tmp_path / "made"
+    made.mkdir()
+    monkeypatch.setenv("TMPDIR", str(made))
+    process = start("pprl", "demo", "--records", "2000", "-o", "out", cwd=tmp_path)
+    assert until(lambda: list(tmp_path.glob("out/parties/*/*.key")), process=process)
+    assert list(made.glob("*/*.csv"))
+    for _ in range(3):  # a supervisor that does not wait: the cleaning up is not cut short
+        process.send_signal(number)
+    assert "Traceback" not in process.communicate(timeout=60)[1]
+    assert process.returncode == 128 + number
+    assert list(tmp_path.iterdir()) == [made]
+    assert not list(made.iterdir())
 
 
 def test_after_being_killed_the_same_command_works(project: Project) -> None:

@@ -70,6 +70,7 @@ FEW_IN_COMMON = [
     ('sex = "sex"\n', ""),
     ("min_identifiers = 3", "min_identifiers = 2"),
 ]
+SMALL_LIMIT = ("small_number_limit = 10", "small_number_limit = 9")
 COSTS = [
     ([(MATCHER, 'roles = ["matcher", "key-issuer"]'), ('["key-issuer"]', '["auditor"]')], "roles", "98 %"),
     ([(MATCHER, 'roles = ["auditor"]'), (RESEARCH, 'roles = ["research", "matcher"]')], "roles", "crosswalk"),
@@ -86,7 +87,7 @@ COSTS = [
     ([('sex = "gender"\n', ""), ('sex = "sex"\n', "")], "identifier[3]", "only 'offences' has"),
     ([('sex = "SEX"\n', ""), ('sex = "gender"\n', "")], "identifier[3]", "nothing to compare it with"),
     ([('"per-record"\nc', '"per-person"\nc')], "release.linkage_keys", "own records were linked"),
-    ([("min_linked_people = 100", "min_linked_people = 9")], "min_linked_people", "small"),
+    ([("min_linked_people = 100", "min_linked_people = 9"), SMALL_LIMIT], "min_linked_people", "small"),
     ([("small_number_limit = 10", "small_number_limit = 4")], "small_number_limit", "small"),
     ([("expires = 2029-10-31", "expires = 2029-10-30")], "dpia.expires", "before the agreement"),
     ([("encodings_days = 30", "encodings_days = 365")], "encodings_days", "long"),

@@ -12,9 +12,10 @@ import pytest
 
 from coordinator import operations
 from coordinator.operations import Coordinator
+from coordinator.store import database
 from coordinator.store.stages import Role
 from pprl import department
-from pprl.errors import VerificationError
+from pprl.errors import ProtocolError, VerificationError
 from pprl.protocol import submission
 from pprl.protocol.agreement import AgreementFile, parse
 from tests.support.project import DATASETS, MATCHER, RESEARCH, Project, silent
@@ -81,14 +82,56 @@ def test_parts_of_two_submissions_are_not_one(project: Project) -> None:
     assert operations.status(me)[0]["received"] == []
 
 
-def test_the_public_summary_tells_no_small_count(project: Project) -> None:
-    shy = project.amended("shy.toml", {("release", "small_number_limit"): 60})
+def test_the_public_summary_tells_no_exact_number_of_people(project: Project) -> None:
+    shy = project.amended("shy.toml", {("release", "small_number_limit"): 9})
     for name in DATASETS:
         project.submission(name).write_bytes(project.encode(name, agreement_path=shy))
     project.agreement_path.write_bytes(shy.read_bytes())
-    summary = json.loads(operations.release(project.issue(), None)["summary.json"])
-    assert summary["linked_people"] == "fewer than 60"
+    me = project.issue()
+    exact = operations.issue(me, None, progress=silent)["linked_people"]
+    summary = json.loads(operations.release(me, None)["summary.json"])
+    assert exact % 9, "else the test says nothing"
+    assert summary["linked_people"] == exact // 9 * 9
     assert set(summary) == {"project", "agreement_sha256", "records", "linked_people", "method"}
+
+
+def test_the_public_summary_tells_no_small_dataset(project: Project) -> None:
+    report = {"records": {"police": 10, "court": 9}, "linked_people": 10, "method": "any"}
+    summary = json.loads(operations._public_summary(project.agreement, report))
+    assert summary["records"] == {"police": 10, "court": "fewer than 10"}
+
+
+def test_a_store_is_its_owners_alone(project: Project) -> None:
+    folder = project.folder / "store"
+    folder.mkdir(mode=0o777)
+    folder.chmod(0o777)
+    operations.initialise(folder, key_file=project.key(MATCHER), roles=(Role.MATCHER,))
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (folder, *folder.iterdir())}
+    assert modes == {"store": 0o700, "containers": 0o700, "coordinator.sqlite": 0o600}
+
+
+@pytest.mark.parametrize("prepared", ["symlink", "dangling", "containers", "file"])
+def test_a_store_takes_no_folder_that_somebody_has_prepared(project: Project, prepared: str) -> None:
+    folder, elsewhere = project.folder / "store", project.folder / "elsewhere"
+    if prepared == "file":
+        folder.write_bytes(b"")
+    elif prepared == "containers":
+        (folder / "containers").mkdir(parents=True)
+    else:
+        folder.symlink_to(elsewhere)
+    if prepared == "symlink":
+        elsewhere.mkdir(mode=0o755)
+    with pytest.raises(ProtocolError, match="not an empty folder"):
+        operations.initialise(folder, key_file=project.key(MATCHER), roles=(Role.MATCHER,))
+    assert not (elsewhere / "coordinator.sqlite").exists()
+    assert prepared != "symlink" or elsewhere.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_database_that_somebody_has_put_there_is_not_opened(tmp_path: Path) -> None:
+    (tmp_path / database.DATABASE_NAME).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(FileExistsError):
+        database.create(tmp_path, party="x", roles=(Role.MATCHER,), key_file=tmp_path / "key")
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_what_must_be_gone_by_when(project: Project) -> None:

@@ -293,6 +293,7 @@ REFUSED = [
         "crosswalk_to",
         "whose role is research",
     ),
+    ("min_linked_people = 10", "min_linked_people = 9", "[release]", "below small_number_limit"),
     ("encodings_days = 1", "encodings_days = 0", "encodings_days", "greater than or equal to 1"),
     ("quorum = 0", "quorum = 1", "[log]", "must be 0"),
     ("quorum = 0", 'witnesses = ["east"]\nquorum = 0', "witnesses", "not a party"),
