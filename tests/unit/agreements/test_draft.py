@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pprl.agreements.check import warnings
+from pprl.agreements.check import check, warnings
 from pprl.agreements.columns import KNOWN
+from pprl.agreements.diff import diff_text
 from pprl.agreements.draft import DEFAULT_FEATURES, TARGET_BITS, DatasetSketch, draft
+from pprl.agreements.explain import explain
 from pprl.errors import ConfigError, UsageError
 from pprl.protocol.agreement import not_filled_in, out_of_time, parse
 from pprl.protocol.blocking import default_passes
@@ -156,6 +158,22 @@ def test_nobody_is_warned_of_what_drafts_choose_by_themselves(scheme, duplicates
     _, agreement = drafted(sketch("a", UK), sketch("b", FEBRL), duplicates=duplicates, scheme=scheme)
     chosen = [each.column for each in warnings(agreement) if each.column.startswith("encoding.field_filters")]
     assert chosen == []
+
+
+@pytest.mark.parametrize("header", [FEBRL, UK, VOTERS, HISTORICAL, COURT, "surname,sex", "name,phone"])
+def test_every_text_can_be_written_of_a_draft_of_either_scheme(header):
+    files = [
+        parse(
+            draft([sketch("a", header), sketch("b", header)], today=TODAY, scheme=scheme).encode(), where="x"
+        )
+        for scheme in ("clk", "field-filters")
+    ]
+    for file in files:
+        assert not [each for each in check(file.raw, where="x", today=TODAY) if each.level == "problem"]
+        for audience in ("officer", "auditor"):
+            assert "What leaves the building" in explain(file, audience=audience, today=TODAY)
+    for old, new in (files, files[::-1]):
+        assert "encoding.scheme" in diff_text(old, new)
 
 
 def test_a_record_with_sex_and_surname_alone_is_not_encoded_unless_that_is_all_there_is():
