@@ -3,8 +3,8 @@ import pytest
 from pprl.encode.passes import SEPARATOR, block_values
 from pprl.encode.standardise import standardise
 from pprl.errors import ConfigError, DataError
-from pprl.protocol.kinds import KINDS
 from pprl.protocol.blocking import TRANSFORMS, BlockingPass
+from pprl.protocol.kinds import KINDS
 
 PERSON = {
     "given": "given-name",

@@ -1,9 +1,9 @@
 import pytest
 
 from pprl.errors import ConfigError
-from pprl.protocol.kinds import KINDS
 from pprl.protocol.blocking import BlockingPass, default_passes, problem_of
 from pprl.protocol.field_layout import field_layout, filter_count
+from pprl.protocol.kinds import KINDS
 
 PERSON = {
     "given": "given-name",
