@@ -10,7 +10,7 @@ import io
 from datetime import date
 
 from pprl.crypto.container import Opened
-from pprl.crypto.identity import Identity
+from pprl.crypto.identity import Identity, require_usable
 
 from pprl.crypto import container
 from pprl.errors import ConfigError, VerificationError
@@ -22,7 +22,7 @@ def require_in_force(agreement: AgreementFile, *, today: date) -> None:
     """Refuse an agreement that is expired, not begun or not filled in. Every step runs this first.
 
     Raises:
-        ConfigError: with one finding for each thing that is missing.
+        ConfigError: with one finding for each thing that is missing; or a party's public keys are damaged.
     """
     findings = readiness(agreement.content, today=today)
     if findings:
@@ -31,6 +31,9 @@ def require_in_force(agreement: AgreementFile, *, today: date) -> None:
             hint="Run 'pprl agreement check' for all of it.",
             findings=findings,
         )
+    for party in agreement.content.party:
+        if party.keys is not None:
+            require_usable(party.keys, party=party.id)
 
 
 def require_mine(agreement: Agreement, identity: Identity) -> Party:

@@ -76,6 +76,7 @@ COSTS = [
     ([('sex = "gender"\n', ""), ('sex = "sex"\n', "")], "identifier[3]", "only 'offences' has"),
     ([('sex = "SEX"\n', ""), ('sex = "gender"\n', "")], "identifier[3]", "nothing to compare it with"),
     ([("max_popcount_share = 0.6", "max_popcount_share = 0.45")], "privacy", "would be refused"),
+    ([("max_popcount_share = 0.6", "max_popcount_share = 0.76")], "privacy", "alike to many"),
     ([('"per-record"\nc', '"per-person"\nc')], "release.linkage_keys", "own records were linked"),
     ([("min_linked_people = 100", "min_linked_people = 9"), SMALL_LIMIT], "min_linked_people", "small"),
     ([("small_number_limit = 10", "small_number_limit = 4")], "small_number_limit", "small"),
