@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.linkage.native import native
+from pprl.errors import DisclosureError
 
 LEVELS_IN_ONE = 10_000
 LOWEST_FLOOR = 0.05
@@ -24,6 +25,11 @@ RIGHT_ROWS = 16_000
 
 # Rows that the floor is planned on: four million pairs, about a tenth of a second.
 SAMPLE_ROWS = 2_000
+
+# Pairs that a comparison may find, for each record of the larger side and besides; made-up copies would fill memory.
+MOST_PAIRS_A_RECORD = 200
+ALWAYS_ROOM_FOR = 5_000_000
+TOO_MANY_ALIKE = "Ask the departments whether they sent copies; agree a higher threshold if one is fixed."
 
 Filters = NDArray[np.uint8]
 
@@ -63,6 +69,7 @@ def compare(
 
     Raises:
         ConfigError: anonlink's compiled part is not there.
+        DisclosureError: so many pairs that a dataset must be made up of copies, or the floor is far too low.
         ValueError: shapes or floor are out of range.
 
     Leaks: to whoever holds the result, the graph of who resembles whom among the encodings.
@@ -70,10 +77,12 @@ def compare(
     other = left if right is None else right
     _require_comparable(left, other, floor)
     rows_left, rows_right = _not_empty(left), _not_empty(other)
-    found = [
-        _compare_tile(left, other, tile_left, tile_right, floor)
-        for tile_left, tile_right in _tiles(rows_left, rows_right, within=right is None, progress=progress)
-    ]
+    found, room = [], MOST_PAIRS_A_RECORD * max(len(left), len(other)) + ALWAYS_ROOM_FOR
+    for tile_left, tile_right in _tiles(rows_left, rows_right, within=right is None, progress=progress):
+        found.append(_compare_tile(left, other, tile_left, tile_right, floor))
+        room -= len(found[-1])
+        if room < 0:
+            raise DisclosureError("Too many encodings are alike.", hint=TOO_MANY_ALIKE)
     pairs = _joined(found)
     return _each_once(pairs) if right is None else pairs
 

@@ -7,6 +7,7 @@ from itertools import combinations_with_replacement
 
 from coordinator.linkage.compare import LOWEST_FLOOR, compare, levels, plan_floor
 from coordinator.linkage.matching import Matched, Progress
+from pprl.errors import DisclosureError
 from pprl.protocol import pairs
 from pprl.protocol.agreement import AgreementFile
 from pprl.protocol.framing import Bytes
@@ -56,12 +57,15 @@ def _compare(
     within = names[0] == names[1]
     label = f"within {names[0]}" if within else f"{names[0]} with {names[1]}"
     (filters_left,), (filters_right,) = left.filters, right.filters
-    found = compare(
-        filters_left,
-        None if within else filters_right,
-        floor=floor,
-        progress=lambda share: progress(label, share),
-    )
+    try:
+        found = compare(
+            filters_left,
+            None if within else filters_right,
+            floor=floor,
+            progress=lambda share: progress(label, share),
+        )
+    except DisclosureError as error:
+        raise DisclosureError(f"{error.message} They are {label}.", hint=error.hint) from None
     rows = len(filters_left)
     table = PairTable(
         left=names[0],

@@ -48,6 +48,7 @@ TELL_LITTLE: frozenset[Kind] = frozenset({"sex", "year-of-birth", "place"})
 
 PARTIAL = frozenset({"initial", "year", "year-month", "month-day", "unordered-month-day"})
 """Transforms that leave so little of a value that a block of one alone is as large."""
+FULL_ENOUGH_TO_MATCH_MANY = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +309,15 @@ def _fill(agreement: Agreement) -> Iterator[Finding]:
         )
 
 
+def _wildcards(agreement: Agreement) -> Iterator[Finding]:
+    if agreement.privacy.max_popcount_share > FULL_ENOUGH_TO_MATCH_MANY:
+        yield Finding(
+            "encodings with so many of their bits set are alike to many people's",
+            "lower it: complete records set about half",
+            column="privacy.max_popcount_share",
+        )
+
+
 def _release(agreement: Agreement) -> Iterator[Finding]:
     release = agreement.release
     if release.linkage_keys == "per-person" and any(each.may_have_duplicates for each in agreement.dataset):
@@ -350,6 +360,7 @@ _WARNINGS: tuple[Callable[[Agreement], Iterator[Finding]], ...] = (
     _datasets,
     _linkage,
     _fill,
+    _wildcards,
     _release,
     _times,
     _approvals,

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from pprl.protocol.agreement import is_visible
 from pprl.protocol.kinds import Kind
 
 MAX_COLUMN_NAME = 500
@@ -289,7 +290,7 @@ def _unusable(column: str, header: Sequence[str]) -> str:
         return "its name has no letter or digit"
     if len(column) > MAX_COLUMN_NAME:
         return "its name is too long"
-    if any(unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for character in column):
+    if not all(map(is_visible, column)):
         return "its name holds invisible characters"
     return "several columns have this name" if Counter(header)[column] > 1 else ""
 

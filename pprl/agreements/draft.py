@@ -15,7 +15,7 @@ from math import ceil, floor
 
 from pprl.agreements.columns import KNOWN, Recognised, american, recognise
 from pprl.errors import ConfigError, Finding, UsageError
-from pprl.protocol.agreement import DateOrder, Scheme
+from pprl.protocol.agreement import DateOrder, Scheme, is_visible
 from pprl.protocol.blocking import default_passes
 from pprl.protocol.kinds import NAME, Kind
 
@@ -212,7 +212,7 @@ def _refuse_names_that_do_not_fit(
             )
     if len({name.casefold() for name in names}) < len(names):
         raise UsageError("Two datasets have the same name.", hint="Give each a name of its own.")
-    if not title.strip() or not title.isprintable() or len(title) > 500:
+    if not title.strip() or not all(map(is_visible, title)) or len(title) > 500:
         raise UsageError("The title does not fit.", hint="Take one line of at most 500 characters.")
     if not set(duplicates) <= set(names):
         raise UsageError(
@@ -416,7 +416,7 @@ def _not_used(table: _Table) -> str:
 def _in_a_comment(column: str) -> str:
     """A column name that can't end the comment or change how it reads."""
     shown = unicodedata.normalize("NFC", column)[:60]
-    return "".join(c if c.isprintable() else "?" for c in shown).strip() or "a column without a name"
+    return "".join(c if is_visible(c) else "?" for c in shown).strip() or "a column without a name"
 
 
 def _identifiers(shared: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from datetime import date
 
 from pprl.crypto import container
 from pprl.crypto.container import Opened
-from pprl.crypto.identity import Identity
+from pprl.crypto.identity import Identity, require_usable
 from pprl.errors import ConfigError, VerificationError
 from pprl.protocol.agreement import Agreement, AgreementFile, Party, readiness
 from pprl.protocol.envelope import Binding
@@ -21,7 +21,7 @@ def require_in_force(agreement: AgreementFile, *, today: date) -> None:
     """Refuse an agreement that is expired, not begun or not filled in. Every step runs this first.
 
     Raises:
-        ConfigError: with one finding for each thing that is missing.
+        ConfigError: with one finding for each thing that is missing; or a party's public keys are damaged.
     """
     findings = readiness(agreement.content, today=today)
     if findings:
@@ -30,6 +30,9 @@ def require_in_force(agreement: AgreementFile, *, today: date) -> None:
             hint="Run 'pprl agreement check' for all of it.",
             findings=findings,
         )
+    for party in agreement.content.party:
+        if party.keys is not None:
+            require_usable(party.keys, party=party.id)
 
 
 def require_mine(agreement: Agreement, identity: Identity) -> Party:

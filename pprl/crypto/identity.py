@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
 from pprl.crypto.derive import random_bytes, same
-from pprl.errors import FormatError, KeyFileError, VerificationError
+from pprl.errors import ConfigError, FormatError, KeyFileError, VerificationError
 from pprl.protocol import canonical
 from pprl.protocol.agreement import PartyKeys
 
@@ -246,6 +246,27 @@ def wrap(content_key: bytes, keys: PartyKeys, *, info: bytes) -> bytes:
         raise VerificationError(
             "The recipient's X-Wing key is not a valid public key.",
             hint="Ask the recipient for its public card again.",
+        ) from None
+
+
+def require_usable(keys: PartyKeys, *, party: str) -> None:
+    """Refuse public keys that nothing could be sealed to, or no signature checked with. Every step runs this.
+
+    Args:
+        keys: a party's public keys, from the agreement.
+        party: whose they are, for the message.
+
+    Raises:
+        ConfigError: a key is no public key of its kind.
+    """
+    try:
+        Ed25519PublicKey.from_public_bytes(base64.b64decode(keys.ed25519))
+        MLDSA65PublicKey.from_public_bytes(base64.b64decode(keys.ml_dsa_65))
+        # Only use shows every fault: a point of small order loads, and then agrees on nothing.
+        wrap(bytes(SEED_BYTES), keys, info=b"")
+    except (ValueError, VerificationError):
+        raise ConfigError(
+            f"The public keys of '{party}' in the agreement are damaged.", hint="Paste its party card again."
         ) from None
 
 

@@ -38,7 +38,12 @@ _SHA256 = r"^[0-9a-f]{64}$"
 
 # Unicode categories that a reader can't see, or that change what they see: controls, formats (which hold the
 # bidirectional overrides), lone surrogates, line and paragraph separators.
-_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+# Private and unassigned characters look like anything; spaces of other widths look like the plain one.
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"})
+# Letters, marks and symbols that are drawn as nothing: Unicode's default ignorables, and the empty Braille cell.
+_DRAWN_AS_NOTHING = frozenset(
+    map(chr, [0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0])
+) | frozenset(map(chr, [*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)]))
 
 
 def _raw_key(length: int) -> AfterValidator:
@@ -58,7 +63,6 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Line = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\n]*\S[^\n]*$")]
 Text = Annotated[str, Field(min_length=1, max_length=5_000)]
 Sha256 = Annotated[str, Field(pattern=_SHA256)]
-Share = Annotated[float, Field(gt=0, le=1)]
 Days = Annotated[int, Field(ge=1, le=3_650)]
 
 
@@ -298,7 +302,7 @@ class Privacy(_Section):
     `max_popcount_share` refuses encodings with more of their bits set: such wildcards match everybody.
     """
 
-    max_popcount_share: Share
+    max_popcount_share: Annotated[float, Field(gt=0, le=0.9)]
 
 
 class Release(_Section):
@@ -563,10 +567,17 @@ _HIDDEN_HINTS = {
 }
 
 
+def is_visible(character: str) -> bool:
+    """Whether a reader sees a character for what it is; an agreement holds no others. A plain space counts."""
+    return character == " " or not (
+        unicodedata.category(character) in _INVISIBLE or character in _DRAWN_AS_NOTHING
+    )
+
+
 def _first_invisible(text: str) -> str:
     """Words for the first character that a reader could not see; empty if there is none."""
     for character in text:
-        if unicodedata.category(character) in _INVISIBLE:
+        if not is_visible(character):
             names = {"\r": _CARRIAGE_RETURN, "\ufeff": _BYTE_ORDER_MARK}
             return names.get(character, f"a control or invisible character (U+{ord(character):04X})")
     return ""

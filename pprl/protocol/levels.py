@@ -70,8 +70,17 @@ Patterns = NDArray[np.uint64]
 Rows = NDArray[np.integer[Any]]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
-compiled = cast("Callable[[_Function], _Function]", njit(cache=True, nogil=True))
-"""Compiles a function to machine code when it is first called."""
+
+
+def compiled(function: _Function) -> _Function:
+    """Compile a function to machine code when it is first called, and keep the code beside Python's own bytecode.
+
+    Where neither this folder nor the user's cache can be written, it is compiled anew in each process.
+    """
+    try:
+        return cast("_Function", njit(cache=True, nogil=True)(function))
+    except RuntimeError:
+        return cast("_Function", njit(nogil=True)(function))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,11 @@ NEVER_AT_THE_COORDINATOR = (
     "pprl.encode", "pprl.department", "pprl.privacy", "pprl.rehearsal", "pprl.demonstration", "pprl.synthetic",
     "pprl.scoring", "pprl.agreements", "pprl.cli", "clkhash",
 )  # fmt: skip
+# All that the coordinator may load of pprl: what is not listed is refused, so that a new module must be thought about.
+PPRL_AT_THE_COORDINATOR = {
+    "pprl", "pprl.errors", "pprl.console", "pprl.files", "pprl.files.atomic", "pprl.files.identity",
+}  # fmt: skip
+PPRL_PACKAGES_AT_THE_COORDINATOR = ("pprl.crypto", "pprl.protocol")
 HEAVY = (
     "numpy", "pyarrow", "pydantic", "cryptography", "sqlalchemy", "clkhash", "anonlink", "tomlkit", "rich", "numba",
     "pkg_resources",
@@ -50,6 +55,35 @@ def test_the_whole_coordinator_loads_nothing_that_sees_raw_data() -> None:
     loaded = _loaded_after("".join(f"import {module}\n" for module in modules))
     assert set(modules) <= loaded
     assert not _beneath(loaded, NEVER_AT_THE_COORDINATOR)
+
+
+def _not_for_the_coordinator(names: set[str]) -> set[str]:
+    """Modules of pprl that are on neither list, among some names; names inside a listed module are its own."""
+    allowed = PPRL_AT_THE_COORDINATOR | _beneath(names, PPRL_PACKAGES_AT_THE_COORDINATOR)
+    return {name for name in _beneath(names, ("pprl",)) if name not in allowed}
+
+
+def test_the_whole_coordinator_loads_only_what_is_listed() -> None:
+    loaded = _loaded_after("".join(f"import {module}\n" for module in _modules("coordinator")))
+    assert "pprl.crypto.exchange" in loaded
+    assert not _not_for_the_coordinator(loaded)
+
+
+def test_the_coordinator_names_only_what_is_listed() -> None:
+    known = set(_modules("pprl"))
+    for name, tree in SOURCES.items():
+        if name.startswith("coordinator"):
+            assert not _not_for_the_coordinator(set(_imported(tree)) & known), name
+            named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+            assert not named & {"importlib", "__import__"}, name
+            assert not _beneath(set(_imported(tree)), ("importlib", "runpy", "pkgutil")), name
+
+
+def test_a_module_that_is_not_listed_is_noticed() -> None:
+    assert _not_for_the_coordinator({"pprl.files.tables", "pprl.protocol.pairs", "pprl.new", "sys"}) == {
+        "pprl.files.tables",
+        "pprl.new",
+    }
 
 
 def test_no_department_module_loads_the_coordinator() -> None:

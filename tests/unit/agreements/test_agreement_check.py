@@ -86,6 +86,7 @@ COSTS = [
     (FEW_IN_COMMON, "dataset[2].columns", "have 1 identifiers in common, fewer than 2"),
     ([('sex = "gender"\n', ""), ('sex = "sex"\n', "")], "identifier[3]", "only 'offences' has"),
     ([('sex = "SEX"\n', ""), ('sex = "gender"\n', "")], "identifier[3]", "nothing to compare it with"),
+    ([("max_popcount_share = 0.6", "max_popcount_share = 0.76")], "privacy", "alike to many"),
     ([('"per-record"\nc', '"per-person"\nc')], "release.linkage_keys", "own records were linked"),
     ([("min_linked_people = 100", "min_linked_people = 9"), SMALL_LIMIT], "min_linked_people", "small"),
     ([("small_number_limit = 10", "small_number_limit = 4")], "small_number_limit", "small"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 from collections import defaultdict
@@ -11,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from coordinator import operations
+from coordinator.linkage import compare
 from coordinator.operations import Coordinator
 from coordinator.store import database
 from coordinator.store.stages import Role
 from pprl import department
-from pprl.errors import ProtocolError, VerificationError
+from pprl.errors import ConfigError, DisclosureError, ProtocolError, VerificationError
 from pprl.protocol import submission
 from pprl.protocol.agreement import AgreementFile, parse
 from tests.support.project import DATASETS, MATCHER, RESEARCH, Project, silent
@@ -99,6 +101,28 @@ def test_the_public_summary_tells_no_small_dataset(project: Project) -> None:
     report = {"records": {"police": 10, "court": 9}, "linked_people": 10, "method": "any"}
     summary = json.loads(operations._public_summary(project.agreement, report))
     assert summary["records"] == {"police": 10, "court": "fewer than 10"}
+
+
+def test_too_many_alike_are_refused_with_the_names_of_the_datasets(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    me = project.receive_all(Role.MATCHER)
+    monkeypatch.setattr(compare, "ALWAYS_ROOM_FOR", 0)
+    monkeypatch.setattr(compare, "MOST_PAIRS_A_RECORD", 0)
+    with pytest.raises(DisclosureError, match=r"alike\. They are within police"):
+        operations.match(me, None, progress=silent)
+
+
+@pytest.mark.parametrize("damaged", ["zeros", "ones"])
+def test_a_damaged_public_key_is_noticed_when_the_agreement_is_registered(
+    project: Project, damaged: str
+) -> None:
+    key = base64.b64encode({"zeros": bytes(1216), "ones": b"\xff" * 1216}[damaged]).decode()
+    bad = project.amended("bad.toml", {("party", 5, "keys", "x_wing"): key})
+    operations.initialise(project.store(Role.MATCHER), key_file=project.key(MATCHER), roles=(Role.MATCHER,))
+    me = operations.open_store(project.store(Role.MATCHER))
+    with pytest.raises(ConfigError, match="public keys of 'research'"):
+        operations.register(me, bad.read_bytes(), where="bad")
 
 
 def test_a_store_is_its_owners_alone(project: Project) -> None:

@@ -4,6 +4,7 @@ from numpy.typing import NDArray
 
 from coordinator.linkage import compare as module
 from coordinator.linkage.compare import compare, levels, plan_floor
+from pprl.errors import DisclosureError
 
 
 def quiet(_: float) -> None:
@@ -35,6 +36,18 @@ def test_tiles_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(one) > 100
         for name in ("left", "right", "dice"):
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+@pytest.mark.parametrize("within", [True, False])
+def test_copies_are_refused_before_they_fill_memory(within: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ALWAYS_ROOM_FOR", 1_000)
+    monkeypatch.setattr(module, "LEFT_ROWS", 100)
+    copies = np.repeat(filters(1, seed=3), 1_000, axis=0)
+    tiles = []
+    with pytest.raises(DisclosureError, match="Too many encodings are alike"):
+        compare(copies, None if within else copies, floor=0.8, progress=tiles.append)
+    assert max(tiles) < 0.5, "it went on"
+    assert len(compare(copies[:100], None, floor=0.8, progress=quiet)) == 100 * 99 // 2
 
 
 def test_an_empty_filter_is_like_no_other() -> None:

@@ -293,6 +293,12 @@ REFUSED = [
         "crosswalk_to",
         "whose role is research",
     ),
+    (
+        "max_popcount_share = 0.75",
+        "max_popcount_share = 0.91",
+        "max_popcount_share",
+        "less than or equal to 0.9",
+    ),
     ("min_linked_people = 10", "min_linked_people = 9", "[release]", "below small_number_limit"),
     ("encodings_days = 1", "encodings_days = 0", "encodings_days", "greater than or equal to 1"),
     ("quorum = 0", "quorum = 1", "[log]", "must be 0"),
@@ -380,6 +386,35 @@ def test_two_parties_may_not_share_a_key():
 def test_bytes_that_are_no_agreement_are_refused_in_words(raw, message):
     with pytest.raises(ConfigError, match=message):
         parse(raw, where="agreement.toml")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        0xA0,
+        0x2003,
+        0xE000,
+        0x378,
+        0x34F,
+        0x115F,
+        0x1160,
+        0x2800,
+        0x3164,
+        0xFFA0,
+        0xFE00,
+        0xFE0F,
+        0xE0100,
+        0xE01EF,
+    ],
+    ids=hex,
+)
+def test_what_looks_like_something_else_or_nothing_is_refused(code):
+    with pytest.raises(ConfigError, match=rf"invisible character \(U\+{code:04X}\) at line 5"):
+        parse(AGREEMENT.replace("A study", f"A {chr(code)}study").encode(), where="agreement.toml")
+
+
+def test_letters_of_any_script_are_welcome():
+    parse(AGREEMENT.replace("A study", "Dadansoddiad Ŵ, Études, Łódź, 研究, — £1").encode(), where="x")
 
 
 def test_a_fault_of_toml_is_told_with_its_line():
