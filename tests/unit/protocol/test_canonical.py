@@ -88,7 +88,7 @@ def test_refused(raw: bytes, saying: str) -> None:
 @pytest.mark.parametrize(
     "value",
     [1.5, float("nan"), b"bytes", "é", "\n", {1: 2}, {"é": 1}, [{"a": {1}}], 2**53, object()],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_what_has_no_spelling(value: object) -> None:
     with pytest.raises(FormatError):
