@@ -102,37 +102,58 @@ def open_store(folder: Path, *, now: Callable[[], datetime] = utc_now) -> Coordi
         return Coordinator(folder, engine, load_identity(Path(row.key_file)), roles, now)
 
 
-def agreement_in_hand(me: Coordinator, sha256: str | None, role: Role) -> AgreementFile:
-    """The agreement that a step is about: the named one, or the only one registered. It must be in force."""
+def agreement_in_hand(
+    me: Coordinator, sha256: str | None, role: Role, *, needs: tuple[str, ...]
+) -> AgreementFile:
+    """The agreement that a step is about: the named one, or the only one registered. It must be in force.
+
+    Args:
+        me: the store.
+        sha256: first digits of the agreement's digest; None for the only one.
+        role: whose step it is.
+        needs: the artefacts that the step reads, which the agreement must still allow to be here.
+    """
     with database.reading(me.engine) as session:
         rows = [row for row in session.query(AgreementRow) if sha256 is None or row.sha256.startswith(sha256)]
         if len(rows) != 1:
-            what = "No such agreement is" if not rows else "Several agreements are"
-            raise ProtocolError(
-                f"{what} registered here.", hint="Give the first digits of its SHA-256 with --agreement."
-            )
+            raise _not_one_agreement(len(rows), sha256)
         database.run_of(session, rows[0].sha256, role)
         row = rows[0]
         database.require_newest(session, row)
         agreement = agreements.parse(row.raw, where="The registered agreement")
-        require_kept_no_longer(agreement, role, row.registered_at, me.now())
+        require_kept_no_longer(agreement, needs, row.registered_at, me.now())
     require_in_force(agreement, today=me.now().date())
     require_mine(agreement.content, me.identity)
     return agreement
 
 
+def _not_one_agreement(found: int, sha256: str | None) -> ProtocolError:
+    if found:
+        return ProtocolError(
+            "Several agreements are registered here.",
+            hint="Give the first digits of one's SHA-256 with --agreement.",
+        )
+    if sha256:
+        return ProtocolError("No such agreement is registered here.", hint="'coordinator status' lists them.")
+    return ProtocolError(
+        "No agreement is registered here.", hint="Register one with 'coordinator agreement register'."
+    )
+
+
+_ARTEFACTS = {
+    Role.MATCHER: ("encodings", "pairs"),
+    Role.KEY_ISSUER: ("references", "pairs", "linkage_keys"),
+}
+
+
 def gone_by(agreement: AgreementFile, role: Role, registered: datetime) -> dict[str, str]:
     """The last day on which each artefact of a role may be here, by the agreement's retention."""
-    allowed = agreement.content.retention
-    days = {
-        Role.MATCHER: {"encodings": allowed.encodings_days, "pairs": allowed.pairs_days},
-        Role.KEY_ISSUER: {
-            "references": allowed.references_days,
-            "pairs": allowed.pairs_days,
-            "linkage_keys": allowed.linkage_keys_days,
-        },
-    }[role]
-    return {artefact: str((registered + timedelta(days=each)).date()) for artefact, each in days.items()}
+    return {artefact: _last_day(agreement, artefact, registered) for artefact in _ARTEFACTS[role]}
+
+
+def _last_day(agreement: AgreementFile, artefact: str, registered: datetime) -> str:
+    days: int = getattr(agreement.content.retention, f"{artefact}_days")
+    return str((registered + timedelta(days=days)).date())
 
 
 def keep(me: Coordinator, sealed: bytes) -> str:
@@ -178,16 +199,18 @@ def load_identity(key_file: Path) -> Identity:
     return from_key_file(read_secret_file(key_file), where=str(key_file))
 
 
-def require_kept_no_longer(agreement: AgreementFile, role: Role, registered: datetime, now: datetime) -> None:
-    """Refuse a step of a role after the last day on which its artefacts may be here.
+def require_kept_no_longer(
+    agreement: AgreementFile, needs: tuple[str, ...], registered: datetime, now: datetime
+) -> None:
+    """Refuse a step after the last day on which what it reads may be here.
 
     Raises:
         DisclosureError: something should be gone by now.
     """
     today = str(now.date())
-    overdue = [artefact for artefact, day in gone_by(agreement, role, registered).items() if day < today]
+    overdue = [artefact for artefact in needs if _last_day(agreement, artefact, registered) < today]
     if overdue:
         raise DisclosureError(
             f"The agreement says that these are gone by now: {', '.join(overdue)}.",
-            hint="Destroy this store.",
+            hint="Delete them; a further run takes a new version of the agreement.",
         )

@@ -70,7 +70,7 @@ def verify(me: Coordinator, sealed: bytes, kind: str) -> tuple[AgreementFile, Bi
             )
         database.require_newest(session, row)
         agreement = agreements.parse(row.raw, where="The registered agreement")
-        require_kept_no_longer(agreement, role_of(kind), row.registered_at, me.now())
+        require_kept_no_longer(agreement, (kind,), row.registered_at, me.now())
     require_in_force(agreement, today=me.now().date())
     sender = agreement.content.party_with("matcher").id if kind == pairs.KIND else None
     opened, raw = open_from(sealed, me=me.identity, agreement=agreement, kind=kind, sender=sender)

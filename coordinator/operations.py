@@ -36,6 +36,7 @@ from coordinator.intake import (
 )
 from coordinator.linkage import issuing, matching
 from coordinator.linkage.issuing import Issued
+from coordinator.linkage.native import require_accelerated
 from coordinator.store import database, stages
 from coordinator.store.database import AgreementRow, PartRow, RunRow
 from coordinator.store.stages import Role, Stage, Step
@@ -81,7 +82,12 @@ def register(me: Coordinator, raw: bytes, *, where: str) -> AgreementFile:
         if session.get(AgreementRow, agreement.sha256):
             raise ProtocolError("This agreement is registered already.")
         newest = database.newest_version(session, project.id)
-        if newest is not None and project.version <= newest.version:
+        if newest is not None and project.version == newest.version:
+            raise ProtocolError(
+                f"Version {newest.version} of '{project.id}' is registered with other bytes.",
+                hint="Raise project.version and name the previous digest, or give another project.id.",
+            )
+        if newest is not None and project.version < newest.version:
             raise ProtocolError(
                 f"Version {newest.version} of this agreement is registered: an older one is not taken up again."
             )
@@ -145,7 +151,8 @@ def match(
         ProtocolError: parts are missing.
         VerificationError: departments used different linkage secrets.
     """
-    agreement = agreement_in_hand(me, agreement_sha256, Role.MATCHER)
+    require_accelerated()
+    agreement = agreement_in_hand(me, agreement_sha256, Role.MATCHER, needs=("encodings", "pairs"))
     with database.reading(me.engine) as session:
         run = database.run_of(session, agreement.sha256, Role.MATCHER)
         if Stage(run.stage) is Stage.MATCHED:
@@ -186,7 +193,10 @@ def issue(me: Coordinator, agreement_sha256: str | None, *, progress: Progress) 
         ProtocolError: parts are missing.
         VerificationError: pairs and references don't belong together.
     """
-    agreement = agreement_in_hand(me, agreement_sha256, Role.KEY_ISSUER)
+    require_accelerated()
+    agreement = agreement_in_hand(
+        me, agreement_sha256, Role.KEY_ISSUER, needs=("references", "pairs", "linkage_keys")
+    )
     with database.reading(me.engine) as session:
         run = database.run_of(session, agreement.sha256, Role.KEY_ISSUER)
         if Stage(run.stage) in {Stage.ISSUED, Stage.RELEASED}:
@@ -216,7 +226,7 @@ def release(me: Coordinator, agreement_sha256: str | None) -> Mapping[str, bytes
         ProtocolError: nothing is issued yet.
         DisclosureError: a release rule refuses.
     """
-    agreement = agreement_in_hand(me, agreement_sha256, Role.KEY_ISSUER)
+    agreement = agreement_in_hand(me, agreement_sha256, Role.KEY_ISSUER, needs=("linkage_keys",))
     with database.reading(me.engine) as session:
         run = database.run_of(session, agreement.sha256, Role.KEY_ISSUER)
         report, stage = dict(run.report), Stage(run.stage)

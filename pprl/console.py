@@ -72,6 +72,9 @@ class Commands(click.Group):
             # The reader of our output has gone: there is nobody to tell.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(1)
+        except OSError as error:
+            _render(_as_refused_by_the_system(error), as_json=as_json)
+            ctx.exit(UsageError.status if error.filename else 1)
         except Exception as error:  # noqa: BLE001 - the last door: no traceback may show data
             _render(_as_fault(error), as_json=as_json)
             ctx.exit(1)
@@ -253,6 +256,16 @@ def _as_data(error: PprlError) -> dict[str, Any]:
         "hint": error.hint,
         "findings": [asdict(finding) for finding in error.findings],
     }
+
+
+def _as_refused_by_the_system(error: OSError) -> PprlError:
+    """What the operating system does not allow: a path and its reason, which are no data."""
+    if error.filename is None:
+        return _as_fault(error)
+    return UsageError(
+        f"{error.filename} can't be used: {(error.strerror or 'refused').lower()}.",
+        hint="Check the path and its permissions.",
+    )
 
 
 def _as_fault(error: Exception) -> PprlError:

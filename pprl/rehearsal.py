@@ -377,7 +377,7 @@ def summary(report: Mapping[str, Any], folder: Path) -> str:
     lines = [
         "",
         "What happened",
-        f"  {sum(records.values()):,} records of {len(records)} datasets were linked without anybody seeing a name.",
+        f"  {sum(records.values()):,} records of {len(records)} datasets were compared without anybody seeing a name.",
         f"  {report['linked_people']:,} people were found in more than one dataset.",
         *_keys_lines(report["linkage_keys"]),
         "",

@@ -513,8 +513,10 @@ def _retention(agreement: Agreement, today: date) -> Iterator[str]:
 
 def _refusals(agreement: Agreement) -> Iterator[str]:
     project, encoding, release = agreement.project, agreement.encoding, agreement.release
-    yield _item(f"Any step before {_day(project.valid_from)} or after {_day(project.valid_until)}.")
-    yield _item(f"Any step after {_day(agreement.dpia.expires)}, when the impact assessment expires.")
+    yield _item(
+        f"Any step but opening results, before {_day(project.valid_from)} or after {_day(project.valid_until)}."
+    )
+    yield _item(f"The same after {_day(agreement.dpia.expires)}, when the impact assessment expires.")
     yield _item("A run while a party's public keys or approval are missing, or an approval is dated ahead.")
     yield _item("Files made under an agreement that differs from this one in a single byte.")
     yield _item("Files from anybody but the party that the agreement names, or sealed to anybody else.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import click
 import pytest
@@ -116,3 +117,12 @@ def test_completion_completes() -> None:
     for name, start, wanted in (("pprl", "enc", "encode"), ("coordinator", "rel", "release")):
         words = complete(program(name), {}, name, "X").get_completions([], start)
         assert [word.value for word in words] == [wanted]
+
+
+@pytest.mark.parametrize("words", [("identity", "create", "us", "-o"), ("demo", "--records", "200", "-o")])
+def test_a_folder_that_the_system_refuses_is_no_fault_of_ours(words: tuple[str, ...], tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("a file")
+    result = run("pprl", *words, taken / "below")
+    assert result.exit_code == 2
+    assert "fault in the program" not in result.stderr

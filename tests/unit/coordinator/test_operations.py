@@ -6,7 +6,7 @@ import base64
 import io
 import json
 from collections import defaultdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -170,3 +170,12 @@ def test_what_must_be_gone_by_when(project: Project) -> None:
     assert days == {
         "references": allowed.references_days, "pairs": allowed.pairs_days, "linkage_keys": allowed.linkage_keys_days,
     }  # fmt: skip
+
+
+def test_results_outlive_what_they_were_made_from(project: Project) -> None:
+    issuer = project.issue()
+    later = operations.open_store(issuer.folder, now=lambda: datetime.now(UTC) + timedelta(days=40))
+    assert set(operations.release(later, None)) > {"summary.json"}
+    much_later = operations.open_store(issuer.folder, now=lambda: datetime.now(UTC) + timedelta(days=200))
+    with pytest.raises(DisclosureError, match="gone by now: linkage_keys"):
+        operations.release(much_later, None)
