@@ -97,7 +97,7 @@ def draft(
     project_id: str = "draft",
     title: str = f"{TO_BE_COMPLETED}: what is linked, in one line",
     duplicates: Collection[str] = (),
-    scheme: Scheme = "field-filters",
+    scheme: Scheme = "clk",
 ) -> str:
     """Write an agreement for tables that nobody has described yet. A department's data officer runs it.
 

@@ -33,7 +33,7 @@ def agreement() -> None:
 @click.option(
     "--scheme",
     type=click.Choice(["clk", "field-filters"]),
-    default="field-filters",
+    default="clk",
     show_default=True,
     help="How records are encoded; clk is for exchange with deployments of clkhash.",
 )

@@ -11,9 +11,6 @@ from pydantic import BaseModel
 
 from pprl.agreements.check import check
 from pprl.agreements.draft import (
-    FILTER_BITS,
-    MAX_BLOCK_RECORDS_WITH_DUPLICATES,
-    POSITIONS_PER_TOKEN,
     feature_lines,
     pass_lines,
 )
@@ -72,15 +69,6 @@ def test_an_example_encodes_as_drafts_do(example):
     rows = max(each.expected_rows_min for each in agreement.dataset)
     lines = feature_lines(identifiers) if agreement.encoding.clk else pass_lines(identifiers, rows)
     assert "\n".join(lines) in example.read_text()
-
-
-def test_the_examples_show_both_schemes():
-    found = {each.stem: parse(each.read_bytes(), where="x").content.encoding for each in EXAMPLES}
-    assert found["offence-court-prison"].scheme == "field-filters"
-    assert found["two-parties"].scheme == "clk"
-    filters = found["offence-court-prison"].field_filter_parameters
-    assert (filters.filter_bits, filters.positions_per_token) == (FILTER_BITS, POSITIONS_PER_TOKEN)
-    assert filters.max_block_records == MAX_BLOCK_RECORDS_WITH_DUPLICATES
 
 
 def test_the_large_example_names_the_columns_of_the_demo_data():

@@ -129,17 +129,17 @@ def test_every_kind_has_a_default_and_drafts_keep_to_the_bits():
         assert abs(bits - TARGET_BITS) <= len(agreement.encoding.clk.features)
 
 
-def test_drafts_encode_by_field_filters_unless_told_otherwise():
-    _, agreement = drafted(sketch("a", UK), sketch("b", UK))
+def test_drafts_encode_by_clk_unless_told_otherwise():
+    _, agreement = drafted(sketch("a", UK), sketch("b", UK), scheme="field-filters")
     assert (agreement.encoding.scheme, agreement.encoding.clk) == ("field-filters", None)
-    _, agreement = drafted(sketch("a", UK), sketch("b", UK), scheme="clk")
+    _, agreement = drafted(sketch("a", UK), sketch("b", UK))
     assert (agreement.encoding.scheme, agreement.encoding.field_filters) == ("clk", None)
 
 
 @pytest.mark.parametrize("header", [FEBRL, UK, VOTERS, HISTORICAL, "surname,sex", "name,phone"])
 @pytest.mark.parametrize("rows", [1_000, 20_000_000])
 def test_drafted_passes_suit_the_size_of_the_largest_file(header, rows):
-    _, agreement = drafted(sketch("a", header, 10), sketch("b", header, rows))
+    _, agreement = drafted(sketch("a", header, 10), sketch("b", header, rows), scheme="field-filters")
     passes = [each.blocking_pass() for each in agreement.encoding.field_filter_parameters.passes]
     assert passes == list(default_passes(agreement.kinds(), rows))
     assert passes
@@ -148,7 +148,7 @@ def test_drafted_passes_suit_the_size_of_the_largest_file(header, rows):
 def test_blocks_have_more_room_where_a_person_has_several_records():
     tables = (sketch("a", UK), sketch("b", UK))
     for duplicates, most in (((), 50), (("b",), 200)):
-        _, agreement = drafted(*tables, duplicates=duplicates)
+        _, agreement = drafted(*tables, duplicates=duplicates, scheme="field-filters")
         assert agreement.encoding.field_filter_parameters.max_block_records == most
 
 
