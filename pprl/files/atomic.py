@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import shutil
 import stat
 import tempfile
@@ -260,15 +261,21 @@ class _Unfinished:
 
 @contextmanager
 def _unfinished_file(path: Path, *, force: bool) -> Iterator[_Unfinished]:
-    with _plain_words(path):
-        _check_file_target(path, force=force)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_UNFINISHED)
-    with os.fdopen(descriptor, "wb") as file:
-        made = _Unfinished(path, Path(name), file)
-        try:
-            yield made
-        finally:
-            made.remove()
+    # Named before it is made, so that an interrupt at any moment finds it to remove.
+    name = path.parent / f"{_UNFINISHED}{secrets.token_hex(8)}"
+    try:
+        with _plain_words(path):
+            _check_file_target(path, force=force)
+            descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            made = _Unfinished(path, name, file)
+            try:
+                yield made
+            finally:
+                made.remove()
+    finally:
+        with suppress(OSError):
+            name.unlink()
 
 
 def _inode(path: Path) -> tuple[int, int] | None:
