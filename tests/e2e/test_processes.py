@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,14 @@ from tests.support.people import tables, write_table
 from tests.support.project import Project
 
 ROWS = 30_000
+
+
+@pytest.fixture(autouse=True)
+def _hangup_at_its_default() -> Iterator[None]:
+    """A run that was itself started to outlive its terminal ignores SIGHUP, and its children would too."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture
