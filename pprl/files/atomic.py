@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import shutil
 import stat
 import tempfile
@@ -262,7 +261,7 @@ class _Unfinished:
 @contextmanager
 def _unfinished_file(path: Path, *, force: bool) -> Iterator[_Unfinished]:
     # Named before it is made, so that an interrupt at any moment finds it to remove.
-    name = path.parent / f"{_UNFINISHED}{secrets.token_hex(8)}"
+    name = path.parent / f"{_UNFINISHED}{os.urandom(8).hex()}"
     try:
         with _plain_words(path):
             _check_file_target(path, force=force)
