@@ -32,15 +32,25 @@ def describe(path: Path) -> dict[str, Any]:
 
 
 def _describer(raw: bytes) -> Callable[[bytes], dict[str, Any]]:
-    if raw.startswith(submission.SUBMISSION_MAGIC):
-        return _submission
-    if raw.startswith(ENVELOPE_MAGIC):
-        return lambda sealed: {"what": "sealed document", **_claims(sealed)}
-    if raw.startswith(_HOME_MAP_START):
-        return _home_map
-    if raw.startswith(b"{"):
-        return _secret_file
+    by_start: dict[bytes, Callable[[bytes], dict[str, Any]]] = {
+        submission.SUBMISSION_MAGIC: _submission,
+        ENVELOPE_MAGIC: lambda sealed: {"what": "sealed document", **_claims(sealed)},
+        _HOME_MAP_START: _home_map,
+        b"record_id,linkage_key\n": lambda table: _open_table(table, "linkage keys: keep them at home"),
+        b"person,": lambda table: _open_table(table, "crosswalk: for the research environment alone"),
+        b"{\n": _report,
+        b"{": _secret_file,
+    }
+    found = next((each for start, each in by_start.items() if raw.startswith(start)), None)
+    if found is not None:
+        return found
+    if b"\n[party.keys]\n" in raw and b"\nagreement_format" not in raw:
+        return lambda _card: {"what": "party card: public keys, to paste into an agreement"}
     return _agreement
+
+
+def _open_table(raw: bytes, what: str) -> dict[str, Any]:
+    return {"what": what, "rows": raw.count(b"\n") - 1}
 
 
 def _submission(raw: bytes) -> dict[str, Any]:
@@ -79,6 +89,14 @@ def _secret_file(raw: bytes) -> dict[str, Any]:
         "party": identity.party,
         "fingerprint": fingerprint(identity.public),
     }
+
+
+def _report(raw: bytes) -> dict[str, Any]:
+    """What `coordinator release` and rehearsals say of a run, for people to read."""
+    if b'"linked_people"' not in raw:
+        raise FormatError("This is not a file of this protocol.")
+    kind = "report of a rehearsal" if b'"seconds"' in raw else "summary of a run, which anybody may see"
+    return {"what": kind}
 
 
 def _linkage_secret(raw: bytes) -> dict[str, Any]:

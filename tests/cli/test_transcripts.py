@@ -332,3 +332,18 @@ def test_keys_and_crosswalk_open(project: Project, made_results: Path) -> None:
     assert (result.stdout, result.stderr) == ("", f"{len(people)} rows are in {out}.\n")
     assert list(people[0]) == ["person", *DATASETS]
     assert {row["court"] for row in people} - {""} <= {row["linkage_key"] for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ('{\n  "linked_people": 20\n}\n', "summary"),
+        ("record_id,linkage_key\n1,2\n", "linkage keys"),
+        ("person,a,b\n", "crosswalk"),
+        ("# a card\n[party.keys]\ned25519 = 1\n", "party card"),
+    ],
+)
+def test_inspect_knows_what_people_are_handed(content: str, what: str, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text(content)
+    assert what in done("pprl", "inspect", file).stdout
