@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test test-all lint format bench lock wheelhouse clean
+.PHONY: demo test test-all lint format bench calibration lock wheelhouse clean
 
 demo: $(VENV)/runtime
 	$(BIN)/pprl demo
@@ -26,6 +26,10 @@ format: $(VENV)/dev
 
 bench: $(VENV)/dev
 	$(BIN)/python tools/bench.py
+
+# Estimates against the truth over hundreds of generated linkages; goes on where it was interrupted.
+calibration: $(VENV)/dev
+	$(BIN)/python tools/calibration.py build/calibration.jsonl --jobs 2
 
 # The locks hold hashes and no address, so that any mirror or folder of wheels can serve them.
 lock: $(VENV)/dev

@@ -1,0 +1,299 @@
+"""Hold the estimates against the truth over many generated linkages, and publish how they fared.
+
+Run by `make calibration`. Each run makes two tables with a known overlap, takes them through the same functions as the
+commands do (standardise, encode, match, decide; only sealing and files are left out) with the defaults of a drafted
+agreement, and adds one line of JSON to a file: what was asked for, what was estimated, what is true. A run that is in
+the file already is not made again, so an interrupted series goes on where it stopped.
+
+A series is set by its seed base: run n of it has seed base + n. A series that is published has seeds on which nothing
+was tuned.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordinator.linkage import matching
+from coordinator.linkage.issuing import Decided
+from coordinator.linkage.solve import Compared, clusters
+from pprl.agreements.draft import DatasetSketch, draft
+from pprl.encode import encoder
+from pprl.encode.encoder import EncodedDataset
+from pprl.encode.linkage_secret import LinkageSecret
+from pprl.protocol import agreement as agreements
+from pprl.protocol import submission
+from pprl.protocol.agreement import AgreementFile, Scheme
+from pprl.protocol.submission import References
+from pprl.scoring import Score, score
+from pprl.synthetic import TRUTH_COLUMN, linkage_pair
+from pprl.synthetic.table import Table
+
+ROOT = Path(__file__).parents[1]
+RUNS = 420
+SEED_BASE = 700_000
+OVERLAPS = (0.0, 0.01, 0.05, 0.1, 0.2, 0.5, 1.0)
+# Three, four and five choices: sixty rounds of overlaps go through every combination once.
+HOUSEHOLD_SHARES = (0.1, 0.3, 0.6)
+ERROR_SCALES = (0.5, 1.0, 2.0, 3.0)
+ROWS = ((2_000, 2_000), (1_000, 4_000), (4_000, 4_000), (1_000, 1_000), (3_000, 1_500))
+# Edges of the bins in which mean posteriors are held against the share that is right.
+POSTERIOR_EDGES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1.0)
+DAY = date(2026, 1, 1)
+
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a run is asked for.
+
+    Attributes:
+        scheme: how records are encoded.
+        seed: of the tables and of all randomness of the run.
+        rows_a: records of the first table.
+        rows_b: records of the second.
+        overlap: share of the smaller table's people who are in the other.
+        household_share: share of people who live with another of them.
+        error_scale: multiplies every rate of mistakes.
+    """
+
+    scheme: Scheme
+    seed: int
+    rows_a: int
+    rows_b: int
+    overlap: float
+    household_share: float
+    error_scale: float
+
+
+def settings(scheme: Scheme, seed_base: int, runs: int) -> list[Setting]:
+    """The settings of a series: overlaps in turn, and with each round of them the next of everything else."""
+    found = []
+    for number in range(runs):
+        turn = number // len(OVERLAPS)
+        rows_a, rows_b = ROWS[turn % len(ROWS)]
+        found.append(
+            Setting(
+                scheme=scheme,
+                seed=seed_base + number,
+                rows_a=rows_a,
+                rows_b=rows_b,
+                overlap=OVERLAPS[number % len(OVERLAPS)],
+                household_share=HOUSEHOLD_SHARES[turn % len(HOUSEHOLD_SHARES)],
+                error_scale=ERROR_SCALES[turn % len(ERROR_SCALES)],
+            )
+        )
+    return found
+
+
+def run(setting: Setting) -> dict[str, Any]:
+    """One linkage, from tables to figures."""
+    started = time.perf_counter()
+    pair = linkage_pair(
+        setting.rows_a,
+        setting.rows_b,
+        setting.overlap,
+        error_scale=setting.error_scale,
+        seed=setting.seed,
+        household_share=setting.household_share,
+    )
+    tables = {"a": pair.a, "b": pair.b}
+    agreement = drafted(tables, setting.scheme)
+    made = {
+        name: _encoded(agreement, table, name, setting.seed, place)
+        for place, (name, table) in enumerate(tables.items())
+    }
+    encodings = {
+        name: submission.parse_encodings(submission.write_encodings(each.encodings), agreement)
+        for name, each in made.items()
+    }
+    references = {
+        name: submission.parse_references(submission.write_references(each.references), agreement)
+        for name, each in made.items()
+    }
+    matched = matching.match(agreement, encodings, progress=_silent)
+    decided = _decided(agreement, references, matched.document)
+    people = [_people(made[name], table) for name, table in tables.items()]
+    labels = clusters([len(each) for each in people], [False, False], decided.compared, decided.threshold)
+    figures = outcome(decided, score(labels, people, [False, False]), agreement)
+    if setting.scheme == "field-filters":
+        figures["posteriors"] = posterior_bins(decided.compared, people)
+    return {**asdict(setting), **figures, "seconds": round(time.perf_counter() - started, 2)}
+
+
+def drafted(tables: Mapping[str, Table], scheme: Scheme) -> AgreementFile:
+    """The agreement that `pprl agreement new` would draft from the tables' headers."""
+    sketches = [
+        DatasetSketch(name, table.without_truth().header, table.rows) for name, table in tables.items()
+    ]
+    return agreements.parse(draft(sketches, today=DAY, scheme=scheme).encode(), where="draft")
+
+
+def outcome(decided: Decided, found: Score, agreement: AgreementFile) -> dict[str, Any]:
+    """What was estimated and what is true, as it stands in a line of the file."""
+    return {
+        "threshold": round(float(decided.threshold), 6),
+        "links": found.linked_pairs,
+        "true_pairs": found.true_pairs,
+        "correct": found.correct_pairs,
+        "precision": round(found.precision, 6),
+        "recall": round(found.recall, 6),
+        "f1": round(found.f1, 6),
+        "estimated_precision": asdict(decided.precision),
+        "estimated_recall": asdict(decided.recall),
+        "target_precision": agreement.content.linkage.target_precision,
+        "released": would_release(decided, found.linked_pairs, agreement),
+    }
+
+
+def would_release(decided: Decided, linked_people: int, agreement: AgreementFile) -> bool:
+    """Whether the stop rule lets the links go: enough people, and the target reached by the interval's lower end.
+
+    Where there is no interval, the estimate itself stands for its lower end.
+    """
+    bound = decided.precision.value if decided.precision.low is None else decided.precision.low
+    content = agreement.content
+    if linked_people < content.release.min_linked_people or bound is None:
+        return False
+    return bound >= content.linkage.target_precision
+
+
+def posterior_bins(compared: Sequence[Compared], people: Sequence[NDArray[np.str_]]) -> list[list[float]]:
+    """For each bin of posteriors: its pairs, the sum of their posteriors, and how many are of one person."""
+    posteriors, right = [np.empty(0)], [np.empty(0)]
+    for each in compared:
+        posteriors.append(each.pairs.dice)
+        same = people[each.left][each.pairs.left] == people[each.right][each.pairs.right]
+        right.append(same.astype(np.float64))
+    all_posteriors, all_right = np.concatenate(posteriors), np.concatenate(right)
+    bins = len(POSTERIOR_EDGES) - 1
+    place = np.searchsorted(POSTERIOR_EDGES, all_posteriors, side="right") - 1
+    place = np.clip(place, 0, bins - 1)
+    sums = [
+        np.bincount(place, weights, minlength=bins)
+        for weights in (np.ones(len(place)), all_posteriors, all_right)
+    ]
+    return [[round(float(each[index]), 4) for each in sums] for index in range(bins)]
+
+
+def _silent(_what: str, _share: float) -> None:
+    pass
+
+
+def _encoded(agreement: AgreementFile, table: Table, name: str, seed: int, place: int) -> EncodedDataset:
+    return encoder.encode(
+        [(2, table.columns)],
+        agreement.content.dataset_named(name),
+        agreement,
+        # Both departments of a run have the same secret, and draw their own random names.
+        LinkageSecret(agreement.sha256, np.random.default_rng(seed).bytes(32)),
+        random_bytes=np.random.default_rng([seed, place]).bytes,
+        seen=lambda _rows: None,
+    )
+
+
+def _decided(agreement: AgreementFile, references: Mapping[str, References], document: bytes) -> Decided:
+    if agreement.content.encoding.scheme == "clk":
+        from coordinator.linkage import decide_clk  # noqa: PLC0415 - each scheme loads its own libraries
+
+        return decide_clk.decide(agreement, references, document)
+    from coordinator.linkage import decide_field_filters  # noqa: PLC0415
+
+    return decide_field_filters.decide(agreement, references, document)
+
+
+def _people(encoded: EncodedDataset, table: Table) -> NDArray[np.str_]:
+    """The person of each record, in the order of the records' handles."""
+    truth = dict(zip(table.columns[table.record_id_column], table.columns[TRUTH_COLUMN], strict=True))
+    return np.array([truth[record_id] for _, record_id in encoded.home_map])
+
+
+# The series.
+
+
+def series(wanted: Iterable[Setting], path: Path, jobs: int) -> None:
+    """Make the runs that the file lacks, a line each as soon as it is there."""
+    done = {_key(line) for line in read([path])} if path.exists() else set()
+    _drop_cut_off_line(path)
+    missing = [each for each in wanted if _key(asdict(each)) not in done]
+    sys.stderr.write(f"{len(missing)} runs to make, {len(done)} in {path}\n")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    with path.open("a", encoding="utf-8") as file:
+        for count, line in enumerate(_runs(missing, jobs), start=1):
+            file.write(json.dumps(line) + "\n")
+            file.flush()
+            left = (time.monotonic() - started) / count * (len(missing) - count)
+            sys.stderr.write(f"{count} of {len(missing)}, {left / 60:.0f} minutes left: {_told(line)}\n")
+
+
+def _runs(missing: Sequence[Setting], jobs: int) -> Iterator[dict[str, Any]]:
+    if jobs == 1:
+        yield from map(run, missing)
+        return
+    # Processes of one thread each: threads of several would only wait for each other.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+        yield from pool.imap_unordered(run, missing)
+
+
+def _drop_cut_off_line(path: Path) -> None:
+    """What an interrupted run left without its end; the next line would be glued to it."""
+    if path.exists():
+        raw = path.read_bytes()
+        with path.open("r+b") as file:
+            file.truncate(raw.rfind(b"\n") + 1)
+
+
+def _key(line: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(line[name] for name in Setting.__slots__)
+
+
+def _told(line: Mapping[str, Any]) -> str:
+    estimate = line["estimated_precision"]
+    shown = " - ".join("?" if each is None else f"{each:.4f}" for each in (estimate["low"], estimate["high"]))
+    value = "none" if estimate["value"] is None else f"{estimate['value']:.4f}"
+    return (
+        f"overlap {line['overlap']:.0%}, {line['links']} links, precision {line['precision']:.4f}, "
+        f"estimated {value} [{shown}], F1 {line['f1']:.4f}, {line['seconds']:.0f} s"
+    )
+
+
+def read(paths: Iterable[Path]) -> list[dict[str, Any]]:
+    """The lines of some files; a last line that was cut off is left out."""
+    found = []
+    for path in paths:
+        for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+            if line.endswith("\n"):
+                found.append(json.loads(line))
+    return found
+
+
+def main() -> None:
+    """Read the arguments and go on with a series."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("file", type=Path, help="lines of JSON, one a run; added to")
+    parser.add_argument("--scheme", choices=["field-filters", "clk"], default="field-filters")
+    parser.add_argument("--runs", type=int, default=RUNS, help=f"runs of the series, default {RUNS}")
+    parser.add_argument("--seed-base", type=int, default=SEED_BASE, help=f"default {SEED_BASE}")
+    parser.add_argument("--jobs", type=int, default=1, help="processes at once")
+    options = parser.parse_args()
+    series(settings(options.scheme, options.seed_base, options.runs), options.file, options.jobs)
+
+
+if __name__ == "__main__":
+    main()
