@@ -35,6 +35,8 @@ DOUBT = 0.1
 # How many pairs' worth the usual number of passes counts against those that are there.
 USUAL_PAIRS = 2.0
 NOTHING_LINKS = 1.0001
+# Thresholds of the curve: posteriors whose log2 odds are these.
+CURVE_LOG2_ODDS = np.arange(-6.0, 14.0, 0.5)
 # Nine equally likely standard normal values, and the share that an interval holds.
 _NORMAL = np.array([-1.593, -0.967, -0.589, -0.282, 0.0, 0.282, 0.589, 0.967, 1.593])
 COVERAGE = 0.95
@@ -74,6 +76,16 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """What a threshold from a fixed grid would give, as `Decision` says of the chosen one."""
+
+    threshold: float
+    links: int
+    precision: Interval | None
+    recall: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What the issuer has decided.
 
@@ -86,6 +98,7 @@ class Decision:
         matches: expected number of matches among the candidates.
         unseen: expected number of matches that no pass has found.
         learnt: the model and its evidence, for the report.
+        curve: what other thresholds would give, for the report.
     """
 
     compared: tuple[Compared, ...]
@@ -96,6 +109,7 @@ class Decision:
     matches: float
     unseen: float
     learnt: Learnt
+    curve: tuple[CurvePoint, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +236,7 @@ def decide(
         matches=matches,
         unseen=unseen,
         learnt=learnt,
+        curve=tuple(ranked.at(odds, drawn, unseen) for odds in CURVE_LOG2_ODDS),
     )
 
 
@@ -293,6 +308,14 @@ class _Ranked:
         # Pairs of equal posterior stand or fall together.
         good[:-1] &= self.scores[1:] < self.scores[:-1]
         return int(np.argmax(np.where(good, f1, -1.0))) + 1 if good.any() else 0
+
+    def at(self, log2_odds: float, drawn: Sequence[NDArray[np.float32]], unseen: float) -> CurvePoint:
+        """What linking all pairs from these odds on would give."""
+        threshold = float(1 / (1 + 2.0**-log2_odds))
+        cut = int((self.scores >= threshold).sum())
+        if not cut:
+            return CurvePoint(threshold, 0, None, None)
+        return CurvePoint(threshold, cut, self.precision(cut), self.recall(cut, drawn, unseen))
 
     def precision(self, cut: int) -> Interval:
         """The share of the first `cut` links that are right."""

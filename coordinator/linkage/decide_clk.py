@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.linkage.compare import Pairs
-from coordinator.linkage.issuing import Decided, Estimate
+from coordinator.linkage.evidence import NO_ESTIMATE, Bins, Cut, Estimate, Evidence, FoundByPass
+from coordinator.linkage.issuing import Decided
 from coordinator.linkage.solve import Compared
-from coordinator.linkage.threshold import estimate_threshold
+from coordinator.linkage.threshold import BIN_LEVELS, ThresholdEstimate, estimate_threshold
 from pprl.errors import VerificationError
 from pprl.protocol import framing, pairs
 from pprl.protocol.agreement import AgreementFile
@@ -38,7 +39,78 @@ def decide(agreement: AgreementFile, references: Mapping[str, References], raw: 
         method=found.method,
         precision=Estimate(found.estimated_precision, None, None),
         recall=Estimate(found.estimated_recall, None, None),
+        evidence=_evidence(agreement, document, compared, found),
     )
+
+
+# Bins of scores in one column of the histogram, and in one step of the curve.
+_BINS_A_COLUMN, _BINS_A_STEP = 4, 2
+
+
+def _evidence(
+    agreement: AgreementFile, document: PairsDocument, compared: Sequence[Compared], found: ThresholdEstimate
+) -> Evidence:
+    linking = [
+        (about, each)
+        for about, each in zip(document.header.tables, compared, strict=True)
+        if each.left != each.right or agreement.content.dataset[each.left].may_have_duplicates
+    ]
+    return Evidence(
+        score="Dice coefficient",
+        bins=_bins(found, document.header.tables[0].floor / LEVELS_IN_ONE),
+        curve=_curve(found, document.header.tables[0].floor / LEVELS_IN_ONE),
+        found=tuple(
+            FoundByPass(
+                each.left,
+                each.right,
+                about.blocking_pass,
+                about.compared,
+                each.pairs.left.astype(np.int64),
+                each.pairs.right.astype(np.int64),
+            )
+            for about, each in linking
+        ),
+        expected_matches=dict(
+            zip(
+                [(each.left, each.right) for _, each in linking],
+                found.evidence.expected_matches_of_comparisons,
+                strict=True,
+            )
+        ),
+        unseen_matches=None,
+        suppressed=(),
+        model={},
+    )
+
+
+def _bins(found: ThresholdEstimate, floor: float) -> Bins:
+    """The estimate's bins, a few in a column, from the floor up; the highest holds equal filters."""
+    evidence = found.evidence
+    starts = np.arange(0, LEVELS_IN_ONE // BIN_LEVELS, _BINS_A_COLUMN)
+    edges = np.append(starts, LEVELS_IN_ONE // BIN_LEVELS) * BIN_LEVELS / LEVELS_IN_ONE
+    first = max(int(np.searchsorted(edges, floor, side="right")) - 1, 0)
+    return Bins(
+        edges[first:],
+        np.add.reduceat(evidence.pairs, starts)[first:],
+        np.add.reduceat(evidence.expected_matches, starts)[first:],
+        np.add.reduceat(evidence.expected_non_matches, starts)[first:],
+    )
+
+
+def _curve(found: ThresholdEstimate, floor: float) -> tuple[Cut, ...]:
+    evidence = found.evidence
+    points = []
+    for place in range(0, len(evidence.links), _BINS_A_STEP):
+        threshold, links = float(evidence.lower_edge[place]), int(evidence.links[place])
+        if threshold < floor:
+            continue
+        right, matches = evidence.right_links[place], max(float(evidence.expected_matches.sum()), 1e-9)
+        precision, recall = (
+            Estimate(min(float(share), 1.0), None, None) for share in (right / max(links, 1), right / matches)
+        )
+        known = links and found.estimated_precision is not None
+        points.append(Cut(threshold, links, *((precision, recall) if known else (NO_ESTIMATE, NO_ESTIMATE))))
+    return tuple(points)
 
 
 def _with_positions(

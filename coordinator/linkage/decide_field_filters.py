@@ -8,9 +8,11 @@ from itertools import combinations_with_replacement
 import numpy as np
 from numpy.typing import NDArray
 
-from coordinator.linkage.decide import Interval, Merged, PassPairs, controls_of, merged
+from coordinator.linkage import evidence
+from coordinator.linkage.decide import Decision, Interval, PassPairs, controls_of, merged
 from coordinator.linkage.decide import decide as decide_patterns
-from coordinator.linkage.issuing import Decided, Estimate
+from coordinator.linkage.evidence import Cut, Estimate, Evidence, FoundByPass, Suppressed
+from coordinator.linkage.issuing import Decided
 from coordinator.linkage.model import Roles, random_distribution
 from pprl.errors import VerificationError
 from pprl.protocol import framing, patterns
@@ -30,7 +32,10 @@ def decide(agreement: AgreementFile, references: Mapping[str, References], raw: 
     clean = [not dataset.may_have_duplicates for dataset in content.dataset]
     in_order = [references[dataset.name] for dataset in content.dataset]
     rows = [len(np.unique(np.concatenate(each.positions))) for each in in_order]
-    comparisons = _merged(document, in_order, rows, clean, len(passes(agreement)))
+    tables = _found(document, in_order, clean, len(passes(agreement)))
+    comparisons = [
+        merged(left, right, found, rows=rows, clean=clean) for (left, right), found in tables.items()
+    ]
     between = [each for each in comparisons if not each.comparison.within]
     fields = len(content.identifier)
     controls = [
@@ -53,6 +58,7 @@ def decide(agreement: AgreementFile, references: Mapping[str, References], raw: 
         method=METHOD,
         precision=_estimate(found.precision),
         recall=_estimate(found.recall),
+        evidence=_evidence(agreement, document, found, tables),
     )
 
 
@@ -64,15 +70,11 @@ def _require_same_submissions(document: PatternsDocument, references: Mapping[st
             raise VerificationError(f"The pairs are about another submission of '{matched.dataset}'.")
 
 
-def _merged(
-    document: PatternsDocument,
-    references: Sequence[References],
-    rows: Sequence[int],
-    clean: Sequence[bool],
-    pass_count: int,
-) -> list[Merged]:
-    """For each comparison that may link, its pairs over all passes, by positions among the handles."""
-    comparisons = []
+def _found(
+    document: PatternsDocument, references: Sequence[References], clean: Sequence[bool], pass_count: int
+) -> dict[tuple[int, int], list[PassPairs]]:
+    """For each comparison that may link, the pairs of each pass, by positions among the handles."""
+    comparisons = {}
     for place, (left, right) in enumerate(combinations_with_replacement(range(len(references)), 2)):
         if left == right and clean[left]:
             continue
@@ -85,7 +87,7 @@ def _merged(
             )
             low, high = (np.minimum(*ends), np.maximum(*ends)) if left == right else ends
             found.append(PassPairs(low, high, table.patterns))
-        comparisons.append(merged(left, right, found, rows=rows, clean=clean))
+        comparisons[left, right] = found
     return comparisons
 
 
@@ -104,6 +106,52 @@ def _own(document: PatternsDocument, dataset: str) -> list[tuple[patterns.Patter
         for about, counted in zip(document.header.own, document.own, strict=True)
         if about.dataset == dataset
     ]
+
+
+def _evidence(
+    agreement: AgreementFile,
+    document: PatternsDocument,
+    decision: Decision,
+    tables: Mapping[tuple[int, int], Sequence[PassPairs]],
+) -> Evidence:
+    found = _by_pass(agreement, document, tables)
+    return Evidence(
+        score="posterior",
+        bins=evidence.posterior_bins(
+            decision.compared, sum(evidence.candidates_of(found).values()), decision.matches
+        ),
+        curve=tuple(
+            Cut(each.threshold, each.links, _estimate(each.precision), _estimate(each.recall))
+            for each in decision.curve
+        ),
+        found=found,
+        expected_matches=evidence.expected_by_comparison(decision.compared),
+        unseen_matches=decision.unseen,
+        suppressed=_suppressed(agreement, document),
+        model=evidence.model_parameters(decision.learnt, list(agreement.content.kinds().items())),
+    )
+
+
+def _by_pass(
+    agreement: AgreementFile,
+    document: PatternsDocument,
+    tables: Mapping[tuple[int, int], Sequence[PassPairs]],
+) -> tuple[FoundByPass, ...]:
+    names = [dataset.name for dataset in agreement.content.dataset]
+    compared = {(each.left, each.right, each.blocking_pass): each.compared for each in document.header.tables}
+    return tuple(
+        FoundByPass(left, right, name, compared[names[left], names[right], name], each.left, each.right)
+        for (left, right), of_passes in tables.items()
+        for (name, _), each in zip(passes(agreement), of_passes, strict=True)
+    )
+
+
+def _suppressed(agreement: AgreementFile, document: PatternsDocument) -> tuple[Suppressed, ...]:
+    return tuple(
+        Suppressed(matched.dataset, name, count)
+        for matched in document.header.datasets
+        for (name, _), count in zip(passes(agreement), getattr(matched, "suppressed", ()), strict=False)
+    )
 
 
 def _estimate(found: Interval | None) -> Estimate:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from coordinator.linkage import evidence
+from coordinator.linkage.evidence import Estimate, Evidence
 from coordinator.linkage.solve import Compared, clusters
 from pprl.protocol.agreement import AgreementFile
 from pprl.protocol.crosswalk import Crosswalk, CrosswalkHeader
@@ -21,15 +23,6 @@ RandomBytes = Callable[[int], bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
-    """A share that was estimated, from 0 to 1, and its 95 % interval; None where it can't be told."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class Decided:
     """Which pairs may link, and how good the links are expected to be.
 
@@ -39,6 +32,7 @@ class Decided:
         method: how it was found, for the report.
         precision: expected share of links that are right.
         recall: expected share of matches that are linked.
+        evidence: what all this rests on, for the report.
     """
 
     compared: tuple[Compared, ...]
@@ -46,6 +40,7 @@ class Decided:
     method: str
     precision: Estimate
     recall: Estimate
+    evidence: Evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +212,13 @@ def _report(
         "threshold": decided.threshold,
         "estimated_precision": asdict(decided.precision),
         "estimated_recall": asdict(decided.recall),
+        "evidence": evidence.document(
+            decided.evidence,
+            decided.compared,
+            people,
+            datasets=[dataset.name for dataset in agreement.content.dataset],
+            limit=agreement.content.release.small_number_limit,
+        ),
     }
 
 

@@ -81,6 +81,8 @@ class Evidence:
         expected_non_matches: candidate pairs expected if nobody had a second record.
         expected_matches: candidate pairs expected to be of one person.
         links: pairs that would be linked if the threshold were at or below the bin.
+        right_links: how many of those are expected to be right.
+        expected_matches_of_comparisons: expected matches of each comparison that may link.
     """
 
     lower_edge: Numbers
@@ -88,6 +90,8 @@ class Evidence:
     expected_non_matches: Numbers
     expected_matches: Numbers
     links: Indices
+    right_links: Numbers
+    expected_matches_of_comparisons: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -489,6 +493,8 @@ def _evidence(candidates: Sequence[_Candidates], fits: Sequence[_Fit], cuts: _Cu
         expected_non_matches=_read_only(sum((each.non_matches for each in candidates), zero)),
         expected_matches=_read_only(sum((fit.matches for fit in fits), zero)),
         links=_read_only(cuts.links.copy()),
+        right_links=_read_only(cuts.right.copy()),
+        expected_matches_of_comparisons=tuple(float(fit.matches.sum()) for fit in fits),
     )
 
 
