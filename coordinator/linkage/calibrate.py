@@ -68,7 +68,7 @@ class Controls:
     Attributes:
         rows: records that could be compared.
         patterns: distinct patterns, ascending.
-        counts: pairs with each; not whole where it had to be estimated how often passes repeat a pair.
+        counts: pairs with each, as the department has counted them.
     """
 
     rows: int

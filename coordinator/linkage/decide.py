@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from coordinator.linkage.calibrate import Controls, Learnt, learn
 from coordinator.linkage.compare import Pairs
 from coordinator.linkage.competition import Competing, taken
-from coordinator.linkage.model import Comparison, Roles, levels_of, posteriors_of, summed
+from coordinator.linkage.model import Comparison, Roles, posteriors_of
 from coordinator.linkage.solve import Compared
-from pprl.protocol.levels import LEVELS, Patterns
+from pprl.protocol.levels import Patterns
 
 # Pairs with a posterior below this are never linked.
 LEAST_POSTERIOR = 0.01
@@ -32,8 +32,6 @@ LIKELY = 0.5
 FREE_ROUNDS = 3
 # Share of the draws that may miss the target precision.
 DOUBT = 0.1
-# How many pairs' worth the usual number of passes counts against those that are there.
-USUAL_PAIRS = 2.0
 NOTHING_LINKS = 1.0001
 # Thresholds of the curve: posteriors whose log2 odds are these.
 CURVE_LOG2_ODDS = np.arange(-6.0, 14.0, 0.5)
@@ -156,43 +154,6 @@ def merged(
     )
     comparison = Comparison(left_dataset, right_dataset, pairs, patterns[order][starts])
     return Merged(comparison, np.diff(np.append(starts, len(left))))
-
-
-def controls_of(
-    rows: int, tables: Sequence[tuple[Patterns, Indices]], comparisons: Sequence[Merged], fields: int
-) -> Controls:
-    """Controls from each pass's own counts, which hold a pair as often as passes have found it.
-
-    How many passes find a pair depends on its pattern almost alone, and can be seen between datasets: the mean
-    over pairs with the pattern, and where they are few, a sum of effects of levels fitted to all patterns.
-
-    Args:
-        rows: records of the dataset that could be compared.
-        tables: for each pass, distinct patterns of the dataset's own pairs and how many have each.
-        comparisons: pairs between datasets, merged.
-        fields: fields of a pattern.
-    """
-    patterns = np.concatenate([np.empty(0, np.uint64), *(distinct for distinct, _ in tables)])
-    counts = np.concatenate([np.empty(0), *(count.astype(np.float64) for _, count in tables)])
-    distinct, place = np.unique(patterns, return_inverse=True)
-    seen = np.concatenate([np.empty(0, np.uint64), *(each.comparison.patterns for each in comparisons)])
-    passes = np.concatenate([np.empty(0), *(each.passes.astype(np.float64) for each in comparisons)])
-    both, at = np.unique(np.concatenate([distinct, seen]), return_inverse=True)
-    pairs = summed(at[len(distinct) :], np.ones(len(seen)), len(both))
-    found = summed(at[len(distinct) :], passes, len(both))
-    usual = _usual_passes(levels_of(both, fields), pairs, found, len(tables))
-    repeated = ((found + USUAL_PAIRS * usual) / (pairs + USUAL_PAIRS))[at[: len(distinct)]]
-    return Controls(rows, distinct, summed(place, counts, len(distinct)) / repeated)
-
-
-def _usual_passes(levels: NDArray[np.uint8], pairs: Numbers, found: Numbers, passes: int) -> Numbers:
-    """Passes that find a pattern's pairs, as a sum of effects of its levels: ridge regression, at least 1."""
-    columns = levels.astype(np.int64) + LEVELS * np.arange(levels.shape[1])
-    design = np.zeros((len(levels), LEVELS * levels.shape[1]))
-    np.put_along_axis(design, columns, 1.0, axis=1)
-    weighted = design * pairs[:, None]
-    effects = np.linalg.solve(design.T @ weighted + np.eye(design.shape[1]), design.T @ found)
-    return np.asarray(np.clip(design @ effects, 1.0, max(passes, 1)), dtype=np.float64)
 
 
 def decide(

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.linkage import evidence
-from coordinator.linkage.decide import Decision, Interval, PassPairs, controls_of, merged
+from coordinator.linkage.calibrate import Controls
+from coordinator.linkage.decide import Decision, Interval, PassPairs, merged
 from coordinator.linkage.decide import decide as decide_patterns
 from coordinator.linkage.evidence import Cut, Estimate, Evidence, FoundByPass, Suppressed
 from coordinator.linkage.issuing import Decided
@@ -36,16 +37,9 @@ def decide(agreement: AgreementFile, references: Mapping[str, References], raw: 
     comparisons = [
         merged(left, right, found, rows=rows, clean=clean) for (left, right), found in tables.items()
     ]
-    between = [each for each in comparisons if not each.comparison.within]
-    fields = len(content.identifier)
-    controls = [
-        controls_of(rows[index], _own(document, dataset.name), between, fields)
-        for index, dataset in enumerate(content.dataset)
-        if clean[index]
-    ]
     found = decide_patterns(
         comparisons,
-        controls,
+        _controls(in_order, rows, clean),
         random=random_distribution(np.array(document.header.random_levels)),
         roles=Roles.of(list(content.kinds().values())),
         clean=clean,
@@ -100,11 +94,12 @@ def _positions(ids: Bytes, references: References, which: int) -> NDArray[np.int
     return references.positions[which][found]
 
 
-def _own(document: PatternsDocument, dataset: str) -> list[tuple[patterns.Patterns, NDArray[np.int64]]]:
+def _controls(references: Sequence[References], rows: Sequence[int], clean: Sequence[bool]) -> list[Controls]:
+    """What pairs of different people look like, as departments without duplicates have counted them."""
     return [
-        (counted.patterns, counted.counts)
-        for about, counted in zip(document.header.own, document.own, strict=True)
-        if about.dataset == dataset
+        Controls(count, each.own_patterns.patterns, each.own_patterns.counts.astype(np.float64))
+        for each, count, one_record_each in zip(references, rows, clean, strict=True)
+        if one_record_each and each.own_patterns is not None
     ]
 
 
@@ -150,7 +145,7 @@ def _suppressed(agreement: AgreementFile, document: PatternsDocument) -> tuple[S
     return tuple(
         Suppressed(matched.dataset, name, count)
         for matched in document.header.datasets
-        for (name, _), count in zip(passes(agreement), getattr(matched, "suppressed", ()), strict=False)
+        for (name, _), count in zip(passes(agreement), matched.suppressed, strict=True)
     )
 
 

@@ -23,8 +23,6 @@ from pprl.protocol.field_layout import field_layout
 from pprl.protocol.levels import Fields, Patterns, compare_levels
 from pprl.protocol.patterns import (
     MatchedDataset,
-    OwnPatterns,
-    PatternCounts,
     PatternPairs,
     PatternsDocument,
     PatternsHeader,
@@ -35,13 +33,12 @@ from pprl.protocol.submission import Blocked, Encodings, FieldFilterHeader, bloc
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What one pass of one comparison gives: how many pairs, those that are left, and all patterns counted."""
+    """What one pass of one comparison gives: how many pairs, and those that are left."""
 
     compared: int
     left: NDArray[np.int64]
     right: NDArray[np.int64]
     patterns: Patterns
-    counts: PatternCounts
 
 
 def match(agreement: AgreementFile, encodings: Mapping[str, Encodings], *, progress: Progress) -> Matched:
@@ -49,7 +46,8 @@ def match(agreement: AgreementFile, encodings: Mapping[str, Encodings], *, progr
     content = agreement.content
     names = [dataset.name for dataset in content.dataset]
     sides = list(combinations_with_replacement(range(len(names)), 2))
-    random_levels = _random_levels([encodings[name] for name in names])
+    headers = _headers([encodings[name] for name in names])
+    random_levels = _random_levels(headers)
     wanted = [name for name, _ in passes(agreement)]
     found: dict[tuple[int, int, int], _Found] = {}
     for place in range(len(wanted)):
@@ -75,24 +73,14 @@ def match(agreement: AgreementFile, encodings: Mapping[str, Encodings], *, progr
             )
             references = [encodings[names[side]].references[place] for side in (left, right)]
             rows.append(PatternPairs(references[0][each.left], references[1][each.right], each.patterns))
-    own = [(index, place) for index in range(len(names)) for place in range(len(wanted))]
     header = PatternsHeader(
         agreement_sha256=agreement.sha256,
-        datasets=tuple(_matched(encodings[name]) for name in names),
+        datasets=tuple(map(_matched, headers)),
         random_levels=tuple(tuple(map(int, field)) for field in random_levels),
         tables=tuple(tables),
-        own=tuple(
-            OwnPatterns(
-                dataset=names[index],
-                blocking_pass=wanted[place],
-                patterns=len(found[index, index, place].counts.patterns),
-            )
-            for index, place in own
-        ),
     )
-    counts = tuple(found[index, index, place].counts for index, place in own)
     return Matched(
-        patterns.write(PatternsDocument(header, tuple(rows), counts)),
+        patterns.write(PatternsDocument(header, tuple(rows))),
         compared=sum(table.compared for table in tables),
         pairs=sum(table.pairs for table in tables),
     )
@@ -139,27 +127,29 @@ _NO_PAIRS = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint64
 
 
 def _found(comparison: Comparison, keep: NDArray[np.bool_]) -> _Found:
-    distinct, counts = np.unique(comparison.patterns, return_counts=True)
     return _Found(
         compared=len(comparison.patterns),
         left=comparison.pairs.left[keep],
         right=comparison.pairs.right[keep],
         patterns=comparison.patterns[keep],
-        counts=PatternCounts(distinct, counts),
     )
 
 
-def _random_levels(encodings: Sequence[Encodings]) -> NDArray[np.int64]:
+def _headers(encodings: Sequence[Encodings]) -> list[FieldFilterHeader]:
+    return [each.header for each in encodings if isinstance(each.header, FieldFilterHeader)]
+
+
+def _random_levels(headers: Sequence[FieldFilterHeader]) -> NDArray[np.int64]:
     """The departments' counts of levels of random pairs, added up, shape (fields, levels)."""
-    headers = [each.header for each in encodings]
-    counted = [np.array(each.random_levels) for each in headers if isinstance(each, FieldFilterHeader)]
+    counted = [np.array(each.random_levels) for each in headers]
     total: NDArray[np.int64] = np.stack(counted).sum(axis=0, dtype=np.int64)
     return total
 
 
-def _matched(encodings: Encodings) -> MatchedDataset:
+def _matched(header: FieldFilterHeader) -> MatchedDataset:
     return MatchedDataset(
-        dataset=encodings.header.dataset,
-        submission=encodings.header.submission,
-        encoded=tuple(len(each) for each in encodings.references),
+        dataset=header.dataset,
+        submission=header.submission,
+        encoded=tuple(each.records for each in header.passes),
+        suppressed=header.suppressed,
     )

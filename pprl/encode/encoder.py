@@ -22,6 +22,7 @@ from pprl.errors import DataError, Finding
 from pprl.protocol import framing
 from pprl.protocol.agreement import Agreement, AgreementFile, Dataset
 from pprl.protocol.framing import ID_BYTES, Bytes
+from pprl.protocol.pattern_counts import PatternCounts
 from pprl.protocol.submission import (
     CLK_PASS,
     Blocked,
@@ -30,6 +31,7 @@ from pprl.protocol.submission import (
     EncodedPass,
     Encodings,
     FieldFilterHeader,
+    FieldFilterReferencesHeader,
     References,
     ReferencesHeader,
     payload_of,
@@ -237,10 +239,15 @@ class _EncodedPass:
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """The passes of a scheme, and what makes their header from the members that all schemes share."""
+    """The passes of a scheme, and what makes their headers from the members that all schemes share.
+
+    `own_patterns` counts how alike the dataset's own records are; None in scheme clk.
+    """
 
     passes: tuple[_EncodedPass, ...]
     header: Callable[..., ClkHeader | FieldFilterHeader]
+    references_header: Callable[..., ReferencesHeader] = ReferencesHeader
+    own_patterns: PatternCounts | None = None
 
 
 def _encodable(
@@ -265,6 +272,7 @@ def _field_filters(
     batches: Iterable[dict[str, list[str]]], agreement: Agreement, key: bytes, random_bytes: RandomBytes
 ) -> _Made:
     from pprl.encode.field_filters import FieldFilterEncoder  # noqa: PLC0415 - compiles; scheme clk can do without
+    from pprl.encode.own_pairs import OwnPairs  # noqa: PLC0415
 
     columns: dict[str, list[str]] = {name: [] for name in agreement.kinds()}
     for batch in batches:
@@ -283,7 +291,9 @@ def _field_filters(
         columns, pairs=RANDOM_PAIRS, rng=np.random.default_rng(int.from_bytes(random_bytes(16)))
     )
     passes, suppressed = [], []
+    own = OwnPairs(len(next(iter(columns.values()))), len(parameters.passes), encoder.fields)
     for records in encoder.encode_each(columns):
+        own.add(records)
         payload = payload_of(Blocked(records.tags, records.present, records.filters))
         filters = records.filters.reshape(len(records.filters), -1)
         passes.append(_EncodedPass(records.name, records.rows, payload, filters))
@@ -293,7 +303,9 @@ def _field_filters(
         random_levels=tuple(tuple(map(int, field)) for field in random_levels),
         suppressed=tuple(suppressed),
     )
-    return _Made(tuple(passes), header)
+    counted = own.counted()
+    references_header = partial(FieldFilterReferencesHeader, own_patterns=len(counted.patterns))
+    return _Made(tuple(passes), header, references_header, counted)
 
 
 def _under_random_names(
@@ -327,7 +339,13 @@ def _under_random_names(
     header = made.header(**common, key_check=secret.key_check(), passes=encoded)
     return EncodedDataset(
         Encodings(header, references, tuple(each.payload for each in made.passes)),
-        References(ReferencesHeader(**common, passes=counted), handles[order], references, positions),
+        References(
+            made.references_header(**common, passes=counted),
+            handles[order],
+            references,
+            positions,
+            made.own_patterns,
+        ),
         [(handles[row].tobytes().hex(), found.record_ids[row]) for row in order],
         found,
     )

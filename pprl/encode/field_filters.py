@@ -59,6 +59,7 @@ class PassRecords:
     Attributes:
         name: of the pass.
         rows: place in the dataset of each record that has a block, shape (records,).
+        blocks: number of each record's block, of no meaning outside this pass, shape (records,).
         tags: of their blocks, shape (records, 16).
         present: mask of the filters that stand for a value, bit i for filter i, shape (records,).
         filters: shape (records, filters, bytes); the canonical forename's is the last.
@@ -67,6 +68,7 @@ class PassRecords:
 
     name: str
     rows: Indices
+    blocks: Indices
     tags: NDArray[np.uint8]
     present: NDArray[np.uint32]
     filters: NDArray[np.uint8]
@@ -319,6 +321,7 @@ class FieldFilterEncoder:
         return PassRecords(
             pass_.name,
             rows,
+            its_block,
             tags[its_block],
             dataset.present[rows],
             self._filters(dataset, rows, salts[its_block]),

@@ -3,7 +3,8 @@
 The two parts never meet in one hand: each is sealed to its own reader. `encodings` holds, for each pass, the
 encodings under references that are fresh and random for that pass, so that the matcher can't tell that a
 record of one pass is a record of another. `references` says which references belong to one record, known by a
-random handle. Scheme `clk` is the case of one pass.
+random handle. Scheme `clk` is the case of one pass. In scheme `field-filters` `references` also counts how alike the
+department's own records are, over all passes: only the department can count each pair once.
 
 The file that carries both::
 
@@ -28,6 +29,14 @@ from pprl.errors import DisclosureError, FormatError, VerificationError
 from pprl.protocol import framing
 from pprl.protocol.agreement import AgreementFile, Name
 from pprl.protocol.framing import ID_BYTES, Bytes, Count, DatasetHeader, Hex128
+from pprl.protocol.pattern_counts import (
+    COUNT_BYTES,
+    LEVEL_COUNT,
+    PATTERN_BYTES,
+    PatternCounts,
+    parse_table,
+    table_of,
+)
 
 SUBMISSION_MAGIC = b"PPRLSUB1"
 ENCODINGS_MAGIC = b"PPRLENC1"
@@ -37,7 +46,6 @@ REFERENCES_KIND = "references"
 POSITION_BYTES = 4
 TAG_BYTES = 16
 PRESENT_BYTES = 4
-LEVEL_COUNT = 13
 CLK_PASS = "clk"  # noqa: S105 - the name of scheme clk's only pass
 
 
@@ -86,10 +94,16 @@ class FieldFilterHeader(EncodingsHeader):
 
 
 class ReferencesHeader(DatasetHeader):
-    """Header of `references`."""
+    """Header of `references` in scheme `clk`, and what it has in every scheme."""
 
     format: Literal["pprl-references"] = "pprl-references"
     passes: Annotated[tuple[CountedPass, ...], Field(min_length=1, max_length=64)]
+
+
+class FieldFilterReferencesHeader(ReferencesHeader):
+    """Header of `references` in scheme `field-filters`; `own_patterns` is how many patterns own pairs have."""
+
+    own_patterns: Count
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +146,15 @@ class References:
         handles: one a record of the dataset, shape (records, 16), ascending.
         references: for each pass, shape (encoded records, 16), ascending.
         positions: for each pass, the position in `handles` that each reference belongs to.
+        own_patterns: in scheme `field-filters`, patterns of the dataset's own pairs that share a block in any pass,
+            each pair once, with the pattern that the first of its passes gives; None in scheme `clk`.
     """
 
     header: ReferencesHeader
     handles: Bytes
     references: tuple[Bytes, ...]
     positions: tuple[NDArray[np.int64], ...]
+    own_patterns: PatternCounts | None = None
 
 
 def write_encodings(encodings: Encodings) -> bytes:
@@ -188,6 +205,8 @@ def write_references(references: References) -> bytes:
     for ids, places in zip(references.references, references.positions, strict=True):
         rows = np.hstack([ids, places.astype(">u4").view(np.uint8).reshape(-1, POSITION_BYTES)])
         tables.append(rows[framing.ascending(ids)])
+    if references.own_patterns is not None:
+        tables.append(table_of(references.own_patterns))
     return framing.write(REFERENCES_MAGIC, references.header, tables)
 
 
@@ -198,18 +217,29 @@ def parse_references(raw: bytes, agreement: AgreementFile) -> References:
         FormatError: the bytes are not as specified.
         VerificationError: they belong to another agreement, or differ from what it says.
     """
-    header, body = framing.read_header(raw, REFERENCES_MAGIC, ReferencesHeader)
+    counts_own = agreement.content.encoding.scheme == "field-filters"
+    model = FieldFilterReferencesHeader if counts_own else ReferencesHeader
+    header, body = framing.read_header(raw, REFERENCES_MAGIC, model)
     framing.require_dataset(header, agreement, what="references")
     if [each.name for each in header.passes] != [name for name, _ in passes(agreement)]:
         raise VerificationError("The document's passes are not those of the agreement.")
     _require_passes_fit(header.passes, header.records)
     width = ID_BYTES + POSITION_BYTES
     shapes = [(header.records, ID_BYTES), *((each.records, width) for each in header.passes)]
+    if isinstance(header, FieldFilterReferencesHeader):
+        shapes.append((header.own_patterns, PATTERN_BYTES + COUNT_BYTES))
     handles, *tables = framing.read_tables(body, shapes)
+    counted = tables.pop() if counts_own else None
     framing.require_ascending(handles, what="handle")
     _require_fresh_references(tables)
     places = tuple(_positions(table, header.records) for table in tables)
-    return References(header, handles, tuple(table[:, :ID_BYTES] for table in tables), places)
+    return References(
+        header,
+        handles,
+        tuple(table[:, :ID_BYTES] for table in tables),
+        places,
+        None if counted is None else _own_patterns(counted, places, len(agreement.content.identifier)),
+    )
 
 
 def write_submission(encodings: bytes, references: bytes) -> bytes:
@@ -350,3 +380,9 @@ def _positions(table: Bytes, records: int) -> NDArray[np.int64]:
     if len(np.unique(places)) != len(places):
         raise FormatError("Two references of one pass point to one handle.")
     return places
+
+
+def _own_patterns(table: Bytes, places: Sequence[NDArray[np.int64]], fields: int) -> PatternCounts:
+    """Counts of no more pairs than the records that are in any pass have."""
+    records = len(np.unique(np.concatenate(places)))
+    return parse_table(table, fields, most_pairs=records * (records - 1) // 2)

@@ -16,7 +16,16 @@ from coordinator.store.stages import TRANSITIONS, Role, Stage
 from pprl.cli import main as pprl
 from pprl.crypto import derive
 from pprl.encode import clk, linkage_secret
-from pprl.protocol import crosswalk, framing, levels, linkage_keys, pairs, patterns, submission
+from pprl.protocol import (
+    crosswalk,
+    framing,
+    levels,
+    linkage_keys,
+    pairs,
+    pattern_counts,
+    patterns,
+    submission,
+)
 from pprl.protocol.agreement import AgreementFile, Scheme, parse
 
 ROOT = Path(__file__).parents[2]
@@ -69,12 +78,12 @@ def test_every_kind_of_container_is_in_the_table() -> None:
 ID = framing.ID_BYTES
 LAYOUTS = {
     "encodings": (submission.ENCODINGS_MAGIC, [ID]),
-    "references": (submission.REFERENCES_MAGIC, [ID, ID, submission.POSITION_BYTES]),
-    "pairs": (pairs.PAIRS_MAGIC, [ID, ID, pairs.LEVEL_BYTES]),
-    "patterns": (
-        patterns.PATTERNS_MAGIC,
-        [ID, ID, patterns.PATTERN_BYTES, patterns.PATTERN_BYTES, patterns.COUNT_BYTES],
+    "references": (
+        submission.REFERENCES_MAGIC,
+        [ID, ID, submission.POSITION_BYTES, pattern_counts.PATTERN_BYTES, pattern_counts.COUNT_BYTES],
     ),
+    "pairs": (pairs.PAIRS_MAGIC, [ID, ID, pairs.LEVEL_BYTES]),
+    "patterns": (patterns.PATTERNS_MAGIC, [ID, ID, pattern_counts.PATTERN_BYTES]),
     "linkage-keys": (linkage_keys.LINKAGE_KEYS_MAGIC, [ID, ID]),
     "crosswalk": (crosswalk.CROSSWALK_MAGIC, [ID, ID, crosswalk.DATASET_BYTES]),
 }
@@ -122,13 +131,13 @@ def test_the_record_of_field_filters_has_the_layout_that_the_code_asks_for() -> 
 def test_every_level_of_a_pattern_is_told() -> None:
     told = [int(cell) for row in cells("`patterns`") for cell in row[::2] if cell.isdigit()]
     assert sorted(told) == list(range(levels.LEVELS))
-    assert levels.LEVELS == submission.LEVEL_COUNT
-    assert f"{submission.LEVEL_COUNT} counts" in section("`encodings`")
+    assert levels.LEVELS == pattern_counts.LEVEL_COUNT
+    assert f"{pattern_counts.LEVEL_COUNT} counts" in section("`encodings`")
 
 
 HEADERS: dict[str, type[framing.DocumentHeader]] = {
     "`encodings`": submission.FieldFilterHeader,
-    "`references`": submission.ReferencesHeader,
+    "`references`": submission.FieldFilterReferencesHeader,
     "`pairs`": pairs.PairsHeader,
     "`patterns`": patterns.PatternsHeader,
     "`linkage-keys`": linkage_keys.LinkageKeysHeader,
@@ -161,7 +170,6 @@ def test_every_shared_member_of_a_header_is_told() -> None:
         pairs.PairTable,
         patterns.MatchedDataset,
         patterns.PatternTable,
-        patterns.OwnPatterns,
     ],
 )
 def test_every_member_of_what_headers_list_is_told(model: type[BaseModel]) -> None:

@@ -824,29 +824,115 @@ def bad_blocked_records(usual: Document) -> Iterator[Vector]:
     yield refused("a block of more than agreed", crowded, second, word="block", expect=DISCLOSURE)
 
 
-# Patterns: surname in the lowest four bits, forename in the next.
+# Patterns: surname in the lowest four bits, forename in the next. Own pairs: five records, so at most ten.
 
-SECOND_OTHERS = ids("second other reference", 2)
-WITHIN_PATTERNS = [(0, 1, 0x11), (0, 3, 0xC5), (1, 2, 0x01)]
-BETWEEN_PATTERNS = [(0, 2, 0xAA), (3, 0, 0x21)]
-SECOND_BETWEEN = [(2, 1, 0x1B)]
-OWN = [[(0x00, 3), (0x11, 2**53 - 1), (0xCC, 1)], [], [(0x1A, 1)], [(0x11, 2)]]
-PASSES = ("surname", "forename")
-SIDES = [("events", "events"), ("events", "people"), ("people", "people")]
+OWN = [(0x00, 3), (0x11, 6), (0xCC, 1)]
+
+
+def own_rows(counted: Sequence[tuple[int, int]]) -> list[bytes]:
+    return [large(pattern) + large(count) for pattern, count in counted]
 
 
 def large(value: int) -> bytes:
     return value.to_bytes(8, "big")
 
 
+def blocked_references() -> Document:
+    header = {
+        **ABOUT,
+        "agreement_sha256": sha256_of("field-filters"),
+        "format": "pprl-references",
+        "passes": counted_passes(4, 3),
+        "own_patterns": 3,
+    }
+    tables = [HANDLES, belonging([3, 0, 4, 1]), belonging([2, 0, 1], SECOND_REFERENCES), own_rows(OWN)]
+    return Document("blocked-references", b"PPRLREF1", header, tables)
+
+
+def counted_passes(*counts: int) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "records": count} for name, count in zip(("surname", "forename"), counts, strict=True)
+    ]
+
+
+def told_own(counted: Sequence[tuple[int, int]]) -> list[list[int]]:
+    return [list(each) for each in counted]
+
+
+def blocked_references_vectors() -> Iterator[Vector]:
+    usual, kind = blocked_references(), "blocked-references"
+    passes = [
+        {"references": hexes(REFERENCES), "positions": [3, 0, 4, 1]},
+        {"references": hexes(SECOND_REFERENCES), "positions": [2, 0, 1]},
+    ]
+    content = {"handles": hexes(HANDLES), "passes": passes, "own_patterns": told_own(OWN)}
+    yield Vector(f"{kind}: usual", kind, usual.raw(), content=content)
+    alone = usual.holding(HANDLES, [], [], [], passes=counted_passes(0, 0), own_patterns=0)
+    nothing = [{"references": [], "positions": []}] * 2
+    empty = {**content, "passes": nothing, "own_patterns": []}
+    yield Vector(f"{kind}: no record has a block", kind, alone, content=empty)
+    yield from bad_layouts(usual)
+    yield from bad_datasets(usual)
+    yield from bad_blocked_references(usual)
+    yield from bad_own_patterns(usual)
+
+
+def bad_blocked_references(usual: Document) -> Iterator[Vector]:
+    handles, first, second, own = usual.tables
+    passes = usual.header["passes"]
+
+    def refused(name: str, raw: bytes, word: str, expect: str = FORMAT) -> Vector:
+        return Vector(f"{usual.kind}: {name}", usual.kind, raw, expect, word)
+
+    again = belonging([2, 0, 1], sorted([REFERENCES[0], *SECOND_REFERENCES[1:]]))
+    yield refused("a reference in two passes", usual.holding(handles, first, again, own), "repeated")
+    beyond = belonging([2, 0, 5], SECOND_REFERENCES)
+    yield refused("a reference to no handle", usual.holding(handles, first, beyond, own), "beyond")
+    yield refused("passes in another order", usual.but(passes=passes[::-1]), "passes", VERIFICATION)
+    yield refused("a pass is missing", usual.but(passes=passes[:1]), "passes", VERIFICATION)
+    yield refused("no own patterns", usual.holding(handles, first, second), "truncated")
+    yield refused("counts an own pattern more", usual.but(own_patterns=4), "truncated")
+    yield refused("counts an own pattern less", usual.but(own_patterns=2), "longer")
+    yield refused("a negative count of own patterns", usual.but(own_patterns=-1), "own_patterns")
+    yield refused("more own patterns than can be", usual.but(own_patterns=2**53 - 1), "own_patterns")
+
+
+def bad_own_patterns(usual: Document) -> Iterator[Vector]:
+    for name, counted, word in (
+        ("own patterns out of order", OWN[::-1], "out of order"),
+        ("an own pattern repeated", [OWN[0], (0x00, 4), OWN[2]], "repeated"),
+        ("an own pattern with a level that there is not", [*OWN[:2], (0xDC, 1)], "level"),
+        ("an own pattern of an identifier that is not agreed", [*OWN[:2], (0x100, 1)], "level"),
+        ("an own pattern in the highest bits", [*OWN[:2], (1 << 60 | 0x11, 1)], "level"),
+        ("an own pattern that no pair has", [(0x00, 0), *OWN[1:]], "no pair"),
+        ("a pair more than there are", [(0x00, 4), *OWN[1:]], "than there can be"),
+        ("an own pattern counted in all bits", [(0x00, 2**64 - 1), *OWN[1:]], "than there can be"),
+        ("counts whose sum overflows", [(0x00, 2**63), (0x11, 2**63), (0xCC, 1)], "than there can be"),
+    ):
+        tables = [*usual.tables[:3], own_rows(counted)]
+        yield Vector(f"{usual.kind}: {name}", usual.kind, usual.holding(*tables), FORMAT, word)
+    of_four = [HANDLES, belonging([3, 0, 4, 1]), belonging([3, 0, 1], SECOND_REFERENCES), own_rows(OWN)]
+    yield Vector(
+        f"{usual.kind}: more pairs than the records that have a block",
+        usual.kind,
+        usual.holding(*of_four),
+        FORMAT,
+        "than there can be",
+    )
+
+
+SECOND_OTHERS = ids("second other reference", 2)
+WITHIN_PATTERNS = [(0, 1, 0x11), (0, 3, 0xC5), (1, 2, 0x01)]
+BETWEEN_PATTERNS = [(0, 2, 0xAA), (3, 0, 0x21)]
+SECOND_BETWEEN = [(2, 1, 0x1B)]
+PASSES = ("surname", "forename")
+SIDES = [("events", "events"), ("events", "people"), ("people", "people")]
+
+
 def pattern_rows(
     found: Sequence[tuple[int, int, int]], left: Sequence[bytes], right: Sequence[bytes]
 ) -> list[bytes]:
     return [left[one] + right[other] + large(pattern) for one, other, pattern in found]
-
-
-def own_rows(counted: Sequence[tuple[int, int]]) -> list[bytes]:
-    return [large(pattern) + large(count) for pattern, count in counted]
 
 
 def patterns() -> Document:
@@ -858,13 +944,12 @@ def patterns() -> Document:
         [],
         [],
     ]
-    own = [own_rows(each) for each in OWN]
     header = {
         "agreement_sha256": sha256_of("field-filters"),
         "format": "pprl-patterns",
         "datasets": [
-            {"dataset": "events", "submission": "5" * 32, "encoded": [4, 3]},
-            {"dataset": "people", "submission": "6" * 32, "encoded": [3, 2]},
+            {"dataset": "events", "submission": "5" * 32, "encoded": [4, 3], "suppressed": [0, 2]},
+            {"dataset": "people", "submission": "6" * 32, "encoded": [3, 2], "suppressed": [0, 0]},
         ],
         "random_levels": RANDOM_LEVELS,
         "tables": [
@@ -876,14 +961,8 @@ def patterns() -> Document:
                 strict=True,
             )
         ],
-        "own": [
-            {"dataset": dataset, "blocking_pass": name, "patterns": len(counted)}
-            for (dataset, name), counted in zip(
-                [(dataset, name) for dataset in ("events", "people") for name in PASSES], OWN, strict=True
-            )
-        ],
     }
-    return Document("patterns", b"PPRLPAT1", header, [*tables, *own])
+    return Document("patterns", b"PPRLPAT1", header, tables)
 
 
 def told_patterns(
@@ -903,19 +982,14 @@ def patterns_vectors() -> Iterator[Vector]:
             [],
             [],
         ],
-        "own": [[list(each) for each in counted] for counted in OWN],
         "random_levels": RANDOM_LEVELS,
     }
     yield Vector("patterns: usual", "patterns", usual.raw(), content=content)
-    none = usual.holding(
-        tables=[{**each, "pairs": 0, "compared": 0} for each in usual.header["tables"]],
-        own=[{**each, "patterns": 0} for each in usual.header["own"]],
-    )
-    empty = {"tables": [[]] * 6, "own": [[]] * 4, "random_levels": RANDOM_LEVELS}
+    none = usual.holding(tables=[{**each, "pairs": 0, "compared": 0} for each in usual.header["tables"]])
+    empty = {"tables": [[]] * 6, "random_levels": RANDOM_LEVELS}
     yield Vector("patterns: none", "patterns", none, content=empty)
-    yield from bad_layouts(usual)
+    yield from bad_layouts(replace(usual, tables=usual.tables[:4]))  # the last are empty: nothing to cut
     yield from bad_patterns(usual)
-    yield from bad_own_patterns(usual)
     yield from bad_pattern_headers(usual)
 
 
@@ -936,22 +1010,8 @@ def bad_patterns(usual: Document) -> Iterator[Vector]:
         yield Vector(f"patterns: {name}", "patterns", usual.holding(within, *usual.tables[1:]), FORMAT, word)
 
 
-def bad_own_patterns(usual: Document) -> Iterator[Vector]:
-    for name, counted, word in (
-        ("own patterns out of order", OWN[0][::-1], "out of order"),
-        ("an own pattern repeated", [OWN[0][0], (0x00, 4), OWN[0][2]], "repeated"),
-        ("an own pattern with a level that there is not", [*OWN[0][:2], (0xDC, 1)], "level"),
-        ("an own pattern of an identifier that is not agreed", [*OWN[0][:2], (0x100, 1)], "level"),
-        ("an own pattern that no pair has", [(0x00, 0), *OWN[0][1:]], "count"),
-        ("an own pattern of more pairs than can be", [(0x00, 2**53), *OWN[0][1:]], "count"),
-        ("an own pattern counted in all bits", [(0x00, 2**64 - 1), *OWN[0][1:]], "count"),
-    ):
-        tables = [*usual.tables[:6], own_rows(counted), *usual.tables[7:]]
-        yield Vector(f"patterns: {name}", "patterns", usual.holding(*tables), FORMAT, word)
-
-
 def bad_pattern_headers(usual: Document) -> Iterator[Vector]:
-    tables, datasets, own = (usual.header[name] for name in ("tables", "datasets", "own"))
+    tables, datasets = usual.header["tables"], usual.header["datasets"]
 
     def refused(name: str, word: str, expect: str = FORMAT, **changes: Any) -> Vector:
         return Vector(f"patterns: {name}", "patterns", usual.but(**changes), expect, word)
@@ -959,13 +1019,14 @@ def bad_pattern_headers(usual: Document) -> Iterator[Vector]:
     def table(place: int, **changes: Any) -> list[dict[str, Any]]:
         return [{**each, **(changes if index == place else {})} for index, each in enumerate(tables)]
 
-    def first_own(**changes: Any) -> list[dict[str, Any]]:
-        return [{**own[0], **changes}, *own[1:]]
-
     yield refused("datasets in another order", "datasets", VERIFICATION, datasets=datasets[::-1])
     yield refused("a dataset is missing", "datasets", VERIFICATION, datasets=datasets[:1])
     fewer = [{**datasets[0], "encoded": [4]}, datasets[1]]
     yield refused("records of one pass", "passes", VERIFICATION, datasets=fewer)
+    fewer = [{**datasets[0], "suppressed": [0]}, datasets[1]]
+    yield refused("left out of one pass", "passes", VERIFICATION, datasets=fewer)
+    negative = [{**datasets[0], "suppressed": [0, -1]}, datasets[1]]
+    yield refused("a negative number left out", "datasets.0.suppressed.1", datasets=negative)
     yield refused("no tables", "tables", VERIFICATION, tables=[])
     yield refused("a table is missing", "tables", VERIFICATION, tables=tables[:5])
     yield refused("a table twice", "tables", VERIFICATION, tables=[*tables, tables[5]])
@@ -982,16 +1043,7 @@ def bad_pattern_headers(usual: Document) -> Iterator[Vector]:
     yield refused("counts a pair less", "longer", tables=table(0, pairs=2))
     yield refused("counts more than can be", "tables.0.pairs", tables=table(0, pairs=2**53 - 1))
     yield refused("a floor, as in pairs", "tables.0.unknown key", tables=table(0, floor=0))
-    yield refused("no own patterns", "counts of patterns", VERIFICATION, own=[])
-    yield refused("own patterns of a pass are missing", "counts of patterns", VERIFICATION, own=own[:3])
-    yield refused("own patterns in another order", "counts of patterns", VERIFICATION, own=own[::-1])
-    yield refused(
-        "own patterns of an unknown dataset",
-        "counts of patterns",
-        VERIFICATION,
-        own=first_own(dataset="other"),
-    )
-    yield refused("counts an own pattern more", "truncated", own=first_own(patterns=4))
+    yield refused("own patterns, which departments send", "unknown key", own=[])
     yield refused("levels of one identifier", "identifiers", VERIFICATION, random_levels=RANDOM_LEVELS[:1])
     yield refused("twelve levels", "random_levels.0", random_levels=[each[:12] for each in RANDOM_LEVELS])
 
@@ -1000,6 +1052,7 @@ FILES = {
     "submission": lambda: [*encodings_vectors(), *references_vectors(), *submission_vectors()],
     "pairs": lambda: [*pairs_vectors()],
     "blocked_encodings": lambda: [*under_field_filters(blocked_encodings_vectors())],
+    "blocked_references": lambda: [*under_field_filters(blocked_references_vectors())],
     "patterns": lambda: [*under_field_filters(patterns_vectors())],
     "linkage_keys": lambda: [*linkage_keys_vectors()],
     "crosswalk": lambda: [*crosswalk_vectors()],

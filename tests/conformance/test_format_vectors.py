@@ -39,6 +39,7 @@ PARSERS: dict[str, Any] = {
     "encodings": submission.parse_encodings,
     "blocked-encodings": submission.parse_encodings,
     "references": submission.parse_references,
+    "blocked-references": submission.parse_references,
     "submission": containers,
     "pairs": pairs.parse,
     "patterns": patterns.parse,
@@ -49,6 +50,7 @@ WRITERS: dict[str, Any] = {
     "encodings": submission.write_encodings,
     "blocked-encodings": submission.write_encodings,
     "references": submission.write_references,
+    "blocked-references": submission.write_references,
     "submission": lambda both: submission.write_submission(*both),
     "pairs": pairs.write,
     "patterns": patterns.write,
@@ -76,6 +78,20 @@ def blocked_pass(references: Any, payload: Any) -> dict[str, Any]:
     }
 
 
+def handles_and_passes(parsed: Any) -> dict[str, Any]:
+    return {
+        "handles": hexes(parsed.handles),
+        "passes": [
+            {"references": hexes(ids), "positions": places.tolist()}
+            for ids, places in zip(parsed.references, parsed.positions, strict=True)
+        ],
+    }
+
+
+def counts_of(counted: Any) -> list[list[int]]:
+    return [list(row) for row in zip(counted.patterns.tolist(), counted.counts.tolist(), strict=True)]
+
+
 def content_of(kind: str, parsed: Any) -> dict[str, Any]:
     told: dict[str, Callable[[], dict[str, Any]]] = {
         "encodings": lambda: {
@@ -89,12 +105,10 @@ def content_of(kind: str, parsed: Any) -> dict[str, Any]:
             "suppressed": list(parsed.header.suppressed),
             "passes": [blocked_pass(*each) for each in zip(parsed.references, parsed.filters, strict=True)],
         },
-        "references": lambda: {
-            "handles": hexes(parsed.handles),
-            "passes": [
-                {"references": hexes(ids), "positions": places.tolist()}
-                for ids, places in zip(parsed.references, parsed.positions, strict=True)
-            ],
+        "references": lambda: handles_and_passes(parsed),
+        "blocked-references": lambda: {
+            **handles_and_passes(parsed),
+            "own_patterns": counts_of(parsed.own_patterns),
         },
         "submission": lambda: {"containers": [each.hex() for each in parsed]},
         "pairs": lambda: {
@@ -113,10 +127,6 @@ def content_of(kind: str, parsed: Any) -> dict[str, Any]:
                     for row in zip(hexes(each.left), hexes(each.right), each.patterns.tolist(), strict=True)
                 ]
                 for each in parsed.tables
-            ],
-            "own": [
-                [list(row) for row in zip(each.patterns.tolist(), each.counts.tolist(), strict=True)]
-                for each in parsed.own
             ],
             "random_levels": [list(levels) for levels in parsed.header.random_levels],
         },

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from coordinator.linkage.calibrate import Controls, log_likelihood
-from coordinator.linkage.decide import Decision, Merged, PassPairs, controls_of, decide, merged
+from coordinator.linkage.decide import Decision, Merged, PassPairs, decide, merged
 from coordinator.linkage.model import Roles, random_distribution
 from coordinator.linkage.solve import clusters
 from pprl.protocol.levels import EXACT, LEVELS, NONE
@@ -134,22 +134,6 @@ def test_a_pair_of_several_passes_is_one_pair_with_the_first_pattern() -> None:
     assert both.passes.tolist() == [1, 2, 1]
     # A right record has one partner, as the left dataset has no duplicates; a left one may have many.
     assert (both.comparison.pairs.one_left, both.comparison.pairs.one_right) == (False, True)
-
-
-def test_controls_found_by_several_passes_count_once() -> None:
-    rng = np.random.default_rng(1)
-    twice, once = drawn(rng, [1, 1, 0, 0], 1), drawn(rng, [0, 0, 0, 0], 1)
-    rows = np.arange(50)
-    between = [
-        PassPairs(rows, rows, np.repeat(twice, 50)),
-        PassPairs(np.append(rows, 60), np.append(rows, 60), np.append(np.repeat(twice, 50), once)),
-    ]
-    both = merged(0, 1, between, rows=[100, 100], clean=[True, True])
-    tables = [(twice, np.array([40])), (np.append(twice, once), np.array([40, 7]))]
-    made = controls_of(100, tables, [both], FIELDS)
-    counts = dict(zip(made.patterns.tolist(), made.counts.tolist(), strict=True))
-    assert counts[int(twice[0])] == pytest.approx(40, rel=0.05)
-    assert counts[int(once[0])] == pytest.approx(7, rel=0.2)
 
 
 def test_parts_of_controls_add_up() -> None:

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from coordinator.linkage import issuing, matching
+from coordinator.linkage.blocks import block_pairs
+from coordinator.linkage.decide import PassPairs, merged
 from coordinator.linkage.issuing import Issued
 from pprl.agreements.draft import DatasetSketch, draft
 from pprl.encode import encoder
@@ -21,9 +23,11 @@ from pprl.errors import VerificationError
 from pprl.protocol import agreement as agreements
 from pprl.protocol import patterns, submission
 from pprl.protocol.agreement import AgreementFile
+from pprl.protocol.field_layout import field_layout
 from pprl.protocol.framing import ID_BYTES, Bytes
+from pprl.protocol.levels import compare_levels
 from pprl.protocol.patterns import PatternsDocument
-from pprl.protocol.submission import Encodings, References
+from pprl.protocol.submission import Encodings, FieldFilterHeader, References
 from pprl.scoring import Score, score
 from pprl.synthetic import TRUTH_COLUMN, generate, linkage_pair
 from pprl.synthetic.table import Table
@@ -201,9 +205,7 @@ def with_references_of_another_pass(document: PatternsDocument) -> PatternsDocum
         tables[here] = document.tables[there]
         count = len(document.tables[there].patterns)
         headers[here] = headers[here].model_copy(update={"pairs": count, "compared": 10**6})
-    return PatternsDocument(
-        document.header.model_copy(update={"tables": tuple(headers)}), tuple(tables), document.own
-    )
+    return PatternsDocument(document.header.model_copy(update={"tables": tuple(headers)}), tuple(tables))
 
 
 @pytest.mark.parametrize(
@@ -221,6 +223,41 @@ def test_the_issuer_refuses_patterns_that_are_not_about_these_submissions(
     raw = patterns.write(spoil(patterns.parse(matched, pair.agreement)))
     with pytest.raises(VerificationError, match=says):
         pair.issue(raw)
+
+
+def own_pairs_as_merged(sent: Sent, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """A dataset's own pairs as the two coordinator roles together would find and merge them."""
+    fields = field_layout(list(sent.agreement.content.kinds().values()))
+    found = []
+    for payload, positions in zip(sent.encodings[name].filters, sent.references[name].positions, strict=True):
+        records = submission.blocked(payload, submission.filters_of(sent.agreement))
+        words = records.filters.view(np.uint64)
+        for left, right in block_pairs(records.tags, None):
+            ends = np.sort([positions[left], positions[right]], axis=0)
+            levels = compare_levels(words, records.present, words, records.present, left, right, fields)
+            found.append(PassPairs(ends[0], ends[1], levels))
+    rows = [sent.references[name].header.records]
+    patterns = merged(0, 0, found, rows=rows, clean=[True]).comparison.patterns
+    return np.unique(patterns, return_counts=True)
+
+
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_a_department_counts_its_pairs_as_the_issuer_merges_them(pair: Sent, name: str) -> None:
+    counted = pair.references[name].own_patterns
+    assert counted is not None
+    patterns, counts = own_pairs_as_merged(pair, name)
+    assert np.array_equal(counted.patterns, patterns)
+    assert np.array_equal(counted.counts, counts)
+    assert counts.sum() > 50
+
+
+def test_the_matcher_passes_on_what_was_left_out(pair: Sent, matched: bytes) -> None:
+    document = patterns.parse(matched, pair.agreement)
+    for each in document.header.datasets:
+        header = pair.encodings[each.dataset].header
+        assert isinstance(header, FieldFilterHeader)
+        assert each.suppressed == header.suppressed
+        assert each.encoded == tuple(of_pass.records for of_pass in header.passes)
 
 
 def rows_of(ids: Bytes) -> set[bytes]:
