@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from coordinator.linkage.compare import Pairs
+from coordinator.linkage.evidence import Evidence, posterior_bins
 from coordinator.linkage.issuing import Decided, Estimate
 from coordinator.linkage.solve import Compared
 from pprl.scoring import Score
@@ -21,7 +22,9 @@ ROUND = len(calibration.OVERLAPS)
 
 
 def decided(low: float | None, value: float | None = 0.985) -> Decided:
-    return Decided((), 0.9, "a method", Estimate(value, low, 0.99), Estimate(0.9, None, None))
+    found = Estimate(value, low, 0.99), Estimate(0.9, None, None)
+    evidence = Evidence("posterior", posterior_bins([], 0, 0.0), (), (), {}, None, (), {})
+    return Decided((), 0.9, "a method", *found, evidence)
 
 
 def test_sixty_rounds_go_through_every_combination_once() -> None:
