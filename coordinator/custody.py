@@ -113,18 +113,28 @@ def agreement_in_hand(
         role: whose step it is.
         needs: the artefacts that the step reads, which the agreement must still allow to be here.
     """
+    row = registered(me, sha256)
     with database.reading(me.engine) as session:
-        rows = [row for row in session.query(AgreementRow) if sha256 is None or row.sha256.startswith(sha256)]
-        if len(rows) != 1:
-            raise _not_one_agreement(len(rows), sha256)
-        database.run_of(session, rows[0].sha256, role)
-        row = rows[0]
+        database.run_of(session, row.sha256, role)
         database.require_newest(session, row)
         agreement = agreements.parse(row.raw, where="The registered agreement")
         require_kept_no_longer(agreement, needs, row.registered_at, me.now())
     require_in_force(agreement, today=me.now().date())
     require_mine(agreement.content, me.identity)
     return agreement
+
+
+def registered(me: Coordinator, sha256: str | None) -> AgreementRow:
+    """The agreement with these first digits of its digest, in force or not; None for the only one.
+
+    Raises:
+        ProtocolError: there is none, or more than one.
+    """
+    with database.reading(me.engine) as session:
+        rows = [row for row in session.query(AgreementRow) if sha256 is None or row.sha256.startswith(sha256)]
+    if len(rows) != 1:
+        raise _not_one_agreement(len(rows), sha256)
+    return rows[0]
 
 
 def _not_one_agreement(found: int, sha256: str | None) -> ProtocolError:

@@ -24,6 +24,7 @@ from coordinator.custody import (
     kept,
     open_part,
     open_store,
+    registered,
 )
 from coordinator.intake import (
     PARTS_OF_ROLE,
@@ -35,8 +36,11 @@ from coordinator.intake import (
     wanted,
 )
 from coordinator.linkage import issuing, matching
+from coordinator.linkage.evidence import Suppressed, counted_by_pass, suppressed_records
 from coordinator.linkage.issuing import Issued
+from coordinator.linkage.matching import Matched
 from coordinator.linkage.native import require_accelerated
+from coordinator.report import documents
 from coordinator.store import database, stages
 from coordinator.store.database import AgreementRow, PartRow, RunRow
 from coordinator.store.stages import Role, Stage, Step
@@ -46,7 +50,7 @@ from pprl.errors import ConfigError, DisclosureError, ProtocolError, Verificatio
 from pprl.protocol import agreement as agreements
 from pprl.protocol import crosswalk, linkage_keys, pairs, submission
 from pprl.protocol.agreement import AgreementFile
-from pprl.protocol.submission import Encodings, References
+from pprl.protocol.submission import Encodings, FieldFilterHeader, References
 
 __all__ = [
     "Coordinator",
@@ -59,6 +63,7 @@ __all__ = [
     "receive",
     "register",
     "release",
+    "report",
     "status",
 ]
 
@@ -175,6 +180,7 @@ def match(
         "pairs_sha256": keep(me, sealed),
         "compared": matched.compared,
         "pairs": matched.pairs,
+        "evidence": _matching_evidence(agreement, matched, encodings),
         "seconds": {"match": round(time.monotonic() - started, 3)},
     }
     finish(me, agreement, Role.MATCHER, Step.MATCH, report)
@@ -238,6 +244,39 @@ def release(me: Coordinator, agreement_sha256: str | None) -> Mapping[str, bytes
     if stage is not Stage.RELEASED:
         finish(me, agreement, Role.KEY_ISSUER, Step.RELEASE, report)
     return results
+
+
+def report(me: Coordinator, agreement_sha256: str | None) -> dict[str, Any]:
+    """What a run has found and what that rests on, as far as it has come; each role runs this on its own store.
+
+    A run that `release` refuses has a report too, with the reason.
+
+    Returns:
+        Values of JSON's types: counts that are not small, parameters and estimates. No score of a single pair.
+
+    Raises:
+        ProtocolError: nothing has been matched or issued yet.
+
+    Leaks: to whoever reads it, how many people and pairs there are, and how often records of one person disagree.
+        It is for the coordinator's own office, unless the parties agree otherwise.
+    """
+    row = registered(me, agreement_sha256)
+    agreement = agreements.parse(row.raw, where="The registered agreement")
+    with database.reading(me.engine) as session:
+        runs = {role: database.run_of(session, agreement.sha256, role) for role in me.roles}
+        found = {role: (Stage(run.stage), dict(run.report)) for role, run in runs.items() if run.report}
+    if not found:
+        raise ProtocolError(
+            "There is nothing to report yet.", hint="Run 'coordinator match' or 'coordinator issue' first."
+        )
+    matched, issued = found.get(Role.MATCHER), found.get(Role.KEY_ISSUER)
+    return documents.document(
+        agreement,
+        stages={role.value: stage.value for role, (stage, _) in found.items()},
+        matched=matched[1] if matched else None,
+        issued=issued[1] if issued else None,
+        refusal=_refusal(agreement, issued[1]) if issued else None,
+    )
 
 
 def link(me: Coordinator, agreement_sha256: str | None, *, progress: Progress) -> dict[str, Any]:
@@ -325,6 +364,34 @@ def _require_release_rules(agreement: AgreementFile, report: Mapping[str, Any]) 
             f"Fewer people were linked than the agreement's release.min_linked_people ({least}) asks for.",
             hint="Nothing is released. Check that the datasets are about the same people.",
         )
+
+
+def _refusal(agreement: AgreementFile, report: Mapping[str, Any]) -> str | None:
+    """Why a release rule refuses; None if none does."""
+    try:
+        _require_release_rules(agreement, report)
+    except DisclosureError as error:
+        return error.message
+    return None
+
+
+def _matching_evidence(
+    agreement: AgreementFile, matched: Matched, encodings: Mapping[str, Encodings]
+) -> dict[str, Any]:
+    limit = agreement.content.release.small_number_limit
+    names = ("blocking_pass", "left", "right", "compared", "pairs")
+    suppressed = [
+        Suppressed(header.dataset, each.name, records)
+        for header in (encodings[dataset.name].header for dataset in agreement.content.dataset)
+        if isinstance(header, FieldFilterHeader)
+        for each, records in zip(header.passes, header.suppressed, strict=True)
+    ]
+    return {
+        "passes": counted_by_pass(
+            [{name: getattr(table, name) for name in names} for table in matched.tables], limit
+        ),
+        "suppressed": suppressed_records(suppressed, limit),
+    }
 
 
 def _public_summary(agreement: AgreementFile, report: Mapping[str, Any]) -> bytes:

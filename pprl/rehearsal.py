@@ -98,7 +98,7 @@ def rehearse(
         keep_data: whether to copy the tables to `folder`/data, for generated ones.
 
     Returns:
-        The report, as written to `report.json`.
+        The report, as written to `report.json`; `report.html` is the key issuer's own.
 
     Raises:
         PprlError: whatever the refusing party's command raised; `folder` is then as it was.
@@ -115,6 +115,8 @@ def rehearse(
         open_results(run)
         report = _report(run, truth, started)
         write_new(folder / "report.json", (json.dumps(report, indent=2) + "\n").encode())
+        issuer = run.agreement.content.party_with("key-issuer").id
+        _run("coordinator", "report", "--store", _store(run, issuer), "-o", folder / "report.html")
     return report
 
 
@@ -395,7 +397,8 @@ def summary(report: Mapping[str, Any], folder: Path) -> str:
         f"  {report['seconds']['total']:.0f} seconds; "
         f"at most {report['peak_memory_bytes'] / 1e6:,.0f} MB in one process.",
         "",
-        f"Look around in {folder}: parties/ holds what each party holds, keys/ and crosswalk.csv the results.",
+        f"Look around in {folder}: parties/ holds what each party holds, keys/ and crosswalk.csv the results,",
+        "and report.html shows what the links rest on.",
     ]
     return "\n".join(lines)
 

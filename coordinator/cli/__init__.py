@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from coordinator.cli import identity, run, setup
+from coordinator.cli import identity, report, run, setup
 from pprl import __version__
 from pprl.console import Commands, completion_command
 
@@ -29,6 +29,7 @@ for command in (
     run.issue,
     run.link,
     run.release,
+    report.report,
     completion_command("coordinator"),
 ):
     main.add_command(command)

@@ -9,7 +9,7 @@ too. Counts below the agreement's small-number limit are None, as `small_numbers
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -246,14 +246,7 @@ def document(
         "score": evidence.score,
         "comparisons": _comparisons(evidence, people, datasets, limit),
         "passes": _passes(evidence, people, datasets, limit),
-        "suppressed": [
-            {**asdict(each), "records": count}
-            for each, count in zip(
-                evidence.suppressed,
-                shown_together([each.records for each in evidence.suppressed], limit),
-                strict=True,
-            )
-        ],
+        "suppressed": suppressed_records(evidence.suppressed, limit),
         "unseen_matches": _rounded(evidence.unseen_matches),
         "histogram": _histogram(evidence, compared, people, limit),
         "curve": [_cut(each, limit) for each in evidence.curve],
@@ -263,6 +256,12 @@ def document(
         "components": evidence.model.get("components"),
         "calibration": evidence.model.get("calibration"),
     }
+
+
+def suppressed_records(suppressed: Sequence[Suppressed], limit: int) -> list[dict[str, Any]]:
+    """Records left out of passes, in JSON's types."""
+    counts = shown_together([each.records for each in suppressed], limit)
+    return [{**asdict(each), "records": count} for each, count in zip(suppressed, counts, strict=True)]
 
 
 def _comparisons(
@@ -289,31 +288,60 @@ def _comparisons(
 
 
 def _passes(evidence: Evidence, people: People, datasets: Sequence[str], limit: int) -> list[dict[str, Any]]:
-    """What each pass has contributed to each comparison: hidden together, as passes add up."""
+    """What each pass has contributed to each comparison."""
     alone = _links_of_one_pass(evidence.found, people)
-    counts = [
-        {
-            "compared": each.compared,
-            "pairs": len(each.left),
-            "linked_pairs": len(links),
-            "linked_by_no_other_pass": int(
-                np.isin(links, alone[each.left_dataset, each.right_dataset]).sum()
-            ),
-        }
-        for each, links in zip(evidence.found, _links(evidence.found, people), strict=True)
-    ]
-    columns = {
-        name: shown_together([each[name] for each in counts], limit)
-        for name in ("compared", "pairs", "linked_pairs", "linked_by_no_other_pass")
-    }
+    return counted_by_pass(
+        [
+            {
+                "blocking_pass": each.blocking_pass,
+                "left": datasets[each.left_dataset],
+                "right": datasets[each.right_dataset],
+                "compared": each.compared,
+                "pairs": len(each.left),
+                "linked_pairs": len(links),
+                "linked_by_no_other_pass": int(
+                    np.isin(links, alone[each.left_dataset, each.right_dataset]).sum()
+                ),
+            }
+            for each, links in zip(evidence.found, _links(evidence.found, people), strict=True)
+        ],
+        limit,
+    )
+
+
+def counted_by_pass(tables: Sequence[Mapping[str, Any]], limit: int) -> list[dict[str, Any]]:
+    """Counts of each pass, and of each two datasets in it; matcher and key issuer run this.
+
+    Args:
+        tables: `blocking_pass`, `left`, `right`, and counts under other names.
+        limit: the agreement's small-number limit. A pass's tables are hidden together, as its sum is known, and so
+            are the passes' sums.
+    """
+    names = [name for name in tables[0] if name not in ("blocking_pass", "left", "right")] if tables else []
+    by_pass: dict[str, list[Mapping[str, Any]]] = {}
+    for each in tables:
+        by_pass.setdefault(each["blocking_pass"], []).append(each)
+    sums = [{name: sum(each[name] for each in group) for name in names} for group in by_pass.values()]
     return [
         {
-            "blocking_pass": each.blocking_pass,
-            "left": datasets[each.left_dataset],
-            "right": datasets[each.right_dataset],
-            **{name: values[place] for name, values in columns.items()},
+            "blocking_pass": blocking_pass,
+            **total,
+            "comparisons": _hidden(group, names, ("left", "right"), limit),
         }
-        for place, each in enumerate(evidence.found)
+        for (blocking_pass, group), total in zip(
+            by_pass.items(), _hidden(sums, names, (), limit), strict=True
+        )
+    ]
+
+
+def _hidden(
+    rows: Sequence[Mapping[str, Any]], counts: Sequence[str], kept: Sequence[str], limit: int
+) -> list[dict[str, Any]]:
+    """Rows with their counts hidden column by column, as each column has a known sum."""
+    columns = {name: shown_together([row[name] for row in rows], limit) for name in counts}
+    return [
+        {**{name: row[name] for name in kept}, **{name: columns[name][place] for name in counts}}
+        for place, row in enumerate(rows)
     ]
 
 

@@ -40,6 +40,7 @@ def match(agreement: AgreementFile, encodings: Mapping[str, Encodings], *, progr
         pairs.write(PairsDocument(header, tuple(found for _, found in compared))),
         compared=sum(table.compared for table in header.tables),
         pairs=sum(table.pairs for table in header.tables),
+        tables=header.tables,
     )
 
 

@@ -83,6 +83,7 @@ def match(agreement: AgreementFile, encodings: Mapping[str, Encodings], *, progr
         patterns.write(PatternsDocument(header, tuple(rows))),
         compared=sum(table.compared for table in tables),
         pairs=sum(table.pairs for table in tables),
+        tables=tuple(tables),
     )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from pprl.protocol.agreement import AgreementFile
+from pprl.protocol.pairs import PairTable
+from pprl.protocol.patterns import PatternTable
 from pprl.protocol.submission import Encodings
 
 Progress = Callable[[str, float], None]
@@ -19,11 +21,13 @@ class Matched:
         document: the bytes of `pairs`, or of `patterns` in scheme `field-filters`.
         compared: pairs that were compared.
         pairs: pairs that are left.
+        tables: how many of both for each pass and each two datasets.
     """
 
     document: bytes = field(repr=False)
     compared: int
     pairs: int
+    tables: tuple[PairTable | PatternTable, ...]
 
 
 def match(agreement: AgreementFile, encodings: Mapping[str, Encodings], *, progress: Progress) -> Matched:

@@ -49,8 +49,9 @@ def rehearse(
 ) -> None:
     """Run the whole protocol of AGREEMENT on your own test files, on this machine, with throw-away keys.
 
-    Writes OUT/keys/DATASET.csv (record_id, linkage_key), OUT/crosswalk.csv and OUT/report.json, and what each
-    party would hold in OUT/parties. With --truth the report has true precision, recall and F1 as well.
+    Writes OUT/keys/DATASET.csv (record_id, linkage_key), OUT/crosswalk.csv, OUT/report.json and OUT/report.html (what
+    the links rest on, as 'coordinator report' shows it), and what each party would hold in OUT/parties. With --truth
+    the report has true precision, recall and F1 as well.
 
     Use test files alone: here one machine holds what no single party may hold.
 

@@ -1,0 +1,109 @@
+"""The words and numbers that all forms of the report share, and its text form. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pprl.console import table
+
+NOT_SHOWN = "not shown"
+NOT_KNOWN = "can't be told"
+
+Report = dict[str, Any]
+
+
+def count(number: int | None) -> str:
+    """A count, or that it isn't shown."""
+    return NOT_SHOWN if number is None else f"{number:,}"
+
+
+def decimal(number: float | None, digits: int = 3) -> str:
+    """A number with digits behind the point."""
+    return "" if number is None else f"{number:,.{digits}f}"
+
+
+def short(number: float) -> str:
+    """A number as short as it is."""
+    return f"{number:g}"
+
+
+def share(estimate: dict[str, float | None]) -> str:
+    """An estimated share, with its interval where it has one."""
+    value, low, high = estimate["value"], estimate["low"], estimate["high"]
+    if value is None:
+        return NOT_KNOWN
+    if low is None or high is None:
+        return f"{value:.1%} (an estimate, without an interval)"
+    return f"{value:.1%} (95 % interval {low:.1%} to {high:.1%})"
+
+
+def small_number_note(report: Report) -> str:
+    """What a count that isn't shown may be."""
+    limit = report["small_number_limit"]
+    return (
+        f"'{NOT_SHOWN}' stands for a count of fewer than {limit}, or one that would give such a count away."
+    )
+
+
+def threshold(report: Report) -> str:
+    """The threshold, and where it comes from."""
+    score = report["evidence"]["score"]
+    if report["threshold"] is None:
+        return "none reaches the target precision: nothing is linked"
+    if report["threshold_rule"] == "fixed":
+        return f"{score} of at least {short(report['threshold'])}, fixed by the agreement"
+    return f"{score} of about {report['threshold']:.3f} and above, estimated"
+
+
+def outcome(report: Report) -> str:
+    """Whether the results may be released."""
+    if not report["release"]["allowed"]:
+        return f"Refused. {report['release']['refusal']}"
+    if report["stages"].get("key-issuer") == "released":
+        return "Released: the agreement's release rules allowed it."
+    return "Allowed by the agreement's release rules; not released yet."
+
+
+def decision_rows(report: Report) -> list[tuple[str, str]]:
+    """What was decided, line by line."""
+    return [
+        ("Release", outcome(report)),
+        ("Target precision", f"{report['target_precision']:.1%}"),
+        ("Threshold", threshold(report)),
+        ("Estimated precision", share(report["estimated_precision"])),
+        ("Estimated recall", share(report["estimated_recall"])),
+        ("People linked between datasets", count(report["linked_people"])),
+        ("People with more than one record", count(report["clusters"])),
+        ("Pairs of records of one person", count(report["linked_pairs"])),
+        *((f"Records of {name}", count(records)) for name, records in report["records"].items()),
+        ("Method", report["method"]),
+    ]
+
+
+def text(report: Report) -> str:
+    """The report as text: what matters most."""
+    parts = [
+        f"{report['title']} ({report['project']}, version {report['version']}), scheme {report['scheme']}"
+    ]
+    if "evidence" in report:
+        parts += [_lines(decision_rows(report)), _passes_text(report["evidence"]["passes"], linked=True)]
+    if "matching" in report:
+        matching = report["matching"]
+        totals = [
+            ("Pairs compared", count(matching["compared"])),
+            ("Pairs handed on", count(matching["pairs"])),
+        ]
+        parts += [f"Matching\n{_lines(totals)}", _passes_text(matching["passes"], linked=False)]
+    parts.append(small_number_note(report))
+    return "\n\n".join(parts)
+
+
+def _lines(rows: list[tuple[str, str]]) -> str:
+    return "\n".join(f"{name}: {value}" for name, value in rows)
+
+
+def _passes_text(passes: list[dict[str, Any]], *, linked: bool) -> str:
+    names = ["compared", "pairs", *(["linked_pairs", "linked_by_no_other_pass"] if linked else [])]
+    header = ["pass", "compared", "handed on", *(["linked", "by no other pass"] if linked else [])]
+    rows = [[each["blocking_pass"], *(count(each[name]) for name in names)] for each in passes]
+    return table(rows, header=header, right=range(1, len(header)))
