@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,17 +16,21 @@ from pprl.crypto import derive
 from pprl.crypto.exchange import open_from, require_as_bound, require_mine, seal_for
 from pprl.crypto.identity import Identity
 from pprl.encode import encoder, linkage_secret
+from pprl.encode import groups as encode_groups
 from pprl.encode.encoder import EncodedDataset, Survey
 from pprl.encode.linkage_secret import SECRET_KIND, LinkageSecret
-from pprl.errors import ConfigError, DataError, FormatError, VerificationError
+from pprl.errors import ConfigError, DataError, Finding, FormatError, VerificationError
+from pprl.files import fields
 from pprl.files.csv_writer import write_csv
 from pprl.files.tables import Table, open_table
 from pprl.protocol import crosswalk, framing, linkage_keys, submission
 from pprl.protocol.agreement import Agreement, AgreementFile, Dataset, Party, Role
 from pprl.protocol.crosswalk import Crosswalk
-from pprl.protocol.linkage_keys import LinkageKeys
+from pprl.protocol.groups import KEY_COLUMN
+from pprl.protocol.linkage_keys import LinkageKeys, is_linkage_key
 
 HOME_MAP_HEADER = ("handle", "record_id")
+KEYS_HEADER = ("record_id", KEY_COLUMN)
 
 Seen = Callable[[int], None]
 
@@ -184,6 +188,64 @@ def join_home_map(result: LinkageKeys, home_map: bytes) -> Iterator[tuple[str, s
             hint="Use the map that was written together with the submission that this answers.",
         )
     return iter(sorted((record_id, keys[handle]) for handle, record_id in pairs))
+
+
+def read_keys(path: Path) -> dict[str, str]:
+    """The linkage key of each record id, from the table that `pprl keys open` wrote.
+
+    Raises:
+        DataError: it is no such table.
+    """
+    keys: dict[str, str] = {}
+    findings = []
+    for batch in open_table(path, needed=KEYS_HEADER).batches(KEYS_HEADER):
+        ids, theirs = (batch.columns[name] for name in KEYS_HEADER)
+        for row, (record_id, key) in enumerate(zip(ids, theirs, strict=True), start=batch.first_row):
+            if record_id in keys:
+                findings.append(Finding("a record id that is there twice", row=row, column=KEYS_HEADER[0]))
+            if not is_linkage_key(key):
+                findings.append(Finding("not a linkage key", row=row, column=KEY_COLUMN))
+            keys[record_id] = key
+    if findings:
+        raise fields.refusal(path, findings, hint="Open the result again: 'pprl keys open'.")
+    return keys
+
+
+def group_table(
+    table: Table, keys: Mapping[str, str], dataset: Dataset, agreement: AgreementFile, *, seen: Seen
+) -> Iterator[tuple[str, ...]]:
+    """The header and rows of a group table: each linkage key with its groups, in the order of the keys.
+
+    Args:
+        table: the department's table, as it was encoded.
+        keys: the linkage key of each record id.
+        dataset: the dataset that they are.
+        agreement: the agreement; it says which groupings are told.
+        seen: called with the rows read so far.
+
+    Raises:
+        DataError: values break a rule that the agreement does not forgive, or the keys are of other records.
+
+    Leaks: to the research environment, of every record, linked or not, the groups that the agreement names.
+    """
+    record_ids, groups = encode_groups.grouped(_rows(table, dataset), dataset, agreement, seen=seen)
+    without = len(set(record_ids) - keys.keys())
+    if without or len(keys) != len(record_ids):
+        raise DataError(
+            f"The linkage keys are not those of '{dataset.name}': {without} of its {len(record_ids)} records have "
+            f"none, and there are {len(keys)} keys' records.",
+            hint="Use the very table that was encoded, and the keys that came of it.",
+        )
+    rows_of: dict[str, list[int]] = {}
+    for row, record_id in enumerate(record_ids):
+        rows_of.setdefault(keys[record_id], []).append(row)
+    yield (KEY_COLUMN, *groups)
+    for key in sorted(rows_of):
+        told = (
+            encode_groups.of_one_key(grouping, [values[row] for row in rows_of[key]])
+            for grouping, values in groups.items()
+        )
+        yield (key, *told)
 
 
 def open_crosswalk(sealed: bytes, agreement: AgreementFile, identity: Identity) -> Crosswalk:

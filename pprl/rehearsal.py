@@ -113,7 +113,8 @@ def rehearse(
         encode(run)
         match_and_issue(run)
         open_results(run)
-        report = _report(run, truth, started)
+        rates = tell_rates(run)
+        report = {**_report(run, truth, started), **rates}
         write_new(folder / "report.json", (json.dumps(report, indent=2) + "\n").encode())
         issuer = run.agreement.content.party_with("key-issuer").id
         _run("coordinator", "report", "--store", _store(run, issuer), "-o", folder / "report.html")
@@ -217,6 +218,20 @@ def open_results(run: Rehearsal) -> None:
             )  # fmt: skip
 
 
+def tell_rates(run: Rehearsal) -> dict[str, Any]:
+    """Where the agreement asks for it, departments hand over group tables, and the research environment tells rates."""
+    if not run.agreement.content.release.rates_by:
+        return {}
+    with run.stage("rates"):
+        run.say("Linkage rates by group are worked out where both the crosswalk and the groups are known.")
+        tables = _together(lambda dataset: _groups(run, dataset), run.agreement.content.dataset)
+        told = _run(
+            "pprl", "research", "rates", "-a", run.agreement_path, "--crosswalk", run.folder / "crosswalk.csv",
+            *(word for table in tables for word in ("--groups", table)), "-o", run.folder / "rates.csv", "--json",
+        )  # fmt: skip
+    return {"rates": json.loads(told)["datasets"]}
+
+
 def _kept(data: Mapping[str, Path], folder: Path) -> dict[str, Path]:
     (folder / "data").mkdir()
     return {name: Path(shutil.copy(path, folder / "data")) for name, path in data.items()}
@@ -269,6 +284,16 @@ def _encode(run: Rehearsal, dataset: Dataset) -> None:
     )
 
 
+def _groups(run: Rehearsal, dataset: Dataset) -> str:
+    """A department's group table, as `research rates` takes it: NAME=FILE."""
+    out = run.home(dataset.party) / f"{dataset.name}.groups.csv"
+    _run(
+        "pprl", "research", "groups", run.data[dataset.name], "-a", run.agreement_path,
+        "--dataset", dataset.name, "--keys", run.folder / "keys" / f"{dataset.name}.csv", "-o", out,
+    )  # fmt: skip
+    return f"{dataset.name}={out}"
+
+
 def _submission(run: Rehearsal, dataset: Dataset) -> Path:
     return run.home(dataset.party) / f"{dataset.name}.submission"
 
@@ -285,10 +310,10 @@ def _program(roles: Sequence[str]) -> str:
     return "coordinator" if set(roles) & _COORDINATOR_ROLES else "pprl"
 
 
-def _together(work: Callable[[Any], Any], items: Sequence[Any]) -> None:
+def _together(work: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
     """Do the same for several parties at once: the work is in their processes."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(work, items))
+        return list(pool.map(work, items))
 
 
 def _run(program: str, *arguments: str | Path) -> str:
@@ -391,6 +416,7 @@ def summary(report: Mapping[str, Any], folder: Path) -> str:
     ]
     if report.get("f1") is not None:
         lines.append(f"  F1 (both together): {report['f1']:.4f}")
+    lines += _differences_lines(report.get("rates", {}))
     lines += [
         "",
         "What it took",
@@ -412,6 +438,22 @@ def _keys_lines(linkage_keys: str) -> list[str]:
         f"{got} another knows.",
         "  A department's own records that resemble each other share a key, as the agreement says (per-person).",
     ]
+
+
+def _differences_lines(rates: Mapping[str, Any]) -> list[str]:
+    """The largest difference between shown groups, by dataset and grouping."""
+    lines = [
+        f"  {dataset}, by {grouping}: {told['difference']['points']:.1f} points more of "
+        f"'{told['difference']['highest']}' than of '{told['difference']['lowest']}'."
+        for dataset, each in rates.items()
+        for grouping, told in each["by"].items()
+        if told["difference"]
+    ]
+    return (
+        ["", "Whose records were linked most and least often (rates.csv has them all)", *lines]
+        if lines
+        else []
+    )
 
 
 def _quality_line(what: str, true: float | None, estimated: float | None) -> str:

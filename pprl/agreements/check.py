@@ -33,6 +33,7 @@ from pprl.protocol.agreement import (
     out_of_time,
     parse,
 )
+from pprl.protocol.groups import can_be_grouped
 from pprl.protocol.kinds import Kind
 from pprl.protocol.toml_lines import KeyPath, dotted, key_lines, line_of
 
@@ -332,6 +333,18 @@ def _release(agreement: Agreement) -> Iterator[Finding]:
         )
     if release.small_number_limit < 5:
         yield Finding("so small a count may be about one person", column="release.small_number_limit")
+    yield from _groups(agreement)
+
+
+def _groups(agreement: Agreement) -> Iterator[Finding]:
+    kinds = agreement.kinds()
+    for index, grouping in enumerate(agreement.release.rates_by):
+        for dataset in agreement.dataset:
+            if not can_be_grouped(grouping, {kinds[name] for name in dataset.columns}):
+                yield Finding(
+                    f"'{dataset.name}' has no identifier that tells it: all its people will be of group 'unknown'",
+                    column=f"release.rates_by[{index}]",
+                )
 
 
 def _times(agreement: Agreement) -> Iterator[Finding]:

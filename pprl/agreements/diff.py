@@ -287,6 +287,11 @@ _RULES = (
     _Rule(r"release\.crosswalk_to", lambda _old, new: new is not None, "another party learns who matched"),
     _Rule(r"release\.min_linked_people", _lower, "a smaller result is released"),
     _Rule(r"release\.small_number_limit", _lower, "smaller counts are shown"),
+    _Rule(
+        r"release\.rates_by",
+        _added,
+        "departments hand the research environment one more thing about each person; small numbers stay hidden",
+    ),
     _Rule(r"retention\..*", _higher, "kept for longer"),
     _Rule(r"log\.quorum", _lower, "fewer watch the log"),
     _Rule(r"log\.witnesses", _removed, "fewer watch the log"),

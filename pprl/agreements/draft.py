@@ -528,6 +528,12 @@ crosswalk_to = "research"
 min_linked_people = 10
 small_number_limit = 10
 """
+        + _comment(
+            "Are some groups linked less often than others? With this line, departments also give the research "
+            "environment each linkage key's groups, and it tells the rates, without small numbers. Take what you need."
+        )
+        + """# rates_by = ["sex", "decade-of-birth", "completeness"]
+"""
     )
 
 

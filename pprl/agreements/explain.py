@@ -22,10 +22,12 @@ from pprl.protocol.agreement import (
     FieldFilterParameters,
     Linkage,
     Party,
+    Release,
     not_filled_in,
     out_of_time,
 )
 from pprl.protocol.field_layout import field_layout
+from pprl.protocol.groups import Grouping
 from pprl.protocol.kinds import Kind
 
 Audience = Literal["officer", "auditor"]
@@ -239,7 +241,9 @@ def _parts(each: AgreedPass) -> list[str]:
 def _dataset_leaves(agreement: Agreement, dataset: Dataset) -> Iterator[str]:
     party = agreement.party_named(dataset.party)
     yield _say(f"From {party.name}, table '{dataset.name}': {dataset.description}")
-    yield _item("These columns are read, and leave only inside encodings:")
+    release = agreement.release
+    but = ", but for what is told below" if release.rates_by else ""
+    yield _item(f"These columns are read, and leave only inside encodings{but}:")
     for identifier in agreement.identifier:
         if identifier.name in dataset.columns:
             yield _item(f"{dataset.columns[identifier.name]}, as {identifier.name}", depth=1)
@@ -248,12 +252,18 @@ def _dataset_leaves(agreement: Agreement, dataset: Dataset) -> Iterator[str]:
         yield _item(f"It has no {_listed(lacking)}: these count as missing.")
     if any(each.kind == "date-of-birth" and each.name in dataset.columns for each in agreement.identifier):
         yield _item(f"Dates like 3/4/1980 are read as {dataset.date_order.replace('-', ', ')}.")
+    if release.rates_by and release.crosswalk_to:
+        yield _item(
+            f"After the run, each linkage key goes to {agreement.party_named(release.crosswalk_to).name} with its "
+            f"{_groupings(release)}, so that linkage rates can be told by them."
+        )
     yield _item(f"From {dataset.expected_rows_min:,} to {dataset.expected_rows_max:,} records are expected.")
     yield ""
 
 
 def _what_stays(agreement: Agreement) -> Iterator[str]:
-    yield _item("Names, dates and every other value as it stands in the columns above.")
+    but = "; the groups told there are all that anybody gets of them" if agreement.release.rates_by else ""
+    yield _item(f"Names, dates and every other value as it stands in the columns above{but}.")
     yield _item("Every column that is not listed above: the software does not read it.")
     for dataset in agreement.dataset:
         if dataset.record_id_column:
@@ -331,8 +341,13 @@ def _both_learn() -> Iterator[str]:
     yield "Never sees names, other values, record ids or the linkage secret."
 
 
-def _research_learns(_agreement: Agreement) -> Iterator[str]:
+def _research_learns(agreement: Agreement) -> Iterator[str]:
     yield "Gets the crosswalk: which linkage keys, of all departments, belong to one person."
+    if agreement.release.rates_by:
+        yield (
+            f"Gets, from each department, every linkage key with its {_groupings(agreement.release)}, linked or not, "
+            "and tells from them how many of each group were linked."
+        )
     yield (
         "Never sees names, encodings or record ids from this software. Whatever departments send it under these "
         "keys, it can join."
@@ -484,7 +499,33 @@ def _results(agreement: Agreement) -> Iterator[str]:
         yield _item("Nobody gets a crosswalk: the result is the keys and the counts in the report.")
     yield _item(f"Nothing is released if fewer than {release.min_linked_people:,} people were linked.")
     yield _item(f"Counts below {release.small_number_limit} are shown to nobody but the coordinator.")
+    yield from (_item(text) for text in _rates(release))
     yield _item("How alike two records were never leaves the coordinator.")
+
+
+def _rates(release: Release) -> Iterator[str]:
+    if not release.rates_by:
+        yield "Linkage rates by group are not asked for: nobody learns whether some groups were linked less often."
+        return
+    yield (
+        f"Linkage rates are told by {_groupings(release)}, one at a time: in the research environment, as only there "
+        "who matched and who is who may meet."
+    )
+    yield (
+        f"No rate is shown of a group with fewer than {release.small_number_limit} people linked or as few not "
+        "linked, nor what would give it away by subtraction; counts are rounded to the nearest 5."
+    )
+
+
+_GROUPING_WORDS: dict[Grouping, str] = {
+    "sex": "sex",
+    "decade-of-birth": "decade of birth",
+    "completeness": "number of missing identifiers",
+}
+
+
+def _groupings(release: Release) -> str:
+    return _listed([_GROUPING_WORDS[grouping] for grouping in release.rates_by])
 
 
 def _retention(agreement: Agreement, today: date) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from pprl import __version__
-from pprl.cli import agreement, crosswalk, data, demo, identity, inspect, keys, rehearse, secret
+from pprl.cli import agreement, crosswalk, data, demo, identity, inspect, keys, rehearse, research, secret
 from pprl.console import Commands, completion_command
 
 
@@ -32,6 +32,7 @@ for command in (
     inspect.inspect,
     keys.keys,
     crosswalk.crosswalk,
+    research.research,
     completion_command("pprl"),
 ):
     main.add_command(command)

@@ -8,8 +8,7 @@ from typing import Literal
 
 import click
 
-from pprl.cli.options import load_agreement, today
-from pprl.cli.rehearse import NamedFile, by_name
+from pprl.cli.options import NamedFile, by_name, load_agreement, today
 from pprl.console import force_option, json_option, path_argument, path_option, show, talk
 
 

@@ -55,7 +55,7 @@ def check(
         raise UsageError("Which dataset is it?", hint=f"Say --dataset with one of: {names}.")
     agreed = agreement.content.dataset_named(dataset)
     source = department.open_dataset(data, agreed, encoding=encoding, delimiter=delimiter)
-    found = _with_progress(source, lambda seen: department.check_rows(source, agreed, agreement, seen=seen))
+    found = with_progress(source, lambda seen: department.check_rows(source, agreed, agreement, seen=seen))
     show(_survey_data(found, agreed), as_json=as_json, text=lambda: _survey_text(found, agreed))
     department.require_clean(found, agreed)
 
@@ -106,7 +106,7 @@ def encode(
     secret = load_secret(kept, agreement)
     source = department.open_dataset(data, agreed, encoding=encoding, delimiter=delimiter)
     with new_files((map_path, 0o600), (out, 0o644), force=force) as (map_file, file):
-        made = _with_progress(
+        made = with_progress(
             source,
             lambda seen: department.encode_and_seal(source, agreed, agreement, identity, secret, seen=seen),
         )
@@ -117,7 +117,7 @@ def encode(
     show(report, as_json=as_json, text=lambda: _survey_text(made.survey, agreed))
 
 
-def _with_progress(source: Table, work: Any) -> Any:
+def with_progress(source: Table, work: Any) -> Any:
     """Run work that tells how many rows it has seen, with a bar where somebody watches."""
     import sys
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pprl.console import Function, path_option
+from pprl.errors import UsageError
 
 if TYPE_CHECKING:
     from pprl.crypto.identity import Identity
@@ -46,6 +47,31 @@ def table_options(function: Function) -> Function:
     for option in reversed(options):
         function = option(function)
     return function
+
+
+class NamedFile(click.ParamType[tuple[str, Path]]):
+    """A parameter of the form NAME=FILE."""
+
+    name = "NAME=FILE"
+
+    def convert(
+        self, value: str | tuple[str, Path], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, Path]:
+        """Take it apart."""
+        if isinstance(value, tuple):
+            return value
+        name, equals, path = value.partition("=")
+        if not (name and equals and path):
+            self.fail("this must be NAME=FILE", param, ctx)
+        return name, Path(path)
+
+
+def by_name(files: tuple[tuple[str, Path], ...]) -> dict[str, Path]:
+    """Named files, each name once."""
+    named = dict(files)
+    if len(named) != len(files):
+        raise UsageError("A dataset is named twice.")
+    return named
 
 
 def today() -> date:

@@ -6,34 +6,8 @@ from pathlib import Path
 
 import click
 
-from pprl.cli.options import today
+from pprl.cli.options import NamedFile, by_name, today
 from pprl.console import json_option, path_argument, path_option, show, talk
-from pprl.errors import UsageError
-
-
-class NamedFile(click.ParamType[tuple[str, Path]]):
-    """A parameter of the form NAME=FILE."""
-
-    name = "NAME=FILE"
-
-    def convert(
-        self, value: str | tuple[str, Path], param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, Path]:
-        """Take it apart."""
-        if isinstance(value, tuple):
-            return value
-        name, equals, path = value.partition("=")
-        if not (name and equals and path):
-            self.fail("this must be NAME=FILE", param, ctx)
-        return name, Path(path)
-
-
-def by_name(files: tuple[tuple[str, Path], ...]) -> dict[str, Path]:
-    """Named files, each name once."""
-    named = dict(files)
-    if len(named) != len(files):
-        raise UsageError("A dataset is named twice.")
-    return named
 
 
 @click.command()

@@ -95,7 +95,7 @@ def survey(rows: Rows, dataset: Dataset, agreement: AgreementFile, *, seen: Call
         seen: called with the rows read so far.
     """
     found = Survey()
-    for _ in _prepared(rows, dataset, agreement, found, seen):
+    for _ in prepared_batches(rows, dataset, agreement, found, seen):
         pass
     return found
 
@@ -127,7 +127,7 @@ def encode(
     """
     found = Survey()
     encodable: list[NDArray[np.bool_]] = []
-    batches = _encodable(_prepared(rows, dataset, agreement, found, seen), encodable)
+    batches = _encodable(prepared_batches(rows, dataset, agreement, found, seen), encodable)
     key = secret.encoding_key(agreement.content.encoding.scheme)
     if agreement.content.encoding.scheme == "clk":
         made = _clks(batches, agreement.content, key)
@@ -171,10 +171,18 @@ def require_expected_rows(found: Survey, dataset: Dataset) -> None:
         )
 
 
-def _prepared(
+def prepared_batches(
     rows: Rows, dataset: Dataset, agreement: AgreementFile, found: Survey, seen: Callable[[int], None]
 ) -> Iterable[tuple[dict[str, list[str]], NDArray[np.bool_]]]:
-    """Standardised columns of each batch, and which of its rows can be compared; counts go to `found`."""
+    """Standardised columns of each batch, and which of its rows can be compared.
+
+    Args:
+        rows: batches of (number of the first row, columns by the department's own names).
+        dataset: the dataset that they are.
+        agreement: the agreement.
+        found: takes the counts, the record ids, and where a rule was broken.
+        seen: called with the rows read so far.
+    """
     earlier: set[str] = set()
     for first_row, columns in rows:
         room = MOST_FINDINGS - len(found.broken)

@@ -23,6 +23,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from pprl.errors import ConfigError, Finding
 from pprl.protocol import blocking
+from pprl.protocol.groups import KINDS_TOLD_FROM, Grouping, can_be_grouped
 from pprl.protocol.kinds import NAME_PATTERN, Kind
 from pprl.protocol.toml_lines import KeyPath, Lines, dotted, key_lines, line_of
 
@@ -310,13 +311,23 @@ class Release(_Section):
 
     `linkage_keys` is `per-person` (a department's records that resemble each other share a key) or `per-record` (a
     department does not even learn which of its own records were linked to each other). No release below
-    `min_linked_people`. Counts below `small_number_limit` are shown to nobody but the coordinator.
+    `min_linked_people`. Counts below `small_number_limit` are shown to nobody but the coordinator. `rates_by` names the
+    groups by which the research environment tells how many were linked; departments then hand it each key's groups.
     """
 
     linkage_keys: Literal["per-person", "per-record"]
     crosswalk_to: Name | None = None
     min_linked_people: Annotated[int, Field(ge=1)]
     small_number_limit: Annotated[int, Field(ge=1, le=1_000)]
+    rates_by: tuple[Grouping, ...] = ()
+
+    @model_validator(mode="after")
+    def _rates_can_be_told(self) -> Self:
+        if self.rates_by and self.crosswalk_to is None:
+            raise ValueError("rates_by needs crosswalk_to: linkage rates are worked out from the crosswalk")
+        if len(set(self.rates_by)) != len(self.rates_by):
+            raise ValueError("rates_by names a grouping twice")
+        return self
 
     @model_validator(mode="after")
     def _tells_no_small_number(self) -> Self:
@@ -717,6 +728,7 @@ def _contradictions(agreement: Agreement, lines: Lines) -> Iterator[Finding]:
     if agreement.encoding.field_filters is not None:
         yield from _passes_that_do_not_fit(agreement, agreement.encoding.field_filters, finding)
     yield from _too_few_to_encode(agreement, finding)
+    yield from _groups_of_nothing(agreement, finding)
 
 
 def _repeated(agreement: Agreement, finding: _MakeFinding) -> Iterator[Finding]:
@@ -826,3 +838,15 @@ def _too_few_to_encode(agreement: Agreement, finding: _MakeFinding) -> Iterator[
         if len(dataset.columns) < least:
             rule = "fewer than encoding.min_identifiers: none of its records could be compared"
             yield finding(rule, "dataset", index, "columns")
+
+
+def _groups_of_nothing(agreement: Agreement, finding: _MakeFinding) -> Iterator[Finding]:
+    kinds = set(agreement.kinds().values())
+    for index, grouping in enumerate(agreement.release.rates_by):
+        if not can_be_grouped(grouping, kinds):
+            yield finding(
+                f"no identifier is of kind {' or '.join(KINDS_TOLD_FROM[grouping])}",
+                "release",
+                "rates_by",
+                index,
+            )

@@ -72,3 +72,8 @@ def _require_a_key_for_each(keys: Bytes) -> None:
         raise VerificationError(
             "Two records share a linkage key, and the agreement says that none do."
         ) from None
+
+
+def is_linkage_key(text: str) -> bool:
+    """Whether a cell of a table is a linkage key, or a person's number, as written there."""
+    return len(text) == 2 * ID_BYTES and not text.strip("0123456789abcdef")

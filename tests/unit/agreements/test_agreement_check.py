@@ -90,6 +90,8 @@ COSTS = [
     ([('"per-record"\nc', '"per-person"\nc')], "release.linkage_keys", "own records were linked"),
     ([("min_linked_people = 100", "min_linked_people = 9"), SMALL_LIMIT], "min_linked_people", "small"),
     ([("small_number_limit = 10", "small_number_limit = 4")], "small_number_limit", "small"),
+    ([("small_number_limit = 10", 'small_number_limit = 10\nrates_by = ["sex"]'), ('sex = "SEX"\n', "")],
+     "rates_by[0]", "'offences' has no identifier that tells it"),
     ([("expires = 2029-10-31", "expires = 2029-10-30")], "dpia.expires", "before the agreement"),
     ([("encodings_days = 30", "encodings_days = 365")], "encodings_days", "long"),
 ]  # fmt: skip

@@ -29,6 +29,7 @@ def test_comments_and_the_order_of_tables_do_not_count(two_parties, changed):
 
 
 # What is changed in the example, the path of the change, and words of why it weakens something ("" if it doesn't).
+SMALL = "small_number_limit = 10"
 CHANGES = [
     (
         "purposes_permitted = [",
@@ -68,6 +69,7 @@ CHANGES = [
     ('linkage_keys = "per-record"', 'linkage_keys = "per-person"', "release.linkage_keys", "own records"),
     ("min_linked_people = 100", "min_linked_people = 99", "release.min_linked_people", "smaller"),
     ("small_number_limit = 10", "small_number_limit = 9", "release.small_number_limit", "smaller"),
+    (SMALL, SMALL + '\nrates_by = ["sex"]', "release.rates_by", "one more thing about each person"),
     ("pairs_days = 30", "pairs_days = 31", "retention.pairs_days", "longer"),
     ("pairs_days = 30", "pairs_days = 29", "retention.pairs_days", ""),
     (

@@ -200,3 +200,18 @@ def test_the_same_file_gives_the_same_text(justice, today):
     assert explain(file, audience="auditor", today=today) == explain(
         replace(file), audience="auditor", today=today
     )
+
+
+def test_rates_by_group_are_told_where_data_leave_who_learns_and_what_comes_back(justice, changed, today):
+    limit = "small_number_limit = 10"
+    asking = changed(justice, (limit, f'{limit}\nrates_by = ["sex", "completeness"]'))
+    text = words(explain(asking, audience="officer", today=today))
+    assert (
+        "goes to Justice research environment (example) with its sex and number of missing identifiers"
+        in text
+    )
+    assert "Linkage rates are told by sex and number of missing identifiers, one at a time" in text
+    assert "fewer than 10 people linked" in text
+    text = words(explain(changed(justice), audience="officer", today=today))
+    assert "Linkage rates by group are not asked for" in text
+    assert "number of missing identifiers" not in text

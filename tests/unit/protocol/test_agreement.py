@@ -300,6 +300,13 @@ REFUSED = [
         "less than or equal to 0.9",
     ),
     ("min_linked_people = 10", "min_linked_people = 9", "[release]", "below small_number_limit"),
+    (
+        "min_linked_people = 10",
+        'rates_by = ["sex"]\nmin_linked_people = 10',
+        "[release]",
+        "needs crosswalk_to",
+    ),
+    ("min_linked_people = 10", 'rates_by = ["age"]\nmin_linked_people = 10', "rates_by", "must be 'sex'"),
     ("encodings_days = 1", "encodings_days = 0", "encodings_days", "greater than or equal to 1"),
     ("quorum = 0", "quorum = 1", "[log]", "must be 0"),
     ("quorum = 0", 'witnesses = ["east"]\nquorum = 0', "witnesses", "not a party"),
