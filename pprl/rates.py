@@ -200,7 +200,8 @@ def _together(records: LinkedRecords, members: Mapping[str, Mask], hidden: set[s
 
 
 def _any_of(members: Mapping[str, Mask], groups: set[str]) -> Mask:
-    return np.logical_or.reduce([members[group] for group in sorted(groups)])
+    chosen: Mask = np.stack([members[group] for group in sorted(groups)]).any(axis=0)
+    return chosen
 
 
 def _largest_difference(rates: Mapping[str, Rate | None]) -> Difference | None:

@@ -249,3 +249,11 @@ def test_any_header_gives_a_draft_that_parses_or_a_refusal(header, title):
     assert unicodedata.is_normalized("NFC", text)
     for dataset, columns in zip(agreement.dataset, (header + known, known + header), strict=True):
         assert set(dataset.columns.values()) <= set(columns)
+
+
+def test_rates_by_group_are_offered_and_off():
+    text, agreement = drafted(sketch("a", UK), sketch("b", UK))
+    assert agreement.release.rates_by == ()
+    asking = text.replace("# rates_by = ", "rates_by = ")
+    found = parse(asking.encode(), where="draft").content.release.rates_by
+    assert found == ("sex", "decade-of-birth", "completeness")

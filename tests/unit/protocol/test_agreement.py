@@ -513,3 +513,18 @@ def test_a_damaged_agreement_raises_nothing_else(data):
         parse(bytes(raw), where="x")
     except ConfigError as error:
         assert error.message  # noqa: PT017
+
+
+def test_rates_need_a_research_environment_an_identifier_and_no_repetition():
+    research = SOUTH + '[[party]]\nid = "e"\nname = "S"\ncontact = "s"\nroles = ["research"]\n'
+
+    def asking(groupings: str) -> str:
+        text = changed(SOUTH, research)
+        release = f'crosswalk_to = "e"\nrates_by = {groupings}\nmin_linked_people = 10'
+        return text.replace("min_linked_people = 10", release)
+
+    accepted = parse(asking('["decade-of-birth", "completeness"]').encode(), where="x").content
+    assert accepted.release.rates_by == ("decade-of-birth", "completeness")
+    assert any("no identifier is of kind sex" in told for _, _, told in refusals(asking('["sex"]')))
+    twice = refusals(asking('["completeness", "completeness"]'))
+    assert any("names a grouping twice" in told for _, _, told in twice)
