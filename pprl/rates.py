@@ -200,8 +200,7 @@ def _together(records: LinkedRecords, members: Mapping[str, Mask], hidden: set[s
 
 
 def _any_of(members: Mapping[str, Mask], groups: set[str]) -> Mask:
-    chosen: Mask = np.stack([members[group] for group in sorted(groups)]).any(axis=0)
-    return chosen
+    return np.asarray(np.logical_or.reduce([members[group] for group in sorted(groups)]), dtype=bool)
 
 
 def _largest_difference(rates: Mapping[str, Rate | None]) -> Difference | None:
