@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test test-all lint format bench calibration lock wheelhouse clean
+.PHONY: demo test test-all lint format bench quality calibration lock wheelhouse clean
 
 demo: $(VENV)/runtime
 	$(BIN)/pprl demo
@@ -27,15 +27,21 @@ format: $(VENV)/dev
 bench: $(VENV)/dev
 	$(BIN)/python tools/bench.py
 
+# Ours beside Splink and clkhash + anonlink, into docs/quality.md; goes on where it was interrupted.
+quality: $(VENV)-peers/peers
+	$(VENV)-peers/bin/python -m tools.quality
+
 # Estimates against the truth over hundreds of generated linkages; goes on where it was interrupted.
 calibration: $(VENV)/dev
-	$(BIN)/python tools/calibration.py build/calibration.jsonl --jobs 2
+	$(BIN)/python -m tools.calibration build/calibration.jsonl --jobs 2
+	$(BIN)/python -m tools.calibration build/calibration.jsonl --report
 
 # The locks hold hashes and no address, so that any mirror or folder of wheels can serve them.
 lock: $(VENV)/dev
 	$(BIN)/python -m pip install --quiet "uv>=0.8"
 	$(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --quiet --no-header -o locks/runtime.txt
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --python-version 3.11 --quiet --no-header -o locks/dev.txt
+	$(BIN)/uv pip compile pyproject.toml --group peers --constraint locks/runtime.txt --universal --generate-hashes --python-version 3.11 --quiet --no-header -o locks/peers.txt
 
 # For closed networks: carry the folder over, then install from it alone (see README).
 wheelhouse: $(VENV)/runtime
@@ -43,7 +49,7 @@ wheelhouse: $(VENV)/runtime
 	$(BIN)/python -m pip wheel --no-deps . -w wheelhouse
 
 clean:
-	rm -rf $(VENV) dist build wheelhouse
+	rm -rf $(VENV) $(VENV)-peers dist build wheelhouse
 
 $(VENV)/runtime: locks/runtime.txt pyproject.toml
 	$(PYTHON) tools/preflight.py
@@ -58,3 +64,10 @@ $(VENV)/dev: locks/dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --require-hashes -r locks/dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps -e .
 	@touch $@ $(VENV)/runtime
+
+$(VENV)-peers/peers: locks/peers.txt pyproject.toml
+	$(PYTHON) tools/preflight.py
+	$(PYTHON) -m venv $(VENV)-peers
+	$(VENV)-peers/bin/python -m pip install --quiet --require-hashes -r locks/peers.txt
+	$(VENV)-peers/bin/python -m pip install --quiet --no-deps -e .
+	@touch $@

@@ -3,7 +3,8 @@
 Run by `make calibration`. Each run makes two tables with a known overlap, takes them through the same functions as the
 commands do (standardise, encode, match, decide; only sealing and files are left out) with the defaults of a drafted
 agreement, and adds one line of JSON to a file: what was asked for, what was estimated, what is true. A run that is in
-the file already is not made again, so an interrupted series goes on where it stopped.
+the file already is not made again, so an interrupted series goes on where it stopped. `--report` makes the tables and
+pictures of the page from such a file instead; a scheme of which the file has no run keeps what the page says of it.
 
 A series is set by its seed base: run n of it has seed base + n. A series that is published has seeds on which nothing
 was tuned.
@@ -40,8 +41,9 @@ from pprl.protocol.submission import References
 from pprl.scoring import Score, score
 from pprl.synthetic import TRUTH_COLUMN, linkage_pair
 from pprl.synthetic.table import Table
+from tools import calibration_report as report
 
-ROOT = Path(__file__).parents[1]
+PAGE = Path(__file__).parents[1] / "docs" / "quality.md"
 RUNS = 420
 SEED_BASE = 700_000
 OVERLAPS = (0.0, 0.01, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -53,7 +55,11 @@ ROWS = ((2_000, 2_000), (1_000, 4_000), (4_000, 4_000), (1_000, 1_000), (3_000, 
 POSTERIOR_EDGES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1.0)
 DAY = date(2026, 1, 1)
 
-Numbers = NDArray[np.float64]
+# As a spreadsheet counts: the header is row 1.
+FIRST_ROW = 2
+
+Columns = Mapping[str, list[str]]
+People = NDArray[np.str_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +118,31 @@ def run(setting: Setting) -> dict[str, Any]:
     )
     tables = {"a": pair.a, "b": pair.b}
     agreement = drafted(tables, setting.scheme)
+    columns = {name: table.columns for name, table in tables.items()}
+    decided, people = decision(agreement, columns, seed=setting.seed)
+    labels = linked(people, [False, False], decided.compared, decided.threshold)
+    figures = outcome(decided, score(labels, people, [False, False]), agreement)
+    if setting.scheme == "field-filters":
+        figures["posteriors"] = posterior_bins(decided.compared, people)
+    return {**asdict(setting), **figures, "seconds": round(time.perf_counter() - started, 2)}
+
+
+def decision(
+    agreement: AgreementFile, tables: Mapping[str, Columns], *, seed: int
+) -> tuple[Decided, list[People]]:
+    """What the key issuer would decide about some tables: everything but sealing and files is the product's.
+
+    Args:
+        agreement: the agreement, whose keys aren't needed.
+        tables: of each dataset, columns by their own headers, with the truth among them.
+        seed: of the linkage secret and of the random names.
+
+    Returns:
+        The decision, and for each dataset the person of each record in the order that the decision counts them.
+    """
     made = {
-        name: _encoded(agreement, table, name, setting.seed, place)
-        for place, (name, table) in enumerate(tables.items())
+        name: _encoded(agreement, columns, name, seed, place)
+        for place, (name, columns) in enumerate(tables.items())
     }
     encodings = {
         name: submission.parse_encodings(submission.write_encodings(each.encodings), agreement)
@@ -125,13 +153,18 @@ def run(setting: Setting) -> dict[str, Any]:
         for name, each in made.items()
     }
     matched = matching.match(agreement, encodings, progress=_silent)
-    decided = _decided(agreement, references, matched.document)
-    people = [_people(made[name], table) for name, table in tables.items()]
-    labels = clusters([len(each) for each in people], [False, False], decided.compared, decided.threshold)
-    figures = outcome(decided, score(labels, people, [False, False]), agreement)
-    if setting.scheme == "field-filters":
-        figures["posteriors"] = posterior_bins(decided.compared, people)
-    return {**asdict(setting), **figures, "seconds": round(time.perf_counter() - started, 2)}
+    people = [_people(made[name], columns, name, agreement) for name, columns in tables.items()]
+    return _decided(agreement, references, matched.document), people
+
+
+def linked(
+    people: Sequence[People],
+    may_have_duplicates: Sequence[bool],
+    compared: Sequence[Compared],
+    threshold: float,
+) -> list[NDArray[np.int64]]:
+    """The cluster of each record, as the key issuer puts them together at a threshold."""
+    return clusters([len(each) for each in people], may_have_duplicates, compared, threshold)
 
 
 def drafted(tables: Mapping[str, Table], scheme: Scheme) -> AgreementFile:
@@ -171,7 +204,7 @@ def would_release(decided: Decided, linked_people: int, agreement: AgreementFile
     return bound >= content.linkage.target_precision
 
 
-def posterior_bins(compared: Sequence[Compared], people: Sequence[NDArray[np.str_]]) -> list[list[float]]:
+def posterior_bins(compared: Sequence[Compared], people: Sequence[People]) -> list[list[float]]:
     """For each bin of posteriors: its pairs, the sum of their posteriors, and how many are of one person."""
     posteriors, right = [np.empty(0)], [np.empty(0)]
     for each in compared:
@@ -193,12 +226,12 @@ def _silent(_what: str, _share: float) -> None:
     pass
 
 
-def _encoded(agreement: AgreementFile, table: Table, name: str, seed: int, place: int) -> EncodedDataset:
+def _encoded(agreement: AgreementFile, columns: Columns, name: str, seed: int, place: int) -> EncodedDataset:
     return encoder.encode(
-        [(2, table.columns)],
+        [(FIRST_ROW, dict(columns))],
         agreement.content.dataset_named(name),
         agreement,
-        # Both departments of a run have the same secret, and draw their own random names.
+        # All departments of a run have the same secret, and draw their own random names.
         LinkageSecret(agreement.sha256, np.random.default_rng(seed).bytes(32)),
         random_bytes=np.random.default_rng([seed, place]).bytes,
         seen=lambda _rows: None,
@@ -215,10 +248,13 @@ def _decided(agreement: AgreementFile, references: Mapping[str, References], doc
     return decide_field_filters.decide(agreement, references, document)
 
 
-def _people(encoded: EncodedDataset, table: Table) -> NDArray[np.str_]:
+def _people(encoded: EncodedDataset, columns: Columns, name: str, agreement: AgreementFile) -> People:
     """The person of each record, in the order of the records' handles."""
-    truth = dict(zip(table.columns[table.record_id_column], table.columns[TRUTH_COLUMN], strict=True))
-    return np.array([truth[record_id] for _, record_id in encoded.home_map])
+    named_by = agreement.content.dataset_named(name).record_id_column
+    true = columns[TRUTH_COLUMN]
+    ids = columns[named_by] if named_by else [str(FIRST_ROW + row) for row in range(len(true))]
+    person_of = dict(zip(ids, true, strict=True))
+    return np.array([person_of[record_id] for _, record_id in encoded.home_map])
 
 
 # The series.
@@ -283,16 +319,53 @@ def read(paths: Iterable[Path]) -> list[dict[str, Any]]:
     return found
 
 
+# The page.
+
+
+def publish(path: Path, page: Path) -> None:
+    """Put the tables of a file's runs into the page, and their pictures beside it."""
+    lines = read([path])
+    pictures = page.parent / page.stem
+    pictures.mkdir(exist_ok=True)
+    text = page.read_text(encoding="utf-8")
+    for scheme in ("field-filters", "clk"):
+        some = [line for line in lines if line["scheme"] == scheme]
+        if some:
+            text = with_section(text, f"calibration-{scheme}", report.section(some, scheme))
+            drawn = {"precision": report.precision_picture(some, scheme)}
+            bins = report.posterior_bins(some)
+            if bins:
+                drawn["posteriors"] = report.posteriors_picture(bins, scheme)
+            for name, picture in drawn.items():
+                (pictures / f"{name}-{scheme}.svg").write_text(picture, encoding="utf-8")
+    page.write_text(text, encoding="utf-8")
+
+
+def with_section(page: str, name: str, text: str) -> str:
+    """A page with the text between two markers replaced."""
+    start, end = f"<!-- {name}: generated -->", f"<!-- {name}: end -->"
+    before, found_start, rest = page.partition(start)
+    _, found_end, after = rest.partition(end)
+    if not (found_start and found_end):
+        raise SystemExit(f"The page has no section '{name}'.")
+    return f"{before}{start}\n\n{text.strip()}\n\n{end}{after}"
+
+
 def main() -> None:
-    """Read the arguments and go on with a series."""
+    """Read the arguments, and go on with a series or publish it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("file", type=Path, help="lines of JSON, one a run; added to")
     parser.add_argument("--scheme", choices=["field-filters", "clk"], default="field-filters")
     parser.add_argument("--runs", type=int, default=RUNS, help=f"runs of the series, default {RUNS}")
     parser.add_argument("--seed-base", type=int, default=SEED_BASE, help=f"default {SEED_BASE}")
     parser.add_argument("--jobs", type=int, default=1, help="processes at once")
+    parser.add_argument("--report", action="store_true", help="make no run: write the page from the file")
+    parser.add_argument("--page", type=Path, default=PAGE, help="the page, with its markers")
     options = parser.parse_args()
-    series(settings(options.scheme, options.seed_base, options.runs), options.file, options.jobs)
+    if options.report:
+        publish(options.file, options.page)
+    else:
+        series(settings(options.scheme, options.seed_base, options.runs), options.file, options.jobs)
 
 
 if __name__ == "__main__":
