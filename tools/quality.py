@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pprl.agreements.draft import DatasetSketch, draft
+from pprl.encode.clk import linkage_schema
 from pprl.encode.records import prepare
 from pprl.errors import DisclosureError
 from pprl.protocol.agreement import AgreementFile, Scheme, parse
@@ -431,7 +432,7 @@ def measured(folder: Path, cache_folder: Path, only: str | None) -> Iterator[Fou
         if only is None or only in name:
             work = Work(make())
             for method, link in METHODS.items():
-                path = cache_folder / f"{_digest(name, method, _fingerprint(work.data, method))}.json"
+                path = cache_folder / f"{_digest(name, method, _fingerprint(work, method))}.json"
                 yield name, method, kept(path, partial(link, work), f"{name}: {method}")
 
 
@@ -448,15 +449,20 @@ def kept(path: Path, make: Callable[[], Figures | None], what: str) -> Figures |
     return Figures(**content) if content else None
 
 
-def _fingerprint(data: DataSet, method: str) -> str:
+def _fingerprint(work: Work, method: str) -> str:
     """Changes when the data does, or the code that links; what only scores and writes isn't in it."""
-    own = method.startswith("ours")
-    packages = ("pprl", "coordinator") if own else ("pprl/encode", "pprl/agreements")
-    sources = [path for package in packages for path in sorted((ROOT / package).rglob("*.py"))]
-    if not own:
-        sources.append(ROOT / "tools" / "peers.py")
-    code = (hashlib.sha256(path.read_bytes()).hexdigest() for path in sources)
-    return _digest(*code, *versions(), json.dumps(data.tables), *data.duplicates)
+    if method.startswith("ours"):
+        sources = [path for package in ("pprl", "coordinator") for path in (ROOT / package).rglob("*.py")]
+        given = [json.dumps(work.data.tables), *work.data.duplicates]
+    else:
+        sources = [ROOT / "tools" / "peers.py"]
+        given = [
+            json.dumps(work.records.columns),
+            json.dumps(linkage_schema(work.records.agreement)),
+            *versions(),
+        ]
+    code = (hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(sources))
+    return _digest(*code, *given)
 
 
 def versions() -> list[str]:
