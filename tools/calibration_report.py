@@ -21,7 +21,7 @@ NORMAL_95 = 1.959964
 # Of the pictures, in pixels.
 WIDTH, HEIGHT = 640, 480
 LEFT, RIGHT, TOP, BOTTOM = 80, 620, 50, 420
-LEAST_SHOWN = 0.85
+LEAST_SHOWN = 0.9
 
 
 def wilson(count: int, total: int) -> tuple[float, float]:

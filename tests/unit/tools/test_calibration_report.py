@@ -98,7 +98,7 @@ def test_pictures_say_in_words_what_they_show_and_how_much_is_cut_off() -> None:
     space = "{http://www.w3.org/2000/svg}"
     assert root.get("role") == "img"
     assert root.findtext(f"{space}title") == "Precision of 2 linkages, clk"
-    assert "1 of 2 lie below 0.85" in (root.findtext(f"{space}desc") or "")
+    assert "1 of 2 lie below 0.9" in (root.findtext(f"{space}desc") or "")
     assert [each.get("class") for each in root.iter(f"{space}circle")] == ["released", "refused"]
     assert picture == report.precision_picture(lines[::-1], "clk")
 
