@@ -322,16 +322,18 @@ def counted_by_pass(tables: Sequence[Mapping[str, Any]], limit: int) -> list[dic
     for each in tables:
         by_pass.setdefault(each["blocking_pass"], []).append(each)
     sums = [{name: sum(each[name] for each in group) for name in names} for group in by_pass.values()]
-    return [
-        {
-            "blocking_pass": blocking_pass,
-            **total,
-            "comparisons": _hidden(group, names, ("left", "right"), limit),
-        }
-        for (blocking_pass, group), total in zip(
-            by_pass.items(), _hidden(sums, names, (), limit), strict=True
-        )
-    ]
+    passes = []
+    for (name, group), total in zip(by_pass.items(), _hidden(sums, names, (), limit), strict=True):
+        # Where a sum is hidden, so is all that it consists of.
+        at_most = [
+            {
+                each: None if each in total and total[each] is None and inner[each] else inner[each]
+                for each in inner
+            }
+            for inner in _hidden(group, names, ("left", "right"), limit)
+        ]
+        passes.append({"blocking_pass": name, **total, "comparisons": at_most})
+    return passes
 
 
 def _hidden(

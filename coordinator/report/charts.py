@@ -17,8 +17,10 @@ from coordinator.report.words import NOT_SHOWN, count, short
 WIDTH = 420
 HEIGHT = 260
 ROW = 18
-LEFT, RIGHT, TOP, BOTTOM = 46, 12, 26, 58
-LABELS = 124
+LEFT, RIGHT, TOP, BOTTOM = 60, 12, 26, 58
+LABELS = 148
+# Letters of a row's label that fit; the table beside has all of them.
+LABEL_LETTERS = 24
 VALUES = 62
 # Above so many edges of columns, not each has its number.
 MOST_EDGE_LABELS = 21
@@ -113,18 +115,19 @@ def curve(name: str, points: Sequence[dict[str, Any]], report: dict[str, Any]) -
     parts = [
         _share_axis(up),
         _threshold_axis(across, known, score),
-        _axis_title(f"threshold ({score})", HEIGHT - 6),
+        _axis_title(f"threshold ({score})", HEIGHT - BOTTOM + 34),
     ]
     target = up.at(report["target_precision"])
     parts.append(element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=target, y2=target, class_="target"))
-    parts.append(element("text", "target precision", x=LEFT + 4, y=target - 3, class_="tick"))
     for of, kind in (("estimated_precision", "precision"), ("estimated_recall", "recall")):
         parts += [_band(across, up, known, of, score, kind), _line(across, up, known, of, score, kind)]
     if report["threshold"] is not None:
         at = across.at(_stretched(report["threshold"], score))
         parts.append(_marked(at, f"threshold {short(report['threshold'])}"))
     description = f"Two lines over the threshold ({score}). The table beside it has every number."
-    return _picture(name, HEIGHT, "Estimated precision and recall by threshold", description, *parts)
+    return _picture(
+        name, HEIGHT - BOTTOM + 42, "Estimated precision and recall by threshold", description, *parts
+    )
 
 
 def _all_shares(point: dict[str, Any]) -> list[float]:
@@ -151,8 +154,8 @@ def _line(
     places = [(across.at(_stretched(each["threshold"], score)), up.at(each[of]["value"])) for each in points]
     drawn = element("polyline", points=_points(places), class_=f"line {kind}")
     marks = [_mark(x, y, kind) for x, y in places[:: max(len(places) // 8, 1)]]
-    (x, y), above = places[0], kind == "precision" and places[0][1] < HEIGHT - BOTTOM - 20
-    label = element("text", kind, x=x + 8, y=y + (16 if above else -6), class_="name")
+    (x, y), below = places[len(places) * 3 // 5], kind == "precision"
+    label = element("text", kind, x=x + 6, y=y + (18 if below else -8), class_="name")
     return joined(drawn, *marks, label)
 
 
@@ -225,7 +228,7 @@ def _weight(across: Scale, y: float, level: dict[str, Any]) -> Markup:
     zero, end = across.at(0), across.at(weight)
     positive = weight >= 0
     return joined(
-        element("text", level["level"], x=LABELS, y=y + 12, class_="row", text_anchor="end"),
+        element("text", _fitting(level["level"]), x=LABELS, y=y + 12, class_="row", text_anchor="end"),
         element(
             "rect", x=min(zero, end), y=y + 3, width=abs(end - zero), height=ROW - 6,
             class_="solid" if positive else "outline",
@@ -276,10 +279,14 @@ def _bar_row(
     first = counts[0][0]
     end = across.at(limit if first is None else first) + 4
     return joined(
-        element("text", label, x=LABELS, y=y + 12, class_="row", text_anchor="end"),
+        element("text", _fitting(label), x=LABELS, y=y + 12, class_="row", text_anchor="end"),
         *drawn,
         element("text", NOT_SHOWN if first is None else count(first), x=end, y=y + 12, class_="row"),
     )
+
+
+def _fitting(label: str) -> str:
+    return label if len(label) <= LABEL_LETTERS else label[: LABEL_LETTERS - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def hatching(name: str) -> Markup:

@@ -111,7 +111,7 @@ def _decision(report: Report) -> Section | None:
     content = joined(
         element("p", element("strong", words.outcome(report)), class_="verdict"),
         element("p", rule),
-        _table("decision", "The decision", ("", "what"), words.decision_rows(report)),
+        _table("decision", "The decision", ("item", "value"), words.decision_rows(report), words_first=2),
     )
     return Section("decided", "What was decided, and why", content)
 
@@ -134,8 +134,8 @@ def _scores(report: Report) -> Section | None:
             f"{short(each['from'])} to {short(each['to'])}",
             count(each["pairs"]),
             count(each["linked_pairs"]),
-            decimal(each["expected_matches"], 1),
-            *([decimal(each["expected_non_matches"], 1)] if known else []),
+            words.expected(each["expected_matches"]),
+            *([words.expected(each["expected_non_matches"])] if known else []),
         ]
         for each in bins
     ]
@@ -149,7 +149,7 @@ def _scores(report: Report) -> Section | None:
         f"Pairs by {score}",
         _beside(
             _figure(picture, caption),
-            _table("scores", f"Candidate pairs by {score}", header, rows, tall=True),
+            _table("scores", f"Candidate pairs by {score}", header, rows),
         ),
     )
 
@@ -171,9 +171,9 @@ def _estimates(report: Report) -> Section | None:
     picture = charts.curve("estimates", points, report)
     caption = (
         "Solid line with discs: estimated precision. Dashed line with squares: estimated recall. Shaded, where it is"
-        " known: the 95 % interval. Dotted line: the target precision."
+        " known: the 95 % interval. Dotted line: the target precision. Dashed upright line: the threshold."
     )
-    table = _table("estimates", "What other thresholds would give", header, rows, tall=True)
+    table = _table("estimates", "What other thresholds would give", header, rows)
     note = element(
         "p",
         "Estimated from the data, without the truth. An estimate without an interval does not say how sure it is.",
@@ -215,14 +215,14 @@ def _field(number: int, field: dict[str, Any], reach: tuple[float, float]) -> Ma
     rows = [
         (
             level["level"],
-            decimal(level["match_probability"], 4),
-            decimal(level["non_match_probability"], 4),
+            decimal(level["match_probability"], 5),
+            decimal(level["non_match_probability"], 5),
             f"{level['match_weight']:+.2f}",
         )
         for level in charts.frequent(field)
     ]
     title = f"{field['identifier']} ({field['kind']})"
-    table = _table(name, title, ("level", "m", "u", "match weight"), rows)
+    table = _table(name, f"Levels of {field['identifier']}", ("level", "m", "u", "match weight"), rows)
     return joined(
         element("h3", title),
         _beside(
@@ -287,13 +287,13 @@ def _pass_tables(
         for each in passes
         for inner in each["comparisons"]
     ]
+    by_sides = _table(
+        f"{name}-sides", "The same for each two datasets", ("pass", "datasets", *header), details, words_first=2
+    )  # fmt: skip
     return joined(
         _beside(_figure(picture, caption), _table(name, "Pairs by pass", ("pass", *header), rows)),
-        _table(
-            f"{name}-sides", "The same for each two datasets", ("pass", "datasets", *header), details,
-            words_first=2, tall=True,
-        ),
-    )  # fmt: skip
+        by_sides if len(details) > len(passes) else "",
+    )
 
 
 def _comparisons(comparisons: Sequence[dict[str, Any]]) -> Markup:
@@ -302,7 +302,7 @@ def _comparisons(comparisons: Sequence[dict[str, Any]]) -> Markup:
             _sides(each),
             count(each["candidate_pairs"]),
             count(each["linked_pairs"]),
-            words.NOT_SHOWN if each["expected_matches"] is None else decimal(each["expected_matches"], 1),
+            words.expected(each["expected_matches"]),
         )
         for each in comparisons
     ]
@@ -313,9 +313,14 @@ def _comparisons(comparisons: Sequence[dict[str, Any]]) -> Markup:
 def _suppressed(name: str, suppressed: Sequence[dict[str, Any]]) -> Markup:
     if not suppressed:
         return Markup()
-    rows = [(each["blocking_pass"], each["dataset"], count(each["records"])) for each in suppressed]
+    datasets = list(dict.fromkeys(each["dataset"] for each in suppressed))
+    records = {(each["blocking_pass"], each["dataset"]): count(each["records"]) for each in suppressed}
+    rows = [
+        (which, *(records[which, dataset] for dataset in datasets))
+        for which in dict.fromkeys(each["blocking_pass"] for each in suppressed)
+    ]
     caption = "Records left out of a pass, as too many of their dataset share a block"
-    return _table(name, caption, ("pass", "dataset", "records"), rows, words_first=2, tall=True)
+    return _table(name, caption, ("pass", *datasets), rows)
 
 
 def _sides(comparison: dict[str, Any]) -> str:
@@ -339,7 +344,7 @@ def _people(report: Report) -> Section | None:
 def _counted(
     name: str, title: str, what: str, rows: Sequence[tuple[str, int | None]], report: Report
 ) -> Markup:
-    drawn = [(f"{label} {what}", [people]) for label, people in rows]
+    drawn = [(f"{label} {what if label != '1' else what[:-1]}", [people]) for label, people in rows]
     picture = charts.bars(name, title, drawn, ("solid",), report["small_number_limit"])
     table = _table(name, title, (what, "people"), [(label, count(people)) for label, people in rows])
     return _beside(_figure(picture, "Dotted: a count that isn't shown."), table)
@@ -413,9 +418,7 @@ def _figure(picture: Markup, caption: str) -> Markup:
     return element("figure", picture, element("figcaption", caption))
 
 
-def _table(
-    name: str, caption: str, header: Row, rows: Sequence[Row], *, words_first: int = 1, tall: bool = False
-) -> Markup:
+def _table(name: str, caption: str, header: Row, rows: Sequence[Row], *, words_first: int = 1) -> Markup:
     """A table whose first columns are words and whose others are numbers; wide ones scroll in their own box."""
 
     def kind(column: int) -> str | None:
@@ -437,6 +440,6 @@ def _table(
         element("tbody", *body),
     )
     return element(
-        "div", table, class_="scroll tall" if tall else "scroll", role="region", tabindex=0,
+        "div", table, class_="scroll", role="region", tabindex=0,
         aria_labelledby=f"{name}-caption",
     )  # fmt: skip

@@ -7,7 +7,7 @@ STYLE = """
   --fill: #7fb4e6; --mark: #ffad7a; --band: #7fb4e640; --panel: #1d2127; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1rem; max-width: 78rem; background: var(--paper); color: var(--ink);
-  font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: break-word; }
+  font: 1rem/1.5 system-ui, "Segoe UI", Arial, sans-serif; overflow-wrap: break-word; }
 h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .25rem; }
 h2 { font-size: 1.25rem; margin: 2.5rem 0 .5rem; padding-top: .75rem; border-top: 2px solid var(--line); }
 h3 { font-size: 1.05rem; margin: 1.5rem 0 .25rem; }
@@ -20,18 +20,21 @@ a:focus-visible, .scroll:focus-visible { outline: 3px solid var(--fill); outline
   max-width: 46rem; background: var(--panel); }
 .beside { display: grid; gap: .75rem 2rem; align-items: start; }
 .beside > * { min-width: 0; }
-@media (min-width: 60rem) { .beside { grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); } }
+@media (min-width: 60rem) { .beside { grid-template-columns: minmax(0, 10fr) minmax(0, 11fr); }
+  .beside figure { position: sticky; top: .5rem; } }
 figure { margin: .5rem 0; }
 svg { display: block; width: 100%; max-width: 40rem; height: auto; }
-.scroll { overflow-x: auto; max-width: 100%; }
-table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; }
+.scroll { overflow-x: auto; max-width: 100%; margin: .75rem 0; }
+table { border-collapse: collapse; min-width: min(100%, 26rem); font-size: .92rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; padding: .25rem 0; }
 th, td { padding: .2rem .8rem .2rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 th { font-weight: 600; }
-tbody th { font-weight: 400; }
-.number { text-align: right; white-space: nowrap; }
-.tall { max-height: 24rem; overflow-y: auto; }
-svg text { fill: var(--ink); font: 12px system-ui, sans-serif; }
+tbody th { font-weight: 400; white-space: nowrap; }
+.number { text-align: right; }
+td.number { white-space: nowrap; }
+thead th { vertical-align: bottom; }
+svg text { fill: var(--ink); font: 12px system-ui, "Segoe UI", Arial, sans-serif; }
+svg text.row { font-size: 11px; }
 svg text.tick { fill: var(--soft); font-size: 10.5px; }
 svg text.name { font-weight: 600; font-size: 11.5px; paint-order: stroke; stroke: var(--paper); stroke-width: 3px; }
 svg .grid { stroke: var(--line); stroke-width: .6; }
@@ -53,11 +56,11 @@ svg .threshold { stroke: var(--mark); stroke-width: 1.8; stroke-dasharray: 5 3; 
     --band: #0002; --panel: #fff; }
   body { max-width: none; padding: 0; font-size: 10pt; }
   nav { display: none; }
-  .tall { max-height: none; }
   .scroll { overflow: visible; }
   figure, tr, .verdict { break-inside: avoid; }
   h2, h3, caption { break-after: avoid; }
   .beside { display: block; }
+  .beside figure { position: static; }
   svg { max-width: 12cm; }
   svg .solid, svg .hatched, svg .outline { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }

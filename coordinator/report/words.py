@@ -17,6 +17,11 @@ def count(number: int | None) -> str:
     return NOT_SHOWN if number is None else f"{number:,}"
 
 
+def expected(number: float | None) -> str:
+    """A count that is expected, or that it isn't shown."""
+    return NOT_SHOWN if number is None else f"{number:,.1f}"
+
+
 def decimal(number: float | None, digits: int = 3) -> str:
     """A number with digits behind the point."""
     return "" if number is None else f"{number:,.{digits}f}"

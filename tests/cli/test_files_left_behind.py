@@ -58,12 +58,16 @@ def _writers(project: Project, results: Path) -> dict[str, tuple[Words, list[str
             ("coordinator", "release", "--store", project.store(Role.KEY_ISSUER), "-o", folder / "out"),
             ["out/crosswalk", "out/court.linkage-keys", "out/summary.json"],
         ),
+        "report": (
+            ("coordinator", "report", "--store", project.store(Role.KEY_ISSUER), "-o", folder / "page.html"),
+            ["page.html"],
+        ),
     }  # fmt: skip
 
 
 WRITERS = [
     "pprl identity", "coordinator identity", "agreement new", "secret create", "secret accept", "encode",
-    "keys open", "crosswalk open", "match", "release",
+    "keys open", "crosswalk open", "match", "release", "report",
 ]  # fmt: skip
 
 
@@ -135,6 +139,7 @@ WORK = {
     "crosswalk open": "pprl.department.crosswalk_rows",
     "match": "coordinator.linkage.matching.match",
     "release": "coordinator.operations._require_release_rules",
+    "report": "coordinator.report.page.page",
 }
 
 

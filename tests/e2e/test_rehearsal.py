@@ -191,6 +191,9 @@ def test_the_report_has_what_is_promised(rehearsed: Rehearsed) -> None:
         seconds
     )
     assert seconds["total"] >= max(seconds.values())
+    page = (rehearsed.folder / "report.html").read_text(encoding="utf-8")
+    assert f"{report['linked_pairs']:,}" in page
+    assert {"histogram", "curve", "passes"} <= set(report["evidence"])
     assert "What happened" in rehearsed.stdout
     assert "parties each make a key" in rehearsed.stderr
 
