@@ -257,6 +257,11 @@ _RULES = (
         "the number of bits then tells how long a value is",
     ),
     _Rule(
+        r"encoding\.field_filters\.positions_per_field",
+        _higher,
+        "fuller filters are alike to more people's",
+    ),
+    _Rule(
         r"encoding\.field_filters\.max_block_records",
         _higher,
         "larger blocks show more: who in them is alike, and a size that may name them",

@@ -23,7 +23,7 @@ TO_BE_COMPLETED = "To be completed"
 CLK_BITS = 1024
 TARGET_BITS = 600
 FILTER_BITS = 128
-POSITIONS_PER_TOKEN = 3
+POSITIONS_PER_FIELD = 20
 MAX_BLOCK_RECORDS = 50
 MAX_BLOCK_RECORDS_WITH_DUPLICATES = 200
 MOST_DATASETS = 20
@@ -477,12 +477,13 @@ def _field_filters(shared: Sequence[str], rows: int, most: int) -> str:
         "filter for each identifier is keyed by the block as well, so that a name looks different in every block, and "
         "records have other random references in each pass, so that the matcher can't lay passes over each other. "
         "The passes suit the size of the files. A block of more than max_block_records, in one file, is left out of "
-        "its pass: its size could name it. Where a person has several records, their blocks need more room.",
+        "its pass: its size could name it. Where a person has several records, their blocks need more room. A "
+        "value sets about positions_per_field bits of its filter, however long it is.",
     )
     return f"""{comment}
 [encoding.field_filters]
 filter_bits = {FILTER_BITS}
-positions_per_token = {POSITIONS_PER_TOKEN}
+positions_per_field = {POSITIONS_PER_FIELD}
 max_block_records = {most}
 passes = [
 {passes}

@@ -224,9 +224,10 @@ def _field_filters_leave(
         "of the table's own records are, identifier by identifier."
     )
     yield _say(
-        f"The key issuer ({issuer}) gets, sealed, which references stand for one record, and no tag or filter. Both "
-        "learn how many records there are. Each list leaves in a random order of its own, under references made "
-        "for this run alone. Encodings are still personal data, and must be guarded as such."
+        f"The key issuer ({issuer}) gets, sealed, which references stand for one record, and no tag or filter; and of "
+        "all pairs of the table's own records that share a block, how many are alike in which way: counts, which name "
+        "no record. Both learn how many records there are. Each list leaves in a random order of its own, under "
+        "references made for this run alone. Encodings are still personal data, and must be guarded as such."
     )
 
 
@@ -323,7 +324,8 @@ def _issuer_learns(agreement: Agreement) -> Iterator[str]:
     if agreement.encoding.field_filters is not None:
         yield (
             "Gets, from the matcher, pairs of references that may be one person, each with how alike the two are, "
-            "identifier by identifier; and learns from departments which references stand for one record."
+            "identifier by identifier; and learns from departments which references stand for one record, and how many "
+            "pairs of each department's own records are alike in which way."
         )
         yield "Learns so which records belong to one person, and issues the linkage keys."
         yield "Never sees names, other values, record ids, block tags, filters or the linkage secret."
@@ -421,9 +423,9 @@ def _limits_of_field_filters(agreement: Agreement, most: int) -> Iterator[str]:
             else ""
         )
         yield _item(
-            "A matcher who turns attacker and holds a list of the people. Block sizes, likeness inside blocks, missing "
-            f"identifiers and numbers of bits are left to it: {measured.SPLIT_ROLES}. Here numbers of bits do tell "
-            f"about how long names are.{larger}"
+            "A matcher who turns attacker and holds a list of the people. Block sizes, likeness inside blocks and "
+            f"missing identifiers are left to it: {measured.SPLIT_ROLES}. Here numbers of bits do not tell how long "
+            f"names are.{larger}"
         )
         yield _item(
             "The matcher and the key issuer putting together what they hold. They are two parties here, so that "
@@ -629,10 +631,10 @@ def _parameters(agreement: Agreement) -> Iterator[str]:
 
 def _field_filter_parameters(filters: FieldFilterParameters) -> Iterator[str]:
     yield _say(
-        f"Scheme field-filters: a filter of {filters.filter_bits} bits for each identifier in each pass. Each piece of "
-        "a value (two letters of a name, a digit of a date or number, a part of a postcode) sets "
-        f"{filters.positions_per_token} bits, at places that follow from the linkage secret, the pass, the block "
-        "and the piece. A longer value so sets more bits."
+        f"Scheme field-filters: a filter of {filters.filter_bits} bits for each identifier in each pass. The pieces of "
+        "a value (two letters of a name, a digit of a date or number, a part of a postcode) together set about "
+        f"{filters.positions_per_field} bits, twice that for full names, addresses and free text, at places that "
+        "follow from the linkage secret, the pass, the block and the piece. A longer value sets no more bits."
     )
     yield _say("The passes, as the software reads them:")
     for each in filters.passes:

@@ -292,7 +292,7 @@ def _field_filters(
         agreement.kinds(),
         key,
         filter_bits=parameters.filter_bits,
-        positions_per_token=parameters.positions_per_token,
+        positions_per_field=parameters.positions_per_field,
         max_block_records=parameters.max_block_records,
     )
     random_levels = encoder.random_levels(

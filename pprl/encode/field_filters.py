@@ -29,18 +29,19 @@ from pprl.encode.tokens import CANONICAL_SPACE, canonical_tokens, token_space, t
 from pprl.errors import ConfigError, DataError, KeyFileError
 from pprl.protocol.blocking import BlockingPass, problem_of
 from pprl.protocol.field_layout import field_layout, filter_count
+from pprl.protocol.filter_bits import (
+    FILTER_BITS,
+    LEAST_PER_FIELD,
+    MOST_PER_FIELD,
+    most_of_token,
+    positions_of,
+)
 from pprl.protocol.kinds import Kind
 from pprl.protocol.levels import Fields, compare_levels, compiled, histogram
 
 TAG_BYTES = 16
 SALT_BYTES = 8
 KEY_BYTES = 32
-FILTER_BITS = (64, 128, 256, 512)
-BLOCK_BITS = 128
-MOST_PER_TOKEN = 8
-LEAST_PER_FIELD, MOST_PER_FIELD = 12, 28
-LONG_KINDS: tuple[Kind, ...] = ("full-name", "address-line", "free-text")
-"""Values of these kinds have more tokens than names: with `positions_per_field` they have twice as many positions."""
 
 BLOCK_LABEL = "pprl/v1/field-filters/block"
 TOKEN_LABEL = "pprl/v1/field-filters/token"  # noqa: S105 - a label, not a secret
@@ -139,9 +140,8 @@ class FieldFilterEncoder:
         kinds: the kind of each identifier, in the agreement's order.
         key: the scheme's key, derived from the departments' linkage secret.
         filter_bits: bits of a filter: 64, 128, 256 or 512.
-        positions_per_token: bits that each token sets, from 1 to 8.
-        positions_per_field: instead, bits that all tokens of a value set together, 12 to 28 (twice that for long
-            kinds), so that the number of bits does not tell how long a name is; None to set them by token.
+        positions_per_field: bits that all tokens of a value set together, 12 to 28 (twice that for long kinds),
+            so that the number of bits does not tell how long a name is.
         max_block_records: a block with more records of this dataset is left out of its pass.
 
     Raises:
@@ -156,7 +156,6 @@ class FieldFilterEncoder:
         "_kinds",
         "_passes",
         "_per_field",
-        "_per_token",
         "_position_key",
         "_token_key",
         "fields",
@@ -169,13 +168,12 @@ class FieldFilterEncoder:
         key: bytes,
         *,
         filter_bits: int = 128,
-        positions_per_token: int = 3,
-        positions_per_field: int | None = None,
+        positions_per_field: int = 20,
         max_block_records: int = 50,
     ) -> None:
         if len(key) < KEY_BYTES:
             raise KeyFileError("The encoding key is too short.", hint="Make the linkage secret first.")
-        _require_known(filter_bits, positions_per_token, positions_per_field)
+        _require_known(filter_bits, positions_per_field)
         if max_block_records < 1:
             raise ConfigError("A block needs room for at least one record.")
         _require_usable(passes, kinds)
@@ -186,7 +184,6 @@ class FieldFilterEncoder:
         self._token_key = derive.hkdf(key, label=TOKEN_LABEL, context=b"", length=KEY_BYTES)
         self._position_key = derive.hkdf(key, label=POSITION_LABEL, context=b"", length=KEY_BYTES)
         self._bits = filter_bits
-        self._per_token = positions_per_token
         self._per_field = positions_per_field
         self._cap = max_block_records
 
@@ -207,7 +204,7 @@ class FieldFilterEncoder:
             DataError: an identifier's column is absent, or columns differ in length.
 
         Leaks: to who holds a pass without the key, which of its records share a block, and how alike the fields
-            of those are; how many bits a filter has set tells roughly how long a name is. With the key, every value.
+            of those are. With the key, every value.
         """
         dataset = self._numbered(columns)
         for pass_ in self._passes:
@@ -280,7 +277,7 @@ class FieldFilterEncoder:
             values.append(column.codes + (len(ends) - 1))
             has_value = np.array([bool(value) for value in column.distinct], dtype=np.uint32)
             present |= has_value[column.codes] << np.uint32(index)
-            totals += [(self._per_field or 0) * (1 + (kind in LONG_KINDS))] * len(column.distinct)
+            totals += [positions_of(kind, self._per_field)] * len(column.distinct)
             place = known.of_space(space)
             for value in column.distinct:
                 order.extend(map(place.__getitem__, tokens_of(value)))
@@ -298,16 +295,13 @@ class FieldFilterEncoder:
         )
 
     def _marks(self, token_counts: Indices, totals: Indices) -> Indices:
-        """How many bits each token of each value sets: equally many, or the field's total divided among them."""
-        if self._per_field is None:
-            return np.full(int(token_counts.sum()), self._per_token, dtype=np.int64)
+        """How many bits each token of each value sets: the field's total divided among them."""
         share, over = np.divmod(totals, np.maximum(token_counts, 1))
         place = np.arange(int(token_counts.sum())) - np.repeat(
             np.cumsum(token_counts) - token_counts, token_counts
         )
         marks = np.repeat(share, token_counts) + (place < np.repeat(over, token_counts))
-        most = BLOCK_BITS // (self._bits.bit_length() - 1)
-        bounded: Indices = np.minimum(marks, most)
+        bounded: Indices = np.minimum(marks, most_of_token(self._bits))
         return bounded
 
     def _pass_records(self, pass_: BlockingPass, dataset: _Dataset) -> PassRecords:
@@ -359,12 +353,10 @@ class FieldFilterEncoder:
         return filters
 
 
-def _require_known(filter_bits: int, per_token: int, per_field: int | None) -> None:
+def _require_known(filter_bits: int, per_field: int) -> None:
     if filter_bits not in FILTER_BITS:
         raise ConfigError(f"A filter has {', '.join(map(str, FILTER_BITS))} bits.")
-    if not 1 <= per_token <= MOST_PER_TOKEN:
-        raise ConfigError(f"A token sets from 1 to {MOST_PER_TOKEN} bits.")
-    if per_field is not None and not LEAST_PER_FIELD <= per_field <= MOST_PER_FIELD:
+    if not LEAST_PER_FIELD <= per_field <= MOST_PER_FIELD:
         raise ConfigError(f"A field has from {LEAST_PER_FIELD} to {MOST_PER_FIELD} positions.")
 
 

@@ -23,6 +23,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from pprl.errors import ConfigError, Finding
 from pprl.protocol import blocking
+from pprl.protocol.filter_bits import LEAST_PER_FIELD, MOST_PER_FIELD
 from pprl.protocol.groups import KINDS_TOLD_FROM, Grouping, can_be_grouped
 from pprl.protocol.kinds import NAME_PATTERN, Kind
 from pprl.protocol.toml_lines import KeyPath, Lines, dotted, key_lines, line_of
@@ -233,12 +234,13 @@ class AgreedPass(_Section):
 class FieldFilterParameters(_Section):
     """Parameters of scheme `field-filters`: in each pass, a Bloom filter of `filter_bits` bits for each identifier.
 
-    Each token of a value sets `positions_per_token` bits. A record whose block holds more than
+    A value sets about `positions_per_field` bits, however long it is; one of kind full-name, address-line or free-text
+    twice as many. A record whose block holds more than
     `max_block_records` of its own dataset's records is left out of that pass, so that no block is large enough to name.
     """
 
     filter_bits: Literal[64, 128, 256, 512]
-    positions_per_token: Annotated[int, Field(ge=1, le=8)]
+    positions_per_field: Annotated[int, Field(ge=LEAST_PER_FIELD, le=MOST_PER_FIELD)]
     max_block_records: Annotated[int, Field(ge=2, le=1_000)]
     passes: Annotated[tuple[AgreedPass, ...], Field(min_length=1, max_length=32)]
 

@@ -27,7 +27,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pprl.errors import DisclosureError, FormatError, VerificationError
 from pprl.protocol import framing
-from pprl.protocol.agreement import AgreementFile, Name
+from pprl.protocol.agreement import Agreement, AgreementFile, Name
+from pprl.protocol.filter_bits import most_bits
 from pprl.protocol.framing import ID_BYTES, Bytes, Count, DatasetHeader, Hex128
 from pprl.protocol.pattern_counts import (
     COUNT_BYTES,
@@ -313,14 +314,18 @@ def payload_of(records: Blocked) -> Bytes:
 
 
 def require_no_wildcards(filters: Bytes, agreement: AgreementFile) -> None:
-    """Refuse filters with so many bits set that they are alike to everybody's, or with none at all.
+    """Refuse encodings with so many bits set that they are alike to everybody's, or with none at all.
+
+    1. An encoding has a bit set.
+    2. No more of its bits are set than the agreement's share, all its filters together.
+    3. In scheme `field-filters`, no filter has more bits set than any value of its kind sets.
 
     Args:
-        filters: shape (records, filter bytes).
-        agreement: sets the largest share of bits set.
+        filters: shape (records, bytes of all filters).
+        agreement: sets the largest share of bits set, and how many bits a value sets.
 
     Raises:
-        DisclosureError: a filter is above it, or empty.
+        DisclosureError: an encoding breaks one of them.
     """
     popcounts = np.bitwise_count(filters).sum(axis=1, dtype=np.int64)
     if not popcounts.all():
@@ -331,6 +336,19 @@ def require_no_wildcards(filters: Bytes, agreement: AgreementFile) -> None:
         raise DisclosureError(
             "An encoding has more bits set than the agreement's privacy.max_popcount_share allows.",
             hint="Agree fewer bits for the longest features, or a larger clk_bits.",
+        )
+    if agreement.content.encoding.scheme == "field-filters":
+        _require_no_full_filter(filters, agreement.content)
+
+
+def _require_no_full_filter(filters: Bytes, agreement: Agreement) -> None:
+    parameters = agreement.encoding.field_filter_parameters
+    most = most_bits([*agreement.kinds().values()], parameters.filter_bits, parameters.positions_per_field)
+    each = filters.reshape(len(filters), len(most), parameters.filter_bits // 8)
+    if (np.bitwise_count(each).sum(axis=2, dtype=np.int64) > most).any():
+        raise DisclosureError(
+            "A filter has more bits set than a value can set under the agreement's positions_per_field.",
+            hint="Encode again with this version, under this agreement.",
         )
 
 

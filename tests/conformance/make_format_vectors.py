@@ -131,7 +131,7 @@ CLK_SECTION = AGREEMENT[AGREEMENT.index("[encoding.clk]") : AGREEMENT.index("[li
 FIELD_FILTER_SECTION = """\
 [encoding.field_filters]
 filter_bits = 64
-positions_per_token = 3
+positions_per_field = 24
 max_block_records = 3
 passes = [
   { name = "surname", parts = ["surname:phonetic"] },
@@ -141,6 +141,7 @@ passes = [
 """
 FIELD_FILTER_AGREEMENT = (
     AGREEMENT.replace('scheme = "clk"', 'scheme = "field-filters"')
+    .replace("max_popcount_share = 0.5", "max_popcount_share = 0.25")
     .replace(CLK_SECTION, FIELD_FILTER_SECTION)
     .replace('{ surname = "surname" }', '{ surname = "surname", forename = "forename" }')
     .replace(
@@ -695,9 +696,9 @@ def blocked(tag: bytes, *bits: int) -> BlockedRecord:
 
 FIRST_PASS = [
     blocked(tag, *bits)
-    for tag, bits in zip(TAGS, [(18, 9, 3), (1, 0, 0), (64, 29, 3), (12, 12, 1)], strict=True)
+    for tag, bits in zip(TAGS, [(18, 9, 3), (1, 0, 0), (24, 23, 1), (12, 12, 1)], strict=True)
 ]
-SECOND_PASS = [blocked(TAGS[3], 0, 9, 3), blocked(TAGS[1], 5, 9, 3), blocked(TAGS[3], 5, 7, 3)]
+SECOND_PASS = [blocked(TAGS[3], 0, 24, 21), blocked(TAGS[1], 5, 9, 3), blocked(TAGS[3], 5, 7, 3)]
 
 
 def blocked_rows(references: Sequence[bytes], records: Sequence[BlockedRecord]) -> list[bytes]:
@@ -816,8 +817,16 @@ def bad_blocked_records(usual: Document) -> Iterator[Vector]:
     )
     emptied = replace(FIRST_PASS[0], filters=[bytes(8), *FIRST_PASS[0].filters[1:]])
     yield refused("a value without its filter", first_is(emptied), second, word="filter")
-    wildcard = blocked(TAGS[0], 64, 32, 1)
-    yield refused("a bit more than agreed", first_is(wildcard), second, word="bits", expect=DISCLOSURE)
+    for name, bits, word in (
+        ("a bit more than agreed", (24, 24, 1), "max_popcount_share"),
+        ("every bit of one filter", (64, 0, 0), "max_popcount_share"),
+        ("a bit more than a surname sets", (25, 9, 3), "positions_per_field"),
+        ("a bit more than a forename sets", (9, 25, 3), "positions_per_field"),
+        ("a bit more than a canonical forename sets", (9, 9, 22), "positions_per_field"),
+        ("one fuller filter alone", (0, 40, 0), "positions_per_field"),
+    ):
+        wildcard = first_is(blocked(TAGS[0], *bits))
+        yield refused(name, wildcard, second, word=word, expect=DISCLOSURE)
     nothing = blocked(TAGS[0], 0, 0, 0)
     yield refused("no bit", first_is(nothing), second, word="no bit", expect=DISCLOSURE)
     crowded = blocked_rows(REFERENCES, [replace(each, tag=TAGS[0]) for each in FIRST_PASS])

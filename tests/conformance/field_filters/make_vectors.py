@@ -42,13 +42,13 @@ VALUES = [
     ("code", "a-17/b"),
 ]
 SETTINGS = [
-    (128, 3, None),
-    (64, 2, None),
-    (128, 1, 24),
-    (256, 6, None),
-    (512, 8, None),
-    (512, 1, 28),
-    (64, 1, 12),
+    (128, 20),
+    (64, 12),
+    (128, 24),
+    (256, 16),
+    (512, 20),
+    (512, 28),
+    (64, 28),
 ]
 TRANSFORMED = [
     ("surname", "whole", "de la cruz", "de la cruz"),
@@ -108,11 +108,11 @@ def document() -> dict[str, object]:
     tags = [(name, value, *writer.tag_and_salt(KEY, name, value)) for name, value in BLOCKS]
     filters = []
     for place, (kind, value) in enumerate(VALUES):
-        bits, per_token, per_field = SETTINGS[place % len(SETTINGS)]
+        bits, per_field = SETTINGS[place % len(SETTINGS)]
         name, block, _, salt = tags[place % len(tags)]
         identifier = kind.replace("-", "_")
         space, tokens = writer.space_of(kind, identifier), writer.tokens_of(kind, value)
-        counts = writer.shares(kind, tokens, per_token, per_field)
+        counts = writer.shares(kind, tokens, per_field)
         filters.append(
             {
                 "pass": name,
@@ -123,7 +123,6 @@ def document() -> dict[str, object]:
                 "space": space,
                 "tokens": tokens,
                 "filter_bits": bits,
-                "positions_per_token": per_token,
                 "positions_per_field": per_field,
                 "positions_of_first_token": writer.positions(KEY, salt, space, tokens[0], bits, counts[0]),
                 "filter": writer.filter_of(KEY, salt, space, tokens, bits, counts).hex(),

@@ -44,9 +44,7 @@ def positions(key: bytes, salt: bytes, space: str, token: str, bits: int, count:
     return [number >> (128 - (i + 1) * width) & (bits - 1) for i in range(min(count, 128 // width))]
 
 
-def shares(kind: str, tokens: list[str], per_token: int, per_field: int | None) -> list[int]:
-    if per_field is None:
-        return [per_token] * len(tokens)
+def shares(kind: str, tokens: list[str], per_field: int) -> list[int]:
     total = per_field * (2 if kind in ("full-name", "address-line", "free-text") else 1)
     return [total // len(tokens) + (place < total % len(tokens)) for place in range(len(tokens))]
 

@@ -23,7 +23,7 @@ TEXT = (HERE.parents[2] / "docs" / "formats" / "field-filters.md").read_text(enc
 KEY = bytes.fromhex(VECTORS["key"])
 
 
-def encoded(kind: str, value: str, *, name: str, block: str, **options: int | None):
+def encoded(kind: str, value: str, *, name: str, block: str, **options: int):
     """One record whose block in the pass is the given one, through the product's whole encoder."""
     identifier = kind.replace("-", "_")
     parts = block.split("\x1f")
@@ -50,7 +50,6 @@ def test_a_filter_comes_out_as_written(vector):
         name=vector["pass"],
         block=vector["block_value"],
         filter_bits=vector["filter_bits"],
-        positions_per_token=vector["positions_per_token"],
         positions_per_field=vector["positions_per_field"],
     )
     assert list(tokens(vector["kind"], vector["value"])) == vector["tokens"]

@@ -3,6 +3,7 @@ from datetime import date
 import pytest
 
 from pprl.agreements.check import check, remarks_text, warnings
+from pprl.errors import ConfigError
 
 
 def levels(text: str, today: date) -> dict[str, list[str]]:
@@ -167,3 +168,10 @@ def test_the_text_has_a_heading_for_each_level(justice_as_clk, today):
     assert "Warnings" in text
     assert "Problems" not in text
     assert remarks_text(()) == "No problems, nothing left to do, no warnings.\n"
+
+
+@pytest.mark.parametrize("positions", [11, 29])
+def test_positions_that_the_scheme_does_not_have_are_refused(justice, changed, positions):
+    with pytest.raises(ConfigError) as refusal:
+        changed(justice, ("positions_per_field = 20", f"positions_per_field = {positions}"))
+    assert [each.column for each in refusal.value.findings] == ["encoding.field_filters.positions_per_field"]

@@ -79,6 +79,18 @@ CHANGES = [
         "larger",
     ),
     ("max_block_records = 200", "max_block_records = 50", "encoding.field_filters.max_block_records", ""),
+    (
+        "positions_per_field = 20",
+        "positions_per_field = 21",
+        "encoding.field_filters.positions_per_field",
+        "fuller filters",
+    ),
+    (
+        "positions_per_field = 20",
+        "positions_per_field = 12",
+        "encoding.field_filters.positions_per_field",
+        "",
+    ),
     ("filter_bits = 128", "filter_bits = 256", "encoding.field_filters.filter_bits", ""),
     (
         '["surname:phonetic", "postcode:district"]',

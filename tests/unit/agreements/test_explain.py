@@ -115,6 +115,7 @@ def test_what_the_matcher_can_do_with_field_filters_is_told_with_its_figures(jus
     text = words(explain(changed(justice), audience="officer", today=today))
     assert "5.7 % of a matcher's records" in text
     assert "(28 % where" in text
+    assert "Here numbers of bits do not tell how long names are." in text
     assert "Here blocks may hold up to 200, which shows more." in text
     assert "98 % of the rest" in text
     assert "named 99 % of those on both" not in text

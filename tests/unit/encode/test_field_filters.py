@@ -6,6 +6,7 @@ import pytest
 from pprl.encode.field_filters import FieldFilterEncoder
 from pprl.errors import ConfigError, DataError, KeyFileError
 from pprl.protocol.blocking import BlockingPass, default_passes
+from pprl.protocol.filter_bits import most_bits
 from pprl.protocol.levels import EXACT, LEVELS, MISSING, NONE
 
 KEY = bytes(range(32))
@@ -146,11 +147,22 @@ def test_blocks_beyond_the_cap_are_left_out_and_counted():
     assert records.suppressed == 4
 
 
-def test_a_token_sets_as_many_bits_as_agreed_at_most():
-    columns = {"given": [""], "family": [""], "born": ["1961-01-11"], "sex": ["f"], "home": [""]}
-    for positions in (1, 4, 8):
-        records = encoder(filter_bits=512, positions_per_token=positions).encode(columns)[0]
-        assert 1 <= np.unpackbits(records.filters[0, 3]).sum() <= positions
+@pytest.mark.parametrize(
+    ("filter_bits", "positions", "of_sex"), [(512, 12, 12), (512, 20, 14), (64, 28, 21), (128, 20, 18)]
+)
+def test_no_value_sets_more_bits_than_is_told_and_some_set_that_many(filter_bits, positions, of_sex):
+    columns = people(4000)
+    records = encoder(filter_bits=filter_bits, positions_per_field=positions).encode(columns)[0]
+    most = most_bits([*KINDS.values()], filter_bits, positions)
+    assert most == [positions, positions, positions, of_sex, positions, of_sex]
+    found = np.unpackbits(records.filters, axis=2).sum(axis=2).max(axis=0)
+    assert (found <= most).all()
+    assert filter_bits < 512 or (found == most).all()
+
+
+def test_long_kinds_have_twice_the_bits_and_a_full_name_has_a_canonical_form():
+    assert most_bits(["address-line", "full-name", "code"], 128, 20) == [40, 40, 18, 18]
+    assert most_bits(["free-text", "surname"], 64, 28) == [56, 28]
 
 
 def test_bits_of_a_field_do_not_tell_how_long_a_name_is():
@@ -164,9 +176,9 @@ def test_bits_of_a_field_do_not_tell_how_long_a_name_is():
         filters = encoder(**options).encode(columns)[0].filters[:, 1]
         return np.unpackbits(filters, axis=1).sum(axis=1).reshape(len(names), 200).mean(axis=1)
 
-    even, uneven = mean_bits(positions_per_field=24), mean_bits(positions_per_token=3)
-    assert even.max() - even.min() < 1
-    assert uneven.max() - uneven.min() > 20
+    for positions in (20, 28):
+        found = mean_bits(positions_per_field=positions)
+        assert found.max() - found.min() < 1
 
 
 def test_positions_are_spread_evenly():
@@ -176,7 +188,7 @@ def test_positions_are_spread_evenly():
         {"group": ["f"] * len(codes), "x": codes}
     )[0]
     counts = np.unpackbits(records.filters[:, 1], axis=1).sum(axis=0)
-    expected = len(codes) * (1 - (127 / 128) ** 3)
+    expected = len(codes) * (1 - (127 / 128) ** 18)
     assert np.abs(counts - expected).max() < 5 * expected**0.5
 
 
@@ -210,8 +222,6 @@ def test_random_levels_are_the_same_for_the_same_draws_and_need_two_records():
     [
         {"filter_bits": 96},
         {"filter_bits": 1024},
-        {"positions_per_token": 0},
-        {"positions_per_token": 9},
         {"max_block_records": 0},
         {"positions_per_field": 11},
         {"positions_per_field": 29},

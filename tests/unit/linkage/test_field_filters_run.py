@@ -19,7 +19,7 @@ from pprl.agreements.draft import DatasetSketch, draft
 from pprl.encode import encoder
 from pprl.encode.encoder import EncodedDataset
 from pprl.encode.linkage_secret import LinkageSecret
-from pprl.errors import VerificationError
+from pprl.errors import DisclosureError, VerificationError
 from pprl.protocol import agreement as agreements
 from pprl.protocol import patterns, submission
 from pprl.protocol.agreement import AgreementFile
@@ -249,6 +249,16 @@ def test_a_department_counts_its_pairs_as_the_issuer_merges_them(pair: Sent, nam
     assert np.array_equal(counted.patterns, patterns)
     assert np.array_equal(counted.counts, counts)
     assert counts.sum() > 50
+
+
+def test_a_filter_with_a_bit_more_than_a_value_sets_does_not_leave_home(
+    pair: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gate is there whatever the encoder does: here the gate allows a bit less than the encoder sets."""
+    most = submission.most_bits
+    monkeypatch.setattr(submission, "most_bits", lambda *about: [each - 1 for each in most(*about)])
+    with pytest.raises(DisclosureError, match="positions_per_field"):
+        encode(pair.agreement, pair.tables["a"], "a", 5)
 
 
 def test_the_matcher_passes_on_what_was_left_out(pair: Sent, matched: bytes) -> None:
