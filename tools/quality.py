@@ -118,7 +118,7 @@ class Figures:
     refused: bool = False
 
 
-def figures(found: Score, best_f1: float | None, seconds: float) -> Figures:
+def figures(found: Score, best_f1: float, seconds: float) -> Figures:
     """Figures of counted pairs, absent where nothing divides them."""
     return Figures(
         links=found.linked_pairs,
@@ -126,7 +126,8 @@ def figures(found: Score, best_f1: float | None, seconds: float) -> Figures:
         precision=found.precision if found.linked_pairs else None,
         recall=found.recall if found.true_pairs else None,
         f1=found.f1 if found.true_pairs else None,
-        best_f1=best_f1 if found.true_pairs else None,
+        # The honest threshold is one of those that the truth could choose.
+        best_f1=max(best_f1, found.f1) if found.true_pairs else None,
         seconds=round(seconds, 1),
     )
 
@@ -284,15 +285,9 @@ def ours(work: Work, scheme: Scheme) -> Figures:
     if report is None:
         labels = calibration.linked(people, flags, decided.compared, decided.threshold)
         return replace(figures(score(labels, people, flags), best, seconds), refused=True)
-    return Figures(
-        links=report["linked_pairs"],
-        true_pairs=score(people, people, flags).true_pairs,
-        precision=report["precision"],
-        recall=report["recall"],
-        f1=report["f1"],
-        best_f1=best,
-        seconds=round(seconds, 1),
-    )
+    true_pairs = score(people, people, flags).true_pairs
+    correct = round(report["precision"] * report["linked_pairs"])
+    return figures(Score(report["linked_pairs"], true_pairs, correct), best, seconds)
 
 
 def rehearsed(data: DataSet, scheme: Scheme) -> dict[str, Any] | None:

@@ -79,6 +79,12 @@ def test_figures_are_absent_where_nothing_divides_them() -> None:
     assert (found.precision, found.recall, found.f1, found.best_f1) == (0, None, None, None)
 
 
+def test_the_honest_threshold_is_one_of_those_that_truth_could_choose() -> None:
+    assert (
+        quality.figures(Score(10, 10, 9), 0.5, 1.0).best_f1 == quality.figures(Score(10, 10, 9), 0.5, 1.0).f1
+    )
+
+
 GOOD = Figures(90, 100, 0.98, 0.9, 0.94, 0.95, 12.0)
 
 
