@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from coordinator.linkage.calibrate import Calibration, Learnt
 from coordinator.linkage.model import Mixture, weights_by_level
-from coordinator.linkage.small_numbers import rounded_down, shown_together
+from coordinator.linkage.small_numbers import rounded_down, shown, shown_together
 from coordinator.linkage.solve import Compared
 from pprl.protocol.levels import LEVEL_NAMES
 
@@ -254,8 +254,12 @@ def document(
         "people_by_datasets": _people_by_datasets(people, limit),
         "fields": evidence.model.get("fields", []),
         "components": evidence.model.get("components"),
-        "calibration": evidence.model.get("calibration"),
+        "calibration": _with_shown_controls(evidence.model.get("calibration"), limit),
     }
+
+
+def _with_shown_controls(calibration: dict[str, Any] | None, limit: int) -> dict[str, Any] | None:
+    return calibration and {**calibration, "controls": shown(calibration["controls"], limit)}
 
 
 def suppressed_records(suppressed: Sequence[Suppressed], limit: int) -> list[dict[str, Any]]:

@@ -19,6 +19,8 @@ HEIGHT = 260
 ROW = 18
 LEFT, RIGHT, TOP, BOTTOM = 60, 12, 26, 58
 LABELS = 148
+# Pixels between two lines that leave room for both their names.
+LEAST_GAP = 34
 # Letters of a row's label that fit; the table beside has all of them.
 LABEL_LETTERS = 24
 VALUES = 62
@@ -121,6 +123,7 @@ def curve(name: str, points: Sequence[dict[str, Any]], report: dict[str, Any]) -
     parts.append(element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=target, y2=target, class_="target"))
     for of, kind in (("estimated_precision", "precision"), ("estimated_recall", "recall")):
         parts += [_band(across, up, known, of, score, kind), _line(across, up, known, of, score, kind)]
+    parts.append(_names(across, up, known, score))
     if report["threshold"] is not None:
         at = across.at(_stretched(report["threshold"], score))
         parts.append(_marked(at, f"threshold {short(report['threshold'])}"))
@@ -154,9 +157,24 @@ def _line(
     places = [(across.at(_stretched(each["threshold"], score)), up.at(each[of]["value"])) for each in points]
     drawn = element("polyline", points=_points(places), class_=f"line {kind}")
     marks = [_mark(x, y, kind) for x, y in places[:: max(len(places) // 8, 1)]]
-    (x, y), below = places[len(places) * 3 // 5], kind == "precision"
-    label = element("text", kind, x=x + 6, y=y + (18 if below else -8), class_="name")
-    return joined(drawn, *marks, label)
+    return joined(drawn, *marks)
+
+
+def _names(across: Scale, up: Scale, points: Sequence[dict[str, Any]], score: str) -> Markup:
+    """Both lines' names where the lines are furthest apart: between them if there is room, else on the outside."""
+    most = max(points[: max(len(points) * 4 // 5, 1)], key=lambda each: abs(_gap(each)))
+    x = across.at(_stretched(most["threshold"], score)) + 6
+    precision, recall = (up.at(most[of]["value"]) for of in ("estimated_precision", "estimated_recall"))
+    inside = abs(precision - recall) > LEAST_GAP
+    below = 18 if (precision < recall) == inside else -8
+    return joined(
+        element("text", "precision", x=x, y=precision + below, class_="name"),
+        element("text", "recall", x=x, y=recall + (10 - below), class_="name"),
+    )
+
+
+def _gap(point: dict[str, Any]) -> float:
+    return float(point["estimated_precision"]["value"] - point["estimated_recall"]["value"])
 
 
 def _mark(x: float, y: float, kind: str) -> Markup:

@@ -395,8 +395,8 @@ def _calibration(calibration: dict[str, Any]) -> Markup:
         if name in ("a", "b")
     ]
     note = (
-        f"Log odds are a + b s, where s is a pair's weight. It rests on {calibration['controls']:,} pairs that are"
-        f" known to be of different people; {calibration['draws']} draws stand for what they leave open."
+        f"Log odds are a + b s, where s is a pair's weight. Pairs that are known to be of different people, and that it"
+        f" rests on: {count(calibration['controls'])}. {calibration['draws']} draws stand for what they leave open."
     )
     caption = "Calibration: what the weights are worth"
     return joined(_table("calibration", caption, ("", "best", "95 % of draws"), rows), element("p", note))

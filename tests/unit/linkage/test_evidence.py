@@ -129,3 +129,10 @@ def test_non_matches_are_told_where_they_are_known() -> None:
     first, second = told(1, bins=bins)["histogram"]
     assert (first["expected_non_matches"], second["expected_non_matches"]) == (2.0, 0.0)
     assert (first["pairs"], first["linked_pairs"], second["linked_pairs"]) == (3, 1, 2)
+
+
+def test_few_controls_are_not_counted() -> None:
+    model = {"calibration": {"controls": 7, "draws": 40}}
+    assert told(10, model=model)["calibration"] == {"controls": None, "draws": 40}
+    assert told(5, model=model)["calibration"]["controls"] == 7
+    assert told(5)["calibration"] is None
