@@ -21,6 +21,7 @@ from pprl.cli.options import (
 from pprl.console import force_option, json_option, path_argument, path_option, progress, show, table, talk
 
 if TYPE_CHECKING:
+    from pprl.encode.block_sizes import Blocks
     from pprl.encode.encoder import Survey
     from pprl.files.tables import Table
     from pprl.protocol.agreement import Dataset
@@ -40,6 +41,9 @@ def check(
     as_json: bool,
 ) -> None:
     """Look at every row of DATA: what is missing, and what breaks a rule. Nothing leaves.
+
+    With scheme field-filters also how large the blocks of each pass are, how many records are left out of it, and how
+    many pairs to expect with another dataset of the same size: before anything is encoded, and without a secret.
 
     Problems are named by row (as a spreadsheet counts: the header is row 1), column and rule, never by value.
     The exit status is 4 if there are any.
@@ -140,6 +144,17 @@ def _survey_data(found: Survey, dataset: Dataset) -> dict[str, Any]:
             {"row": finding.row, "column": finding.column, "rule": finding.rule}
             for finding in (*found.broken_ids, *found.broken)
         ],
+        **({} if found.blocks is None else {"blocks": _blocks_data(found.blocks)}),
+    }
+
+
+def _blocks_data(blocks: Blocks) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "passes": [asdict(each) for each in blocks.passes],
+        "predicted_pairs": blocks.predicted_pairs,
+        "in_no_pass": blocks.in_no_pass,
     }
 
 
@@ -163,4 +178,29 @@ def _survey_text(found: Survey, dataset: Dataset) -> str:
     ]
     if found.broken_count:
         lines.append(f"{found.broken_count:,} values break a rule.")
+    if found.blocks is not None:
+        lines += ["", *_blocks_text(found.blocks)]
     return "\n".join(lines)
+
+
+def _blocks_text(blocks: Blocks) -> list[str]:
+    rows = [
+        (
+            each.name,
+            f"{each.records:,}",
+            f"{each.without_block:,}",
+            f"{each.suppressed:,}",
+            f"{each.largest:,}",
+            f"{each.predicted_pairs:,}",
+        )
+        for each in blocks.passes
+    ]
+    rows.append(("all passes", "", "", "", "", f"{blocks.predicted_pairs:,}"))
+    header = ("pass", "compared", "without block", "suppressed", "largest block", "predicted pairs")
+    return [
+        table(rows, header=header, right=(1, 2, 3, 4, 5)),
+        "",
+        "Suppressed are records whose block has more than max_block_records. Predicted are the pairs with another "
+        "dataset of the same size and make-up.",
+        f"{blocks.in_no_pass:,} records are compared in no pass; they get linkage keys all the same.",
+    ]

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pprl.encode.block_sizes import Blocks, block_sizes
 from pprl.encode.clk import ClkEncoder
 from pprl.encode.linkage_secret import LinkageSecret
 from pprl.encode.records import prepare
@@ -57,6 +58,7 @@ class Survey:
         broken_ids: findings about record ids, at most as many.
         broken_count: how many there were in all.
         record_ids: the department's own ids, in the order of the rows.
+        blocks: how large blocks are, where a survey was asked for under scheme `field-filters`.
     """
 
     rows: int = 0
@@ -66,6 +68,7 @@ class Survey:
     broken_ids: list[Finding] = field(default_factory=list)
     broken_count: int = 0
     record_ids: list[str] = field(default_factory=list, repr=False)
+    blocks: Blocks | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +98,31 @@ def survey(rows: Rows, dataset: Dataset, agreement: AgreementFile, *, seen: Call
         seen: called with the rows read so far.
     """
     found = Survey()
-    for _ in prepared_batches(rows, dataset, agreement, found, seen):
-        pass
+    batches = prepared_batches(rows, dataset, agreement, found, seen)
+    if agreement.content.encoding.scheme == "field-filters":
+        found.blocks = _blocks(_encodable(batches, []), agreement.content)
+    else:
+        for _ in batches:
+            pass
     return found
+
+
+def _blocks(batches: Iterable[dict[str, list[str]]], agreement: Agreement) -> Blocks:
+    parameters = agreement.encoding.field_filter_parameters
+    return block_sizes(
+        _whole_columns(batches, agreement),
+        [each.blocking_pass() for each in parameters.passes],
+        agreement.kinds(),
+        max_block_records=parameters.max_block_records,
+    )
+
+
+def _whole_columns(batches: Iterable[dict[str, list[str]]], agreement: Agreement) -> dict[str, list[str]]:
+    columns: dict[str, list[str]] = {name: [] for name in agreement.kinds()}
+    for batch in batches:
+        for name, values in batch.items():
+            columns[name] += values
+    return columns
 
 
 def encode(
@@ -282,10 +307,7 @@ def _field_filters(
     from pprl.encode.field_filters import FieldFilterEncoder  # noqa: PLC0415 - compiles; scheme clk can do without
     from pprl.encode.own_pairs import OwnPairs  # noqa: PLC0415
 
-    columns: dict[str, list[str]] = {name: [] for name in agreement.kinds()}
-    for batch in batches:
-        for name, values in batch.items():
-            columns[name] += values
+    columns = _whole_columns(batches, agreement)
     parameters = agreement.encoding.field_filter_parameters
     encoder = FieldFilterEncoder(
         [each.blocking_pass() for each in parameters.passes],

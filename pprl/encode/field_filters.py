@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pprl.crypto import derive
+from pprl.encode.block_sizes import kept_blocks
 from pprl.encode.passes import Coded, blocks, coded
 from pprl.encode.tokens import CANONICAL_SPACE, canonical_tokens, token_space, tokens
 from pprl.errors import ConfigError, DataError, KeyFileError
@@ -306,9 +307,7 @@ class FieldFilterEncoder:
 
     def _pass_records(self, pass_: BlockingPass, dataset: _Dataset) -> PassRecords:
         block = blocks(dataset.columns, pass_, self._kinds, dataset.transformed)
-        sizes = np.bincount(block.codes, minlength=len(block.distinct))
-        has_text = np.array([bool(text) for text in block.distinct], dtype=np.bool_)
-        kept = has_text & (sizes <= self._cap)
+        sizes, kept = kept_blocks(block, self._cap)
         rows = np.flatnonzero(kept[block.codes])
         tags, salts = self._tags_and_salts(pass_, block.distinct, kept)
         its_block = block.codes[rows]
@@ -319,7 +318,7 @@ class FieldFilterEncoder:
             tags[its_block],
             dataset.present[rows],
             self._filters(dataset, rows, salts[its_block]),
-            int(sizes[has_text & ~kept].sum()),
+            int(sizes[~kept].sum()),
         )
 
     def _tags_and_salts(

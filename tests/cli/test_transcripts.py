@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from coordinator import operations
 from coordinator.store.stages import Role
 from tests.support.commands import done, placeless, values_in
 from tests.support.people import read_rows, tables
-from tests.support.project import DATASETS, ISSUER, MATCHER, RESEARCH, Project
+from tests.support.project import DATASETS, ISSUER, MATCHER, RESEARCH, Project, draft_text
 
 
 def _mode(path: Path) -> int:
@@ -125,6 +126,33 @@ def test_check(project: Project) -> None:
         "pprl", "check", project.data("police"), "-a", project.agreement_path, "--dataset", "police"
     )
     assert (result.stdout, result.stderr) == (_survey(), "")
+
+
+def _check_blocks(project: Project, *more: object) -> str:
+    path = project.folder / "field-filters.toml"
+    text = re.sub(r"(?m)^max_block_records = .*$", "max_block_records = 2", draft_text("field-filters"))
+    path.write_text(text, encoding="utf-8")
+    result = done("pprl", "check", project.data("police"), "-a", path, "--dataset", "police", *more)
+    assert result.stderr == ""
+    return result.stdout
+
+
+def test_check_of_field_filters_tells_how_large_blocks_are(project: Project) -> None:
+    text = _check_blocks(project)
+    assert text.startswith(_survey())
+    told = json.loads(_check_blocks(project, "--json"))["blocks"]
+    header = ["pass", "compared", "without block", "suppressed", "largest block", "predicted pairs"]
+    lines = [re.split(r" {2,}", line) for line in text.splitlines()]
+    at = lines.index(header)
+    for line, each in zip(lines[at + 2 :], told["passes"], strict=False):
+        figures = ("records", "without_block", "suppressed", "largest", "predicted_pairs")
+        assert line == [each["name"], *(f"{each[name]:,}" for name in figures)]
+    assert lines[at + 2 + len(told["passes"])] == ["all passes", f"{told['predicted_pairs']:,}"]
+    assert text.endswith(
+        f"{told['in_no_pass']:,} records are compared in no pass; they get linkage keys all the same.\n"
+    )
+    assert sum(each["suppressed"] for each in told["passes"]) > 0
+    assert all(each["records"] + each["without_block"] + each["suppressed"] == 56 for each in told["passes"])
 
 
 def test_encode(project: Project) -> None:

@@ -1,0 +1,106 @@
+"""How large the blocks of each pass are, before anything is encoded. Runs at departments only, and needs no secret.
+
+Tags and salts are keyed, block values are not: their sizes can be counted from the records alone. `pprl check` shows
+them, so that a department sees what each pass costs and misses while the passes can still be changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pprl.encode.passes import Coded, blocks, coded
+from pprl.protocol.blocking import BlockingPass
+from pprl.protocol.kinds import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class PassBlocks:
+    """The blocks of one pass.
+
+    Attributes:
+        name: of the pass.
+        records: how many records are compared in it.
+        without_block: how many lack a part of the pass.
+        suppressed: how many are left out because their block has too many records.
+        largest: records of the largest block, left out or not; 0 if there is none.
+        predicted_pairs: pairs to compare with another dataset of the same size and make-up.
+    """
+
+    name: str
+    records: int
+    without_block: int
+    suppressed: int
+    largest: int
+    predicted_pairs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """The blocks of all passes.
+
+    Attributes:
+        passes: in the agreement's order.
+        in_no_pass: records that no pass compares, so that they can't be linked.
+    """
+
+    passes: tuple[PassBlocks, ...]
+    in_no_pass: int
+
+    @property
+    def predicted_pairs(self) -> int:
+        """Over all passes, a pair as often as passes find it: the matcher compares it that often."""
+        return sum(each.predicted_pairs for each in self.passes)
+
+
+def kept_blocks(block: Coded, max_block_records: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """How many records each block has, 0 for "no block", and which blocks are compared.
+
+    Args:
+        block: the block of each record, "" where a part is missing.
+        max_block_records: a larger block is left out.
+    """
+    has_text = np.array([bool(text) for text in block.distinct], dtype=np.bool_)
+    sizes = np.bincount(block.codes, minlength=len(block.distinct)) * has_text
+    return sizes, has_text & (sizes <= max_block_records)
+
+
+def block_sizes(
+    columns: Mapping[str, Sequence[str]],
+    passes: Sequence[BlockingPass],
+    kinds: Mapping[str, Kind],
+    *,
+    max_block_records: int,
+) -> Blocks:
+    """Count the blocks of a dataset in each pass.
+
+    Args:
+        columns: standardised values of the records that can be encoded, by identifier; "" where missing.
+        passes: the agreement's.
+        kinds: the kind of each identifier.
+        max_block_records: a larger block is left out of its pass.
+    """
+    numbered = {name: coded(columns[name]) for name in kinds}
+    known: dict[tuple[str, str], Coded] = {}
+    compared = np.zeros(len(next(iter(numbered.values())).codes), dtype=np.bool_)
+    found = []
+    for pass_ in passes:
+        block = blocks(numbered, pass_, kinds, known)
+        sizes, kept = kept_blocks(block, max_block_records)
+        compared |= kept[block.codes]
+        found.append(_of_pass(pass_.name, sizes, kept, len(compared)))
+    return Blocks(tuple(found), int((~compared).sum()))
+
+
+def _of_pass(name: str, sizes: NDArray[np.int64], kept: NDArray[np.bool_], rows: int) -> PassBlocks:
+    return PassBlocks(
+        name=name,
+        records=int(sizes[kept].sum()),
+        without_block=rows - int(sizes.sum()),
+        suppressed=int(sizes[~kept].sum()),
+        largest=int(sizes.max(initial=0)),
+        predicted_pairs=int((sizes[kept] ** 2).sum()),
+    )
