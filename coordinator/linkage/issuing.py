@@ -16,7 +16,7 @@ from pprl.protocol.agreement import AgreementFile
 from pprl.protocol.crosswalk import Crosswalk, CrosswalkHeader
 from pprl.protocol.framing import ID_BYTES, Bytes
 from pprl.protocol.linkage_keys import LinkageKeys, LinkageKeysHeader
-from pprl.protocol.submission import References
+from pprl.protocol.submission import Copies, References
 
 Progress = Callable[[str, float], None]
 RandomBytes = Callable[[int], bytes]
@@ -84,9 +84,10 @@ def issue(
     decided = _decide(agreement, references, raw_pairs)
     sizes = [len(references[dataset.name].handles) for dataset in agreement.content.dataset]
     duplicates = [dataset.may_have_duplicates for dataset in agreement.content.dataset]
-    people = clusters(sizes, duplicates, decided.compared, decided.threshold)
+    copies = [references[dataset.name].copies for dataset in agreement.content.dataset]
+    people = with_copies(clusters(sizes, duplicates, decided.compared, decided.threshold), copies)
     progress("issue", 0.5)
-    keys = _draw_keys(_owners(agreement, people, decided.compared, decided.threshold), random_bytes)
+    keys = _draw_keys(_owners(agreement, people, copies, decided), random_bytes)
     crosswalk = _crosswalk(people, keys, agreement, random_bytes)
     progress("issue", 1.0)
     return Issued(
@@ -112,13 +113,32 @@ def _decide(agreement: AgreementFile, references: Mapping[str, References], raw_
 def _owners(
     agreement: AgreementFile,
     people: Sequence[NDArray[np.int64]],
-    compared: Sequence[Compared],
-    threshold: float,
+    copies: Sequence[Copies],
+    decided: Decided,
 ) -> list[NDArray[np.int64]]:
     if agreement.content.release.linkage_keys == "per-record":
         return [np.arange(len(labels)) for labels in people]
     duplicates = [dataset.may_have_duplicates for dataset in agreement.content.dataset]
-    return owners_of_keys(people, duplicates, compared, threshold)
+    return owners_of_keys(people, duplicates, decided.compared, decided.threshold, copies)
+
+
+def with_copies(people: Sequence[NDArray[np.int64]], copies: Sequence[Copies]) -> list[NDArray[np.int64]]:
+    """Clusters in which each copy is where its original is; the key issuer runs this.
+
+    Args:
+        people: for each dataset, the cluster of each record over all datasets.
+        copies: for each dataset, its copies.
+
+    Returns:
+        The same shapes, whole numbers from 0 without gaps.
+    """
+    placed = []
+    for labels, of_dataset in zip(people, copies, strict=True):
+        of_record = labels.copy()
+        of_record[of_dataset.records] = labels[of_dataset.originals]
+        placed.append(of_record)
+    dense = np.unique(np.concatenate(placed), return_inverse=True)[1]
+    return np.split(dense, np.cumsum([len(labels) for labels in placed])[:-1])
 
 
 def owners_of_keys(
@@ -126,6 +146,7 @@ def owners_of_keys(
     may_have_duplicates: Sequence[bool],
     compared: Sequence[Compared],
     threshold: float,
+    copies: Sequence[Copies],
 ) -> list[NDArray[np.int64]]:
     """Which of a dataset's records share a linkage key: those that the dataset's own pairs put together.
 
@@ -138,6 +159,7 @@ def owners_of_keys(
         may_have_duplicates: for each dataset, whether it may hold several records of one person.
         compared: candidate pairs.
         threshold: the lowest score that links.
+        copies: for each dataset, its copies.
 
     Returns:
         For each dataset, whole numbers from 0 without gaps, equal for records that share a key.
@@ -149,6 +171,7 @@ def owners_of_keys(
     for index, labels in enumerate(people):
         own = [Compared(0, 0, each.pairs) for each in compared if each.left == each.right == index]
         (alike,) = clusters([len(labels)], [may_have_duplicates[index]], own, threshold)
+        (alike,) = with_copies([alike], [copies[index]])
         owners.append(np.unique(np.stack([alike, labels]), axis=1, return_inverse=True)[1].reshape(-1))
     return owners
 

@@ -223,6 +223,11 @@ def _field_filters_leave(
         "the lists go two sorts of counts: how many records were left out of each pass, and how alike random pairs "
         "of the table's own records are, identifier by identifier."
     )
+    if any(dataset.may_have_duplicates for dataset in agreement.dataset):
+        yield _say(
+            "Where a table may hold a person more than once, records that are equal in every identifier, with names, "
+            "date of birth and one more among them, are encoded once. The key issuer is told which records equal which."
+        )
     yield _say(
         f"The key issuer ({issuer}) gets, sealed, which references stand for one record, and no tag or filter; and of "
         "all pairs of the table's own records that share a block, how many are alike in which way: counts, which name "

@@ -138,6 +138,7 @@ def _survey_data(found: Survey, dataset: Dataset) -> dict[str, Any]:
         "records": found.rows,
         "encodable": found.encodable,
         "not_encodable": found.rows - found.encodable,
+        "copies": found.copies,
         "present": {name: found.present.get(name, 0) for name in dataset.columns},
         "values_that_break_a_rule": found.broken_count,
         "findings": [
@@ -176,6 +177,11 @@ def _survey_text(found: Survey, dataset: Dataset) -> str:
         f"{found.rows - found.encodable:,} records have too few identifiers to be compared; "
         "they get linkage keys all the same.",
     ]
+    if found.copies:
+        lines.append(
+            f"{found.copies:,} records equal another one in every identifier: they are not encoded again, and share "
+            "its links."
+        )
     if found.broken_count:
         lines.append(f"{found.broken_count:,} values break a rule.")
     if found.blocks is not None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pprl.encode.block_sizes import Blocks, block_sizes
 from pprl.encode.clk import ClkEncoder
+from pprl.encode.copies import copies_among, originals
 from pprl.encode.linkage_secret import LinkageSecret
 from pprl.encode.records import prepare
 from pprl.errors import DataError, Finding
@@ -28,6 +29,7 @@ from pprl.protocol.submission import (
     CLK_PASS,
     Blocked,
     ClkHeader,
+    Copies,
     CountedPass,
     EncodedPass,
     Encodings,
@@ -53,6 +55,7 @@ class Survey:
     Attributes:
         rows: records read.
         encodable: records with enough identifiers to be compared.
+        copies: of these, records that equal another one and are not encoded again (scheme `field-filters`).
         present: for each identifier, the records that have it.
         broken: findings about values, at most `MOST_FINDINGS` of them.
         broken_ids: findings about record ids, at most as many.
@@ -63,6 +66,7 @@ class Survey:
 
     rows: int = 0
     encodable: int = 0
+    copies: int = 0
     present: dict[str, int] = field(default_factory=dict)
     broken: list[Finding] = field(default_factory=list)
     broken_ids: list[Finding] = field(default_factory=list)
@@ -98,19 +102,21 @@ def survey(rows: Rows, dataset: Dataset, agreement: AgreementFile, *, seen: Call
         seen: called with the rows read so far.
     """
     found = Survey()
-    batches = prepared_batches(rows, dataset, agreement, found, seen)
+    batches = _encodable(prepared_batches(rows, dataset, agreement, found, seen), [])
     if agreement.content.encoding.scheme == "field-filters":
-        found.blocks = _blocks(_encodable(batches, []), agreement.content)
+        columns, original_of_each = _without_copies(batches, dataset, agreement.content)
+        found.copies = copies_among(original_of_each)
+        found.blocks = _blocks(columns, agreement.content)
     else:
         for _ in batches:
             pass
     return found
 
 
-def _blocks(batches: Iterable[dict[str, list[str]]], agreement: Agreement) -> Blocks:
+def _blocks(columns: dict[str, list[str]], agreement: Agreement) -> Blocks:
     parameters = agreement.encoding.field_filter_parameters
     return block_sizes(
-        _whole_columns(batches, agreement),
+        columns,
         [each.blocking_pass() for each in parameters.passes],
         agreement.kinds(),
         max_block_records=parameters.max_block_records,
@@ -123,6 +129,22 @@ def _whole_columns(batches: Iterable[dict[str, list[str]]], agreement: Agreement
         for name, values in batch.items():
             columns[name] += values
     return columns
+
+
+def _without_copies(
+    batches: Iterable[dict[str, list[str]]], dataset: Dataset, agreement: Agreement
+) -> tuple[dict[str, list[str]], NDArray[np.int64]]:
+    """The columns of the records that are to be encoded, and for all records the place of their original.
+
+    Where people have one record each, equal records are of different people.
+    """
+    columns = _whole_columns(batches, agreement)
+    if not dataset.may_have_duplicates:
+        return columns, np.arange(len(next(iter(columns.values()))))
+    original_of_each = originals(columns, agreement.kinds())
+    encoded = np.unique(original_of_each).tolist()
+    kept = {name: [values[place] for place in encoded] for name, values in columns.items()}
+    return kept, original_of_each
 
 
 def encode(
@@ -157,7 +179,8 @@ def encode(
     if agreement.content.encoding.scheme == "clk":
         made = _clks(batches, agreement.content, key)
     else:
-        made = _field_filters(batches, agreement.content, key, random_bytes)
+        made = _field_filters(batches, dataset, agreement.content, key, random_bytes)
+    found.copies = copies_among(made.originals)
     require_acceptable(found, dataset, agreement)
     for encoded in made.passes:
         require_no_wildcards(encoded.filters, agreement)
@@ -274,10 +297,12 @@ class _EncodedPass:
 class _Made:
     """The passes of a scheme, and what makes their headers from the members that all schemes share.
 
+    `originals` has, for each encodable record, the place of the one that it is encoded with, its own as a rule.
     `own_patterns` counts how alike the dataset's own records are; None in scheme clk.
     """
 
     passes: tuple[_EncodedPass, ...]
+    originals: NDArray[np.int64]
     header: Callable[..., ClkHeader | FieldFilterHeader]
     references_header: Callable[..., ReferencesHeader] = ReferencesHeader
     own_patterns: PatternCounts | None = None
@@ -298,16 +323,22 @@ def _encodable(
 def _clks(batches: Iterable[dict[str, list[str]]], agreement: Agreement, key: bytes) -> _Made:
     encoder = ClkEncoder(agreement, key)
     clks = np.vstack([encoder.encode(columns) for columns in batches])
-    return _Made((_EncodedPass(CLK_PASS, np.arange(len(clks)), clks, clks),), ClkHeader)
+    everyone = np.arange(len(clks))
+    return _Made((_EncodedPass(CLK_PASS, everyone, clks, clks),), everyone, ClkHeader)
 
 
 def _field_filters(
-    batches: Iterable[dict[str, list[str]]], agreement: Agreement, key: bytes, random_bytes: RandomBytes
+    batches: Iterable[dict[str, list[str]]],
+    dataset: Dataset,
+    agreement: Agreement,
+    key: bytes,
+    random_bytes: RandomBytes,
 ) -> _Made:
     from pprl.encode.field_filters import FieldFilterEncoder  # noqa: PLC0415 - compiles; scheme clk can do without
     from pprl.encode.own_pairs import OwnPairs  # noqa: PLC0415
 
-    columns = _whole_columns(batches, agreement)
+    columns, original_of_each = _without_copies(batches, dataset, agreement)
+    encoded = np.unique(original_of_each)
     parameters = agreement.encoding.field_filter_parameters
     encoder = FieldFilterEncoder(
         [each.blocking_pass() for each in parameters.passes],
@@ -321,12 +352,12 @@ def _field_filters(
         columns, pairs=RANDOM_PAIRS, rng=np.random.default_rng(int.from_bytes(random_bytes(16)))
     )
     passes, suppressed = [], []
-    own = OwnPairs(len(next(iter(columns.values()))), len(parameters.passes), encoder.fields)
+    own = OwnPairs(len(encoded), len(parameters.passes), encoder.fields)
     for records in encoder.encode_each(columns):
         own.add(records)
         payload = payload_of(Blocked(records.tags, records.present, records.filters))
         filters = records.filters.reshape(len(records.filters), -1)
-        passes.append(_EncodedPass(records.name, records.rows, payload, filters))
+        passes.append(_EncodedPass(records.name, encoded[records.rows], payload, filters))
         suppressed.append(records.suppressed)
     header = partial(
         FieldFilterHeader,
@@ -334,8 +365,12 @@ def _field_filters(
         suppressed=tuple(suppressed),
     )
     counted = own.counted()
-    references_header = partial(FieldFilterReferencesHeader, own_patterns=len(counted.patterns))
-    return _Made(tuple(passes), header, references_header, counted)
+    references_header = partial(
+        FieldFilterReferencesHeader,
+        copies=copies_among(original_of_each),
+        own_patterns=len(counted.patterns),
+    )
+    return _Made(tuple(passes), original_of_each, header, references_header, counted)
 
 
 def _under_random_names(
@@ -353,7 +388,8 @@ def _under_random_names(
     position_of_row = np.empty(found.rows, dtype=np.int64)
     position_of_row[order] = np.arange(found.rows)
     references = tuple(_fresh_ids(len(each.rows), random_bytes) for each in made.passes)
-    positions = tuple(position_of_row[rows_encoded[each.rows]] for each in made.passes)
+    copies, position = _copies(made.originals, position_of_row[rows_encoded])
+    positions = tuple(position[each.rows] for each in made.passes)
     common: dict[str, Any] = {
         "agreement_sha256": agreement.sha256,
         "dataset": dataset.name,
@@ -374,11 +410,25 @@ def _under_random_names(
             handles[order],
             references,
             positions,
+            copies,
             made.own_patterns,
         ),
         [(handles[row].tobytes().hex(), found.record_ids[row]) for row in order],
         found,
     )
+
+
+def _copies(originals: NDArray[np.int64], positions: NDArray[np.int64]) -> tuple[Copies, NDArray[np.int64]]:
+    """Copies by position, and the position that stands for each record: the lowest of those that are equal.
+
+    Which of them was first in the department's table is lost, as all its order is.
+    """
+    lowest = positions.copy()
+    np.minimum.at(lowest, originals, positions)
+    standing = lowest[originals]
+    copies = np.flatnonzero(standing != positions)
+    copies = copies[np.argsort(positions[copies])]
+    return Copies(positions[copies], standing[copies]), standing
 
 
 def _fresh_ids(count: int, random_bytes: RandomBytes) -> Bytes:

@@ -3,8 +3,9 @@
 The two parts never meet in one hand: each is sealed to its own reader. `encodings` holds, for each pass, the
 encodings under references that are fresh and random for that pass, so that the matcher can't tell that a
 record of one pass is a record of another. `references` says which references belong to one record, known by a
-random handle. Scheme `clk` is the case of one pass. In scheme `field-filters` `references` also counts how alike the
-department's own records are, over all passes: only the department can count each pair once.
+random handle. Scheme `clk` is the case of one pass. In scheme `field-filters` `references` also says which records
+are copies of others and have no encodings of their own, and counts how alike the department's own records are, over
+all passes: only the department can count each pair once.
 
 The file that carries both::
 
@@ -18,7 +19,7 @@ The file that carries both::
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, BinaryIO, Literal
 
 import numpy as np
@@ -27,7 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pprl.errors import DisclosureError, FormatError, VerificationError
 from pprl.protocol import framing
-from pprl.protocol.agreement import Agreement, AgreementFile, Name
+from pprl.protocol.agreement import Agreement, AgreementFile, Dataset, Name
 from pprl.protocol.filter_bits import most_bits
 from pprl.protocol.framing import ID_BYTES, Bytes, Count, DatasetHeader, Hex128
 from pprl.protocol.pattern_counts import (
@@ -102,8 +103,12 @@ class ReferencesHeader(DatasetHeader):
 
 
 class FieldFilterReferencesHeader(ReferencesHeader):
-    """Header of `references` in scheme `field-filters`; `own_patterns` is how many patterns own pairs have."""
+    """Header of `references` in scheme `field-filters`.
 
+    `copies` is how many records are copies of others; `own_patterns` how many patterns own pairs have.
+    """
+
+    copies: Count
     own_patterns: Count
 
 
@@ -139,6 +144,22 @@ class Blocked:
 
 
 @dataclass(frozen=True, slots=True)
+class Copies:
+    """Records that are equal to another in every identifier, and so are encoded once.
+
+    Attributes:
+        records: position in the handles of each record that has no encodings of its own, ascending.
+        originals: position of the record that each copies, which is before it and no copy itself.
+    """
+
+    records: NDArray[np.int64]
+    originals: NDArray[np.int64]
+
+
+NO_COPIES = Copies(np.empty(0, np.int64), np.empty(0, np.int64))
+
+
+@dataclass(frozen=True, slots=True)
 class References:
     """The key issuer's part, parsed.
 
@@ -147,6 +168,7 @@ class References:
         handles: one a record of the dataset, shape (records, 16), ascending.
         references: for each pass, shape (encoded records, 16), ascending.
         positions: for each pass, the position in `handles` that each reference belongs to.
+        copies: records that have no references, as others that are equal to them do; none in scheme `clk`.
         own_patterns: in scheme `field-filters`, patterns of the dataset's own pairs that share a block in any pass,
             each pair once, with the pattern that the first of its passes gives; None in scheme `clk`.
     """
@@ -155,6 +177,7 @@ class References:
     handles: Bytes
     references: tuple[Bytes, ...]
     positions: tuple[NDArray[np.int64], ...]
+    copies: Copies = NO_COPIES
     own_patterns: PatternCounts | None = None
 
 
@@ -204,8 +227,10 @@ def write_references(references: References) -> bytes:
     """The bytes of `references`; a department runs this. `handles` must be ascending already."""
     tables = [references.handles]
     for ids, places in zip(references.references, references.positions, strict=True):
-        rows = np.hstack([ids, places.astype(">u4").view(np.uint8).reshape(-1, POSITION_BYTES)])
-        tables.append(rows[framing.ascending(ids)])
+        tables.append(np.hstack([ids, _four_bytes(places)])[framing.ascending(ids)])
+    tables.append(
+        np.hstack([_four_bytes(references.copies.records), _four_bytes(references.copies.originals)])
+    )
     if references.own_patterns is not None:
         tables.append(table_of(references.own_patterns))
     return framing.write(REFERENCES_MAGIC, references.header, tables)
@@ -218,28 +243,32 @@ def parse_references(raw: bytes, agreement: AgreementFile) -> References:
         FormatError: the bytes are not as specified.
         VerificationError: they belong to another agreement, or differ from what it says.
     """
-    counts_own = agreement.content.encoding.scheme == "field-filters"
-    model = FieldFilterReferencesHeader if counts_own else ReferencesHeader
+    with_copies = agreement.content.encoding.scheme == "field-filters"
+    model = FieldFilterReferencesHeader if with_copies else ReferencesHeader
     header, body = framing.read_header(raw, REFERENCES_MAGIC, model)
-    framing.require_dataset(header, agreement, what="references")
+    dataset = framing.require_dataset(header, agreement, what="references")
     if [each.name for each in header.passes] != [name for name, _ in passes(agreement)]:
         raise VerificationError("The document's passes are not those of the agreement.")
     _require_passes_fit(header.passes, header.records)
     width = ID_BYTES + POSITION_BYTES
     shapes = [(header.records, ID_BYTES), *((each.records, width) for each in header.passes)]
     if isinstance(header, FieldFilterReferencesHeader):
-        shapes.append((header.own_patterns, PATTERN_BYTES + COUNT_BYTES))
+        _require_copies_fit(header, dataset)
+        shapes += [(header.copies, 2 * POSITION_BYTES), (header.own_patterns, PATTERN_BYTES + COUNT_BYTES)]
     handles, *tables = framing.read_tables(body, shapes)
-    counted = tables.pop() if counts_own else None
+    further = [tables.pop(), tables.pop()] if with_copies else []
     framing.require_ascending(handles, what="handle")
     _require_fresh_references(tables)
     places = tuple(_positions(table, header.records) for table in tables)
-    return References(
-        header,
-        handles,
-        tuple(table[:, :ID_BYTES] for table in tables),
-        places,
-        None if counted is None else _own_patterns(counted, places, len(agreement.content.identifier)),
+    parsed = References(header, handles, tuple(table[:, :ID_BYTES] for table in tables), places)
+    if not further:
+        return parsed
+    counted, copies = further
+    fields = len(agreement.content.identifier)
+    return replace(
+        parsed,
+        copies=_copies(copies, places, header.records),
+        own_patterns=_own_patterns(counted, places, fields),
     )
 
 
@@ -391,13 +420,41 @@ def _require_fresh_references(tables: Sequence[Bytes]) -> None:
 
 
 def _positions(table: Bytes, records: int) -> NDArray[np.int64]:
-    raw = np.ascontiguousarray(table[:, ID_BYTES:])
-    places = raw.view(">u4").reshape(-1).astype(np.int64)
+    places = _places(table[:, ID_BYTES:])
     if len(places) and places.max() >= records:
         raise FormatError("A reference points beyond the last handle.")
     if len(np.unique(places)) != len(places):
         raise FormatError("Two references of one pass point to one handle.")
     return places
+
+
+def _require_copies_fit(header: FieldFilterReferencesHeader, dataset: Dataset) -> None:
+    if header.copies and not dataset.may_have_duplicates:
+        raise VerificationError(f"'{dataset.name}' has copies, and by the agreement one record a person.")
+
+
+def _copies(table: Bytes, places: Sequence[NDArray[np.int64]], records: int) -> Copies:
+    """Copies in ascending order, each of a record that is before it, is no copy, and stands for it in the passes."""
+    copies, originals = _places(table[:, :POSITION_BYTES]), _places(table[:, POSITION_BYTES:])
+    if len(copies) and copies.max() >= records:
+        raise FormatError("A copy is beyond the last handle.")
+    if (copies[1:] <= copies[:-1]).any():
+        raise FormatError("A copy is out of order or repeated.")
+    if (originals >= copies).any():
+        raise FormatError("A copy is not behind its original.")
+    if np.isin(originals, copies).any():
+        raise FormatError("A copy is said to be of a copy.")
+    if any(np.isin(of_pass, copies).any() for of_pass in places):
+        raise FormatError("A copy has a reference of its own.")
+    return Copies(copies, originals)
+
+
+def _places(raw: Bytes) -> NDArray[np.int64]:
+    return np.ascontiguousarray(raw).view(">u4").reshape(-1).astype(np.int64)
+
+
+def _four_bytes(places: NDArray[np.int64]) -> Bytes:
+    return places.astype(">u4").view(np.uint8).reshape(-1, POSITION_BYTES)
 
 
 def _own_patterns(table: Bytes, places: Sequence[NDArray[np.int64]], fields: int) -> PatternCounts:

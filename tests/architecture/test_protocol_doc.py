@@ -80,7 +80,11 @@ LAYOUTS = {
     "encodings": (submission.ENCODINGS_MAGIC, [ID]),
     "references": (
         submission.REFERENCES_MAGIC,
-        [ID, ID, submission.POSITION_BYTES, pattern_counts.PATTERN_BYTES, pattern_counts.COUNT_BYTES],
+        [
+            *(ID, ID, submission.POSITION_BYTES),
+            *(submission.POSITION_BYTES, submission.POSITION_BYTES),
+            *(pattern_counts.PATTERN_BYTES, pattern_counts.COUNT_BYTES),
+        ],
     ),
     "pairs": (pairs.PAIRS_MAGIC, [ID, ID, pairs.LEVEL_BYTES]),
     "patterns": (patterns.PATTERNS_MAGIC, [ID, ID, pattern_counts.PATTERN_BYTES]),

@@ -159,6 +159,30 @@ def test_a_record_with_too_little_is_counted_and_not_refused(project: Project) -
     assert (report["records"], report["encodable"], report["not_encodable"]) == (50, 49, 1)
 
 
+def test_records_that_equal_another_are_counted_before_and_when_they_are_encoded(
+    field_filter_project: Project,
+) -> None:
+    here = field_filter_project
+    police = {name: [*values, *values[:3]] for name, values in tables()["police"].items()}
+    police["offence_ref"] = [f"OFF-{place}" for place in range(len(police["offence_ref"]))]
+    write_table(here.data("police"), police)
+    checked = ("pprl", "check", here.data("police"), "-a", here.agreement_path, "--dataset", "police")
+    before = json.loads(run(*checked, "--json").stdout)["copies"]
+    assert before >= 3
+    assert f"{before} records equal another one in every identifier" in run(*checked).stdout
+    encoded = (
+        "pprl",
+        "encode",
+        here.data("police"),
+        "-a",
+        here.agreement_path,
+        "-k",
+        here.key("police-dept"),
+    )
+    made = done(*encoded, "-o", here.folder / "again.submission", "--json")
+    assert json.loads(made.stdout)["copies"] == before
+
+
 @pytest.mark.parametrize(
     ("options", "status", "says"),
     [

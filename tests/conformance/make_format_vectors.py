@@ -833,9 +833,16 @@ def bad_blocked_records(usual: Document) -> Iterator[Vector]:
     yield refused("a block of more than agreed", crowded, second, word="block", expect=DISCLOSURE)
 
 
-# Patterns: surname in the lowest four bits, forename in the next. Own pairs: five records, so at most ten.
+# Seven records, of which two are copies. Patterns: surname in the lowest four bits, forename in the next. Own pairs: of
+# five records, so at most ten.
 
+SEVEN = ids("handle of seven", 7)
+COPIES = [(5, 2), (6, 2)]
 OWN = [(0x00, 3), (0x11, 6), (0xCC, 1)]
+
+
+def copy_rows(copies: Sequence[tuple[int, int]]) -> list[bytes]:
+    return [number(copy) + number(original) for copy, original in copies]
 
 
 def own_rows(counted: Sequence[tuple[int, int]]) -> list[bytes]:
@@ -851,10 +858,13 @@ def blocked_references() -> Document:
         **ABOUT,
         "agreement_sha256": sha256_of("field-filters"),
         "format": "pprl-references",
+        "records": 7,
         "passes": counted_passes(4, 3),
+        "copies": 2,
         "own_patterns": 3,
     }
-    tables = [HANDLES, belonging([3, 0, 4, 1]), belonging([2, 0, 1], SECOND_REFERENCES), own_rows(OWN)]
+    second = belonging([2, 0, 1], SECOND_REFERENCES)
+    tables = [SEVEN, belonging([3, 0, 4, 1]), second, copy_rows(COPIES), own_rows(OWN)]
     return Document("blocked-references", b"PPRLREF1", header, tables)
 
 
@@ -864,7 +874,7 @@ def counted_passes(*counts: int) -> list[dict[str, Any]]:
     ]
 
 
-def told_own(counted: Sequence[tuple[int, int]]) -> list[list[int]]:
+def told_rows(counted: Sequence[tuple[int, int]]) -> list[list[int]]:
     return [list(each) for each in counted]
 
 
@@ -874,36 +884,80 @@ def blocked_references_vectors() -> Iterator[Vector]:
         {"references": hexes(REFERENCES), "positions": [3, 0, 4, 1]},
         {"references": hexes(SECOND_REFERENCES), "positions": [2, 0, 1]},
     ]
-    content = {"handles": hexes(HANDLES), "passes": passes, "own_patterns": told_own(OWN)}
+    content = {
+        "handles": hexes(SEVEN),
+        "passes": passes,
+        "copies": told_rows(COPIES),
+        "own_patterns": told_rows(OWN),
+    }
     yield Vector(f"{kind}: usual", kind, usual.raw(), content=content)
-    alone = usual.holding(HANDLES, [], [], [], passes=counted_passes(0, 0), own_patterns=0)
+    copies = copy_rows(COPIES)
+    alone = usual.holding(SEVEN, [], [], copies, [], passes=counted_passes(0, 0), own_patterns=0)
     nothing = [{"references": [], "positions": []}] * 2
     empty = {**content, "passes": nothing, "own_patterns": []}
     yield Vector(f"{kind}: no record has a block", kind, alone, content=empty)
+    once = {"dataset": "people", "party": "south", "copies": 0}
+    each_once = usual.holding(*usual.tables[:3], [], usual.tables[4], **once)
+    told = {**content, "copies": []}
+    yield Vector(f"{kind}: people have one record each", kind, each_once, content=told)
     yield from bad_layouts(usual)
     yield from bad_datasets(usual)
     yield from bad_blocked_references(usual)
+    yield from bad_copies(usual)
     yield from bad_own_patterns(usual)
 
 
 def bad_blocked_references(usual: Document) -> Iterator[Vector]:
-    handles, first, second, own = usual.tables
+    handles, first, second, *further = usual.tables
     passes = usual.header["passes"]
 
     def refused(name: str, raw: bytes, word: str, expect: str = FORMAT) -> Vector:
         return Vector(f"{usual.kind}: {name}", usual.kind, raw, expect, word)
 
     again = belonging([2, 0, 1], sorted([REFERENCES[0], *SECOND_REFERENCES[1:]]))
-    yield refused("a reference in two passes", usual.holding(handles, first, again, own), "repeated")
-    beyond = belonging([2, 0, 5], SECOND_REFERENCES)
-    yield refused("a reference to no handle", usual.holding(handles, first, beyond, own), "beyond")
+    yield refused("a reference in two passes", usual.holding(handles, first, again, *further), "repeated")
+    beyond = belonging([2, 0, 7], SECOND_REFERENCES)
+    yield refused("a reference to no handle", usual.holding(handles, first, beyond, *further), "beyond")
     yield refused("passes in another order", usual.but(passes=passes[::-1]), "passes", VERIFICATION)
     yield refused("a pass is missing", usual.but(passes=passes[:1]), "passes", VERIFICATION)
-    yield refused("no own patterns", usual.holding(handles, first, second), "truncated")
+    yield refused("no own patterns", usual.holding(handles, first, second, *further[:1]), "truncated")
     yield refused("counts an own pattern more", usual.but(own_patterns=4), "truncated")
     yield refused("counts an own pattern less", usual.but(own_patterns=2), "longer")
     yield refused("a negative count of own patterns", usual.but(own_patterns=-1), "own_patterns")
     yield refused("more own patterns than can be", usual.but(own_patterns=2**53 - 1), "own_patterns")
+
+
+def bad_copies(usual: Document) -> Iterator[Vector]:
+    handles, first, second, copies, own = usual.tables
+
+    def refused(name: str, raw: bytes, word: str, expect: str = FORMAT) -> Vector:
+        return Vector(f"{usual.kind}: {name}", usual.kind, raw, expect, word)
+
+    for name, told, word in (
+        ("a copy beyond the last handle", [(5, 2), (7, 2)], "beyond"),
+        ("a copy far beyond", [(5, 2), (2**32 - 1, 2)], "beyond"),
+        ("copies out of order", COPIES[::-1], "out of order"),
+        ("a copy of two records", [(5, 1), (5, 2)], "repeated"),
+        ("a copy of itself", [(5, 2), (6, 6)], "behind"),
+        ("a copy before its original", [(5, 6), (6, 2)], "behind"),
+        ("a copy of no record", [(5, 2), (6, 2**32 - 1)], "behind"),
+        ("a copy of a copy", [(5, 2), (6, 5)], "of a copy"),
+        ("a copy with a reference in the first pass", [(4, 2), (6, 2)], "of its own"),
+    ):
+        yield refused(name, usual.holding(handles, first, second, copy_rows(told), own), word)
+    also = belonging([2, 0, 5], SECOND_REFERENCES)
+    yield refused(
+        "a copy with a reference in the last pass",
+        usual.holding(handles, first, also, copies, own),
+        "of its own",
+    )
+    yield refused("no copies", usual.holding(handles, first, second, [], own), "truncated")
+    yield refused("counts a copy more", usual.but(copies=3), "truncated")
+    yield refused("counts a copy less", usual.but(copies=1), "longer")
+    yield refused("a negative count of copies", usual.but(copies=-1), "copies")
+    yield refused("more copies than can be", usual.but(copies=2**53 - 1), "copies")
+    where_each_is_one = usual.but(dataset="people", party="south")
+    yield refused("copies where people have one record each", where_each_is_one, "one record", VERIFICATION)
 
 
 def bad_own_patterns(usual: Document) -> Iterator[Vector]:
@@ -918,9 +972,10 @@ def bad_own_patterns(usual: Document) -> Iterator[Vector]:
         ("an own pattern counted in all bits", [(0x00, 2**64 - 1), *OWN[1:]], "than there can be"),
         ("counts whose sum overflows", [(0x00, 2**63), (0x11, 2**63), (0xCC, 1)], "than there can be"),
     ):
-        tables = [*usual.tables[:3], own_rows(counted)]
+        tables = [*usual.tables[:4], own_rows(counted)]
         yield Vector(f"{usual.kind}: {name}", usual.kind, usual.holding(*tables), FORMAT, word)
-    of_four = [HANDLES, belonging([3, 0, 4, 1]), belonging([3, 0, 1], SECOND_REFERENCES), own_rows(OWN)]
+    second = belonging([3, 0, 1], SECOND_REFERENCES)
+    of_four = [*usual.tables[:2], second, *usual.tables[3:]]
     yield Vector(
         f"{usual.kind}: more pairs than the records that have a block",
         usual.kind,

@@ -92,6 +92,10 @@ def counts_of(counted: Any) -> list[list[int]]:
     return [list(row) for row in zip(counted.patterns.tolist(), counted.counts.tolist(), strict=True)]
 
 
+def copies_of(copies: Any) -> list[list[int]]:
+    return [list(row) for row in zip(copies.records.tolist(), copies.originals.tolist(), strict=True)]
+
+
 def content_of(kind: str, parsed: Any) -> dict[str, Any]:
     told: dict[str, Callable[[], dict[str, Any]]] = {
         "encodings": lambda: {
@@ -108,6 +112,7 @@ def content_of(kind: str, parsed: Any) -> dict[str, Any]:
         "references": lambda: handles_and_passes(parsed),
         "blocked-references": lambda: {
             **handles_and_passes(parsed),
+            "copies": copies_of(parsed.copies),
             "own_patterns": counts_of(parsed.own_patterns),
         },
         "submission": lambda: {"containers": [each.hex() for each in parsed]},

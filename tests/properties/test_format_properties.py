@@ -24,7 +24,15 @@ from pprl.protocol.framing import ID_BYTES, Bytes
 CONFORMANCE = Path(__file__).parents[1] / "conformance"
 FILES = [
     json.loads((CONFORMANCE / name / "vectors.json").read_bytes())
-    for name in ("submission", "pairs", "linkage_keys", "crosswalk", "blocked_encodings", "patterns")
+    for name in (
+        "submission",
+        "pairs",
+        "linkage_keys",
+        "crosswalk",
+        "blocked_encodings",
+        "blocked_references",
+        "patterns",
+    )
 ]
 AGREEMENT = agreements.parse(FILES[0]["agreements"]["usual"].encode(), where="vectors.json")
 FIELD_FILTERS = agreements.parse(FILES[0]["agreements"]["field-filters"].encode(), where="vectors.json")
@@ -71,6 +79,11 @@ FORMATS = [
             "blocked-encodings",
             lambda raw: submission.parse_encodings(raw, FIELD_FILTERS),
             submission.write_encodings,
+        ),
+        (
+            "blocked-references",
+            lambda raw: submission.parse_references(raw, FIELD_FILTERS),
+            submission.write_references,
         ),
         ("patterns", lambda raw: patterns.parse(raw, FIELD_FILTERS), patterns.write),
         ("linkage-keys", lambda raw: linkage_keys.parse(raw, AGREEMENT), linkage_keys.write),

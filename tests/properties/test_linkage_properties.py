@@ -9,7 +9,9 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from coordinator.linkage.compare import Pairs, compare
+from coordinator.linkage.issuing import owners_of_keys, with_copies
 from coordinator.linkage.solve import Compared, clusters
+from pprl.protocol.submission import NO_COPIES, Copies
 from pprl.scoring import score
 
 
@@ -129,6 +131,40 @@ def test_clusters_are_dense_and_hold_only_what_pairs_join(
     for dataset, each in enumerate(found):
         for row, label in enumerate(each):
             assert counts[label] == 1 or (dataset, row) in joined
+
+
+def drawn_copies(data: st.DataObject, rows: Rows, dataset: int, size: int) -> Copies:
+    """Some records that no pair names, each a copy of one before it that is none."""
+    named = {end for left, right, _ in rows for end in (left, right)}
+    found: dict[int, int] = {}
+    for row in range(1, size):
+        if (dataset, row) not in named and data.draw(st.booleans()):
+            found[row] = data.draw(st.sampled_from([each for each in range(row) if each not in found]))
+    return Copies(np.array(list(found), np.int64), np.array(list(found.values()), np.int64))
+
+
+@settings(deadline=None)
+@given(problem=problems(), data=st.data())
+def test_copies_go_where_their_originals_go_and_change_nothing_else(
+    problem: tuple[list[int], list[bool], Rows], data: st.DataObject
+) -> None:
+    sizes, duplicates, rows = problem
+    copies = [
+        drawn_copies(data, rows, index, size) if duplicates[index] else NO_COPIES
+        for index, size in enumerate(sizes)
+    ]
+    without = clusters(sizes, duplicates, compared(rows), 0.7)
+    people = with_copies(without, copies)
+    owners = owners_of_keys(people, duplicates, compared(rows), 0.7, copies)
+    for labels, keys, of_dataset in zip(people, owners, copies, strict=True):
+        assert labels[of_dataset.records].tolist() == labels[of_dataset.originals].tolist()
+        assert keys[of_dataset.records].tolist() == keys[of_dataset.originals].tolist()
+    others = [~np.isin(np.arange(size), each.records) for size, each in zip(sizes, copies, strict=True)]
+    before = np.concatenate([labels[keep] for labels, keep in zip(without, others, strict=True)])
+    after = np.concatenate([labels[keep] for labels, keep in zip(people, others, strict=True)])
+    together = set(zip(before.tolist(), after.tolist(), strict=True))
+    assert len(together) == len(np.unique(before)) == len(np.unique(after))
+    assert sorted({int(label) for labels in people for label in labels}) == list(range(len(together)))
 
 
 @settings(deadline=None)

@@ -19,6 +19,7 @@ from pprl.agreements.draft import DatasetSketch, draft
 from pprl.encode import encoder
 from pprl.encode.encoder import EncodedDataset
 from pprl.encode.linkage_secret import LinkageSecret
+from pprl.encode.records import prepare
 from pprl.errors import DisclosureError, VerificationError
 from pprl.protocol import agreement as agreements
 from pprl.protocol import patterns, submission
@@ -135,10 +136,19 @@ def test_it_links_well_at_a_threshold_chosen_without_the_truth(pair: Sent, match
     assert found.recall >= 0.9
 
 
-def test_it_links_with_duplicates() -> None:
-    tables = generate(400, seed=5).tables
-    sent = send(tables, duplicates=["offences", "court"])
-    found = scored(sent, sent.issue(sent.match()))
+@pytest.fixture(scope="module")
+def lives() -> Sent:
+    """Offences, court and prison, with many records of some people."""
+    return send(generate(400, seed=5).tables, duplicates=["offences", "court"])
+
+
+@pytest.fixture(scope="module")
+def lives_issued(lives: Sent) -> Issued:
+    return lives.issue(lives.match())
+
+
+def test_it_links_with_duplicates(lives: Sent, lives_issued: Issued) -> None:
+    sent, found = lives, scored(lives, lives_issued)
     assert found.true_pairs > 1_000
     assert found.precision >= 0.97
     assert found.recall >= 0.8
@@ -146,6 +156,57 @@ def test_it_links_with_duplicates() -> None:
     for about, pairs in zip(document.header.tables, document.tables, strict=True):
         if about.left == about.right == "prison":
             assert not len(pairs.patterns), "nobody is in it twice"
+
+
+def equal_records(sent: Sent, name: str) -> list[list[bytes]]:
+    """Handles of records that have every identifier, and are equal in all once they are standardised."""
+    dataset, table = sent.agreement.content.dataset_named(name), sent.tables[name]
+    ready = prepare(
+        table.columns, first_row=2, dataset=dataset, agreement=sent.agreement.content, most_findings=0
+    )
+    records = zip(*(ready.columns[identifier] for identifier in dataset.columns), strict=True)
+    handle_of = {record_id: bytes.fromhex(handle) for handle, record_id in sent.encoded[name].home_map}
+    together: dict[tuple[str, ...], list[bytes]] = {}
+    for record_id, record in zip(table.columns[table.record_id_column], records, strict=True):
+        together.setdefault(record, []).append(handle_of[record_id])
+    return [handles for record, handles in together.items() if len(handles) > 1 and all(record)]
+
+
+def test_equal_records_are_encoded_once_and_are_one_person(lives: Sent, lives_issued: Issued) -> None:
+    people = {
+        key.tobytes(): person.tobytes()
+        for person, key in zip(lives_issued.crosswalk.people, lives_issued.crosswalk.keys, strict=True)
+    }
+    for document in lives_issued.linkage_keys[:2]:
+        name = document.header.dataset
+        keys = dict(zip(map(bytes, document.handles), map(bytes, document.keys), strict=True))
+        references = lives.references[name]
+        encoded = {bytes(references.handles[place]) for each in references.positions for place in each}
+        groups = equal_records(lives, name)
+        assert len(groups) > 50
+        for handles in groups:
+            assert len({people.get(keys[handle], keys[handle]) for handle in handles}) == 1
+            assert len(encoded.intersection(handles)) <= 1
+        least = sum(len(handles) - 1 for handles in groups)
+        assert least <= references.header.copies == len(references.copies.records)
+        assert lives.encoded[name].survey.copies == references.header.copies
+
+
+def test_the_lowest_handle_stands_for_its_copies(lives: Sent) -> None:
+    """So that nothing of the order of a department's table is left."""
+    copies = lives.references["offences"].copies
+    assert (copies.originals < copies.records).all()
+    assert not np.isin(copies.originals, copies.records).any()
+
+
+def test_where_people_have_one_record_nobody_is_a_copy() -> None:
+    made = linkage_pair(30, 30, 0.5, seed=31)
+    twice = {name: [*values, *values] for name, values in made.a.columns.items()}
+    twice[made.a.record_id_column] = [str(place) for place in range(60)]
+    sent = send({"a": replace(made.a, columns=twice), "b": made.b})
+    assert sent.encoded["a"].survey.copies == 0
+    assert not len(sent.references["a"].copies.records)
+    assert max(each.records for each in sent.references["a"].header.passes) > 30
 
 
 def test_matcher_and_issuer_give_the_same_again(pair: Sent, matched: bytes) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from coordinator.linkage.compare import Pairs
-from coordinator.linkage.issuing import owners_of_keys
+from coordinator.linkage.issuing import owners_of_keys, with_copies
 from coordinator.linkage.solve import Compared, clusters
+from pprl.protocol.submission import NO_COPIES, Copies
 
 # Records 0 and 1 of the asking dataset are unlike parts of one target; 2 and 3 are alike; 4 is like nobody.
 SIZES, DUPLICATES, THRESHOLD = [5, 3], [True, False], 0.8
@@ -25,7 +26,7 @@ TWO_PEOPLE = Compared(0, 1, _pairs((2, 1, 0.99), (3, 2, 0.99)))
 def _owners(*compared: Compared) -> tuple[list[int], list[int]]:
     """The asking dataset's people, and the owners of its keys."""
     people = clusters(SIZES, DUPLICATES, compared, THRESHOLD)
-    owners = owners_of_keys(people, DUPLICATES, compared, THRESHOLD)
+    owners = owners_of_keys(people, DUPLICATES, compared, THRESHOLD, [NO_COPIES, NO_COPIES])
     assert len(set(owners[1].tolist())) == SIZES[1], "a dataset without duplicates has a key a record"
     return people[0].tolist(), owners[0].tolist()
 
@@ -48,3 +49,25 @@ def test_no_key_belongs_to_two_people() -> None:
     people, owners = _owners(OWN, TWO_PEOPLE)
     assert people[2] != people[3]
     assert owners[2] != owners[3]
+
+
+def _copies(*rows: tuple[int, int]) -> Copies:
+    records, originals = np.array(rows, np.int64).reshape(-1, 2).T
+    return Copies(records, originals)
+
+
+def test_a_copy_is_where_its_original_is() -> None:
+    alone = clusters([5, 3], DUPLICATES, [Compared(0, 1, _pairs((1, 2, 0.9)))], THRESHOLD)
+    first, second = with_copies(alone, [_copies((3, 1), (4, 0)), NO_COPIES])
+    assert first[3] == first[1] == second[2]
+    assert first[4] == first[0]
+    everybody = np.concatenate([first, second])
+    assert sorted(set(everybody.tolist())) == list(range(5)), "the copies' own clusters leave no gaps"
+
+
+def test_a_copy_shares_its_originals_key() -> None:
+    copies = [_copies((4, 0)), NO_COPIES]
+    people = with_copies(clusters(SIZES, DUPLICATES, [OWN, TARGET], THRESHOLD), copies)
+    owners = owners_of_keys(people, DUPLICATES, [OWN, TARGET], THRESHOLD, copies)[0].tolist()
+    assert owners[4] == owners[0]
+    assert owners[0] != owners[1], "what another dataset joins has two keys still"
