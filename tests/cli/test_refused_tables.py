@@ -167,8 +167,11 @@ def test_records_that_equal_another_are_counted_before_and_when_they_are_encoded
     police["offence_ref"] = [f"OFF-{place}" for place in range(len(police["offence_ref"]))]
     write_table(here.data("police"), police)
     checked = ("pprl", "check", here.data("police"), "-a", here.agreement_path, "--dataset", "police")
-    before = json.loads(run(*checked, "--json").stdout)["copies"]
+    told = json.loads(run(*checked, "--json").stdout)
+    before = told["copies"]
     assert before >= 3
+    for each in told["blocks"]["passes"]:
+        assert each["records"] + each["without_block"] + each["suppressed"] == told["encodable"] - before
     assert f"{before} records equal another one in every identifier" in run(*checked).stdout
     encoded = (
         "pprl",
