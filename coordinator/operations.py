@@ -358,11 +358,46 @@ def _require_step(run: RunRow, step: Step) -> None:
 
 
 def _require_release_rules(agreement: AgreementFile, report: Mapping[str, Any]) -> None:
-    least = agreement.content.release.min_linked_people
-    if report["linked_people"] < least:
+    """Refuse what the agreement's rules don't allow out.
+
+    1. Where the threshold was estimated, links are made that reach the target precision for sure.
+    2. Enough people are linked.
+    3. Every two datasets share enough people.
+
+    Raises:
+        DisclosureError: a rule is broken; the first of them is told.
+    """
+    linkage, rules = agreement.content.linkage, agreement.content.release
+    if linkage.threshold == "estimated":
+        _require_sure_links(linkage.target_precision, report)
+    if report["linked_people"] < rules.min_linked_people:
         raise DisclosureError(
-            f"Fewer people were linked than the agreement's release.min_linked_people ({least}) asks for.",
+            f"Fewer people were linked than the agreement's release.min_linked_people ({rules.min_linked_people}) "
+            "asks for.",
             hint="Nothing is released. Check that the datasets are about the same people.",
+        )
+    for each in report["overlaps"]:
+        if rules.min_overlap is not None and each["share"] < rules.min_overlap:
+            raise DisclosureError(
+                f"'{each['left']}' and '{each['right']}' share fewer people than the agreement's "
+                f"release.min_overlap ({rules.min_overlap}) asks for.",
+                hint="Nothing is released. Check that the datasets are about the same people.",
+            )
+
+
+def _require_sure_links(target: float, report: Mapping[str, Any]) -> None:
+    """The stop rule: the lower end of the estimated precision's interval is at the target or above."""
+    low = report["estimated_precision"]["low"]
+    if low is None:
+        raise DisclosureError(
+            f"No threshold makes it sure that the agreement's linkage.target_precision ({target}) is reached.",
+            hint="Nothing is released. Either few people are in several datasets, or the identifiers or the records "
+            "are too few to tell; 'coordinator report' shows what was found.",
+        )
+    if low < target:
+        raise DisclosureError(
+            f"Precision may be as low as {low:.3f}; the agreement's linkage.target_precision is {target}.",
+            hint="Nothing is released. 'coordinator report' shows what was found.",
         )
 
 

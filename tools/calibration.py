@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.linkage import matching
-from coordinator.linkage.issuing import Decided
+from coordinator.linkage.issuing import Decided, with_copies
 from coordinator.linkage.solve import Compared, clusters
 from pprl.agreements.draft import DatasetSketch, draft
 from pprl.encode import encoder
@@ -37,7 +37,7 @@ from pprl.encode.linkage_secret import LinkageSecret
 from pprl.protocol import agreement as agreements
 from pprl.protocol import submission
 from pprl.protocol.agreement import AgreementFile, Scheme
-from pprl.protocol.submission import References
+from pprl.protocol.submission import Copies, References
 from pprl.scoring import Score, score
 from pprl.synthetic import TRUTH_COLUMN, linkage_pair
 from pprl.synthetic.table import Table
@@ -119,26 +119,37 @@ def run(setting: Setting) -> dict[str, Any]:
     tables = {"a": pair.a, "b": pair.b}
     agreement = drafted(tables, setting.scheme)
     columns = {name: table.columns for name, table in tables.items()}
-    decided, people = decision(agreement, columns, seed=setting.seed)
-    labels = linked(people, [False, False], decided.compared, decided.threshold)
-    figures = outcome(decided, score(labels, people, [False, False]), agreement)
+    made = decision(agreement, columns, seed=setting.seed)
+    figures = outcome(made.decided, score(linked(made), made.people, [False, False]), agreement)
     if setting.scheme == "field-filters":
-        figures["posteriors"] = posterior_bins(decided.compared, people)
+        figures["posteriors"] = posterior_bins(made.decided.compared, made.people)
     return {**asdict(setting), **figures, "seconds": round(time.perf_counter() - started, 2)}
 
 
-def decision(
-    agreement: AgreementFile, tables: Mapping[str, Columns], *, seed: int
-) -> tuple[Decided, list[People]]:
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A decision about some tables.
+
+    Attributes:
+        decided: what the key issuer has decided.
+        people: for each dataset, the person of each record in the order that the decision counts them.
+        copies: for each dataset, records that are there once more.
+        may_have_duplicates: for each dataset, whether it may hold several records of one person.
+    """
+
+    decided: Decided
+    people: list[People]
+    copies: list[Copies]
+    may_have_duplicates: list[bool]
+
+
+def decision(agreement: AgreementFile, tables: Mapping[str, Columns], *, seed: int) -> Made:
     """What the key issuer would decide about some tables: everything but sealing and files is the product's.
 
     Args:
         agreement: the agreement, whose keys aren't needed.
         tables: of each dataset, columns by their own headers, with the truth among them.
         seed: of the linkage secret and of the random names.
-
-    Returns:
-        The decision, and for each dataset the person of each record in the order that the decision counts them.
     """
     made = {
         name: _encoded(agreement, columns, name, seed, place)
@@ -153,18 +164,25 @@ def decision(
         for name, each in made.items()
     }
     matched = matching.match(agreement, encodings, progress=_silent)
-    people = [_people(made[name], columns, name, agreement) for name, columns in tables.items()]
-    return _decided(agreement, references, matched.document), people
+    return Made(
+        _decided(agreement, references, matched.document),
+        [_people(made[name], columns, name, agreement) for name, columns in tables.items()],
+        [references[name].copies for name in tables],
+        [dataset.may_have_duplicates for dataset in agreement.content.dataset],
+    )
 
 
-def linked(
-    people: Sequence[People],
-    may_have_duplicates: Sequence[bool],
-    compared: Sequence[Compared],
-    threshold: float,
-) -> list[NDArray[np.int64]]:
-    """The cluster of each record, as the key issuer puts them together at a threshold."""
-    return clusters([len(each) for each in people], may_have_duplicates, compared, threshold)
+def linked(made: Made, threshold: float | None = None) -> list[NDArray[np.int64]]:
+    """The cluster of each record, as the key issuer puts them together; at another threshold, if one is given."""
+    decided = made.decided
+    found = clusters(
+        [len(each) for each in made.people],
+        made.may_have_duplicates,
+        decided.compared,
+        decided.threshold if threshold is None else threshold,
+        merge_share=decided.merge_share,
+    )
+    return with_copies(found, made.copies)
 
 
 def drafted(tables: Mapping[str, Table], scheme: Scheme) -> AgreementFile:
@@ -193,15 +211,11 @@ def outcome(decided: Decided, found: Score, agreement: AgreementFile) -> dict[st
 
 
 def would_release(decided: Decided, linked_people: int, agreement: AgreementFile) -> bool:
-    """Whether the stop rule lets the links go: enough people, and the target reached by the interval's lower end.
-
-    Where there is no interval, the estimate itself stands for its lower end.
-    """
-    bound = decided.precision.value if decided.precision.low is None else decided.precision.low
-    content = agreement.content
-    if linked_people < content.release.min_linked_people or bound is None:
+    """Whether the stop rule lets the links go: enough people, and the target reached by the interval's lower end."""
+    low, content = decided.precision.low, agreement.content
+    if linked_people < content.release.min_linked_people or low is None:
         return False
-    return bound >= content.linkage.target_precision
+    return low >= content.linkage.target_precision
 
 
 def posterior_bins(compared: Sequence[Compared], people: Sequence[People]) -> list[list[float]]:

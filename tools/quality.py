@@ -272,18 +272,17 @@ def ours(work: Work, scheme: Scheme) -> Figures:
     data, started = work.data, time.perf_counter()
     report = rehearsed(data, scheme)
     seconds = time.perf_counter() - started
-    decided, people = calibration.decision(data.agreement(scheme), data.tables, seed=1)
+    made = calibration.decision(data.agreement(scheme), data.tables, seed=1)
+    decided, people = made.decided, made.people
     flags = data.may_have_duplicates
     if not any(flags) and len(people) == 2:
         (pairs,) = [each.pairs for each in decided.compared if each.left != each.right]
         best = best_one_to_one(pairs.left, pairs.right, pairs.dice, people)
     else:
         sweep = SWEEP if scheme == "field-filters" else DICE_SWEEP
-        best = best_of(
-            lambda cut: calibration.linked(people, flags, decided.compared, cut), sweep, people, flags
-        )
+        best = best_of(lambda cut: calibration.linked(made, cut), sweep, people, flags)
     if report is None:
-        labels = calibration.linked(people, flags, decided.compared, decided.threshold)
+        labels = calibration.linked(made)
         return replace(figures(score(labels, people, flags), best, seconds), refused=True)
     true_pairs = score(people, people, flags).true_pairs
     correct = round(report["precision"] * report["linked_pairs"])

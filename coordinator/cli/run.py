@@ -169,10 +169,13 @@ def _status_text(run: dict[str, Any]) -> str:
 
 
 def _report_text(report: dict[str, Any]) -> str:
-    precision, recall = report["estimated_precision"]["value"], report["estimated_recall"]["value"]
 
-    def share(value: float | None) -> str:
-        return "can't be estimated" if value is None else f"{value:.1%} (an estimate, without an interval)"
+    def share(estimate: dict[str, float | None]) -> str:
+        if estimate["value"] is None:
+            return "can't be estimated"
+        if estimate["low"] is None:
+            return f"{estimate['value']:.1%} (an estimate, without an interval)"
+        return f"{estimate['value']:.1%} (95 % interval {estimate['low']:.1%} to {estimate['high']:.1%})"
 
     records = ", ".join(f"{name} {count:,}" for name, count in report["records"].items())
     return "\n".join(
@@ -181,7 +184,7 @@ def _report_text(report: dict[str, Any]) -> str:
             f"linked pairs: {report['linked_pairs']:,}",
             f"people linked between datasets: {report['linked_people']:,}",
             f"threshold: {report['threshold']:.4f}",
-            f"estimated precision: {share(precision)}",
-            f"estimated recall: {share(recall)}",
+            f"estimated precision: {share(report['estimated_precision'])}",
+            f"estimated recall: {share(report['estimated_recall'])}",
         ]
     )

@@ -21,16 +21,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
+from coordinator.linkage.certainty import UNSEEN_COINCIDENCES
 from coordinator.linkage.model import (
     Comparison,
     Mixture,
-    PatternTable,
     Roles,
     Side,
+    alike_in_everything,
     everyday_matches,
     expectation_maximisation,
     fit_non_matches,
@@ -43,6 +45,11 @@ from coordinator.linkage.model import (
 from pprl.protocol.levels import Patterns
 
 FOLDS = 5
+# A dataset's own pairs are unmixed until the expected number of duplicates changes by less than this share.
+UNMIXED, UNMIXING_ROUNDS = 0.1, 10
+FIRST_DUPLICATES, DUPLICATE_ROUNDS = 0.05, 50
+# With fewer pairs alike in everything, a dataset is taken for what it was declared to be.
+FEWEST_UNDECLARED = 3
 ROUNDS = 4
 ROUNDS_WITHIN = 4
 # Draws of (a, b) that stand for all that the evidence leaves open.
@@ -54,21 +61,24 @@ GRID_B = np.linspace(0.3, 1.6, 27)
 BIN = 0.25
 # Weights lower than this say nothing about links.
 LOWEST, HIGHEST = -3.0, 60.0
-# Below this many possible pairs the controls are too few to say anything.
+# Below this many possible pairs, or with more pairs between datasets for each, controls are too few to say anything.
 FEWEST_CONTROLS = 400
+MOST_FOR_A_CONTROL = 20.0
+# Standard deviation of a where nothing calibrates it.
+SPREAD_UNCALIBRATED = 0.5
 
 Numbers = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Controls:
-    """Patterns of the pairs that all passes together find inside a dataset with one record a person, each pair once.
+class OwnPairs:
+    """Patterns of the pairs that all passes together find inside a dataset, each pair once.
 
     Attributes:
         rows: records that could be compared.
         patterns: distinct patterns, ascending.
-        counts: pairs with each, as the department has counted them.
+        counts: pairs with each; not whole where it is expected how many are of different people.
     """
 
     rows: int
@@ -80,12 +90,20 @@ class Controls:
         """How many pairs of records there are."""
         return self.rows * (self.rows - 1) / 2
 
+    def with_counts(self, counts: Numbers) -> OwnPairs:
+        """The same patterns, counted otherwise."""
+        return OwnPairs(self.rows, self.patterns, counts)
+
     def of_part(self, part: int) -> Numbers:
         """How many of each pattern's pairs are in one of the parts, as evenly as whole numbers go."""
         whole, left_over = np.divmod(np.floor(self.counts), FOLDS)
         turn = (part - np.arange(len(self.counts))) % FOLDS
         fraction = self.counts - np.floor(self.counts)
         return np.asarray(whole + (turn < left_over) + fraction * (turn == left_over), dtype=np.float64)
+
+    def without(self, part: int) -> OwnPairs:
+        """All but one of the parts."""
+        return self.with_counts(self.counts - self.of_part(part))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +112,7 @@ class Calibration:
 
     Attributes:
         best: the likeliest (a, b).
-        draws: equally likely (a, b), shape (draws, 2); one alone where there are no controls.
+        draws: equally likely (a, b), shape (draws, 2).
         controls: pairs of different people that it rests on, with weights that matter.
     """
 
@@ -114,6 +132,7 @@ class Learnt:
         weights: for each comparison, log odds of each pair on its own before calibration.
         expected_matches: for each comparison.
         calibration: what to make of the weights.
+        unseen_coincidences: wrong links that may be there although no control has shown one like them.
     """
 
     comparisons: tuple[Comparison, ...]
@@ -122,11 +141,12 @@ class Learnt:
     weights: tuple[Numbers, ...]
     expected_matches: tuple[float, ...]
     calibration: Calibration
+    unseen_coincidences: float
 
 
 def learn(
     comparisons: Sequence[Comparison],
-    controls: Sequence[Controls],
+    own_pairs: Sequence[OwnPairs],
     random: Numbers,
     roles: Roles,
     clean: Sequence[bool],
@@ -135,12 +155,12 @@ def learn(
 
     Args:
         comparisons: every two datasets, and every dataset with duplicates with itself; pairs in ascending order.
-        controls: of every dataset without duplicates.
+        own_pairs: of every dataset.
         random: probability of each level for random pairs, shape (fields, 13).
         roles: what the fields are.
         clean: for each dataset, whether it has one record a person.
     """
-    fit = _start(comparisons, controls, random, roles, clean)
+    fit = _start(comparisons, own_pairs, random, roles, clean)
     calibration = fit.calibrate()
     for _ in range(ROUNDS - 1):
         for _ in range(ROUNDS_WITHIN):
@@ -153,7 +173,14 @@ def learn(
         tuple(fit.weights()),
         tuple(fit.expected),
         calibration,
+        _unseen_coincidences(fit.sides, own_pairs),
     )
+
+
+def _unseen_coincidences(sides: Sequence[Side], own_pairs: Sequence[OwnPairs]) -> float:
+    """As many wrong links as may hide behind own pairs that show none: fewer, the more own pairs there could be."""
+    between = sum(side.comparison.possible for side in sides if not side.comparison.within)
+    return UNSEEN_COINCIDENCES * between / max(sum(each.possible for each in own_pairs), 1.0)
 
 
 @dataclass(slots=True)
@@ -173,7 +200,7 @@ class _CrossFit:
     """
 
     sides: list[Side]
-    controls: Sequence[Controls]
+    controls: Sequence[OwnPairs]
     non_matches: Mixture
     non_matches_without: list[Mixture]
     everyday: Mixture
@@ -234,10 +261,11 @@ class _CrossFit:
         return np.concatenate(weights), np.concatenate(counts)
 
     def calibrate(self) -> Calibration:
-        """Hold the pairs between datasets against the controls."""
+        """Hold the pairs between datasets against the controls, if there are enough."""
         possible = sum(each.possible for each in self.controls)
-        if possible < FEWEST_CONTROLS:
-            return Calibration((0.0, 1.0), np.array([[0.0, 1.0]]), 0)
+        looked_for = sum(side.comparison.possible for side in self.sides if not side.comparison.within)
+        if possible < max(FEWEST_CONTROLS, looked_for / MOST_FOR_A_CONTROL):
+            return _uncalibrated()
         known, counts = self._control_weights()
         log_posterior = -0.5 * ((GRID_A[:, None] / SPREAD_A) ** 2 + ((GRID_B[None, :] - 1) / SPREAD_B) ** 2)
         for side, each in zip(self.sides, self.weights(), strict=True):
@@ -247,40 +275,108 @@ class _CrossFit:
         return _summarised(log_posterior, int(counts[known > LOWEST].sum()))
 
 
+def _uncalibrated() -> Calibration:
+    """The model's own odds, and how far off they usually are."""
+    usual = NormalDist(0.0, SPREAD_UNCALIBRATED)
+    drawn = [(usual.inv_cdf((place + 0.5) / DRAWS), 1.0) for place in range(DRAWS)]
+    return Calibration((0.0, 1.0), np.array(drawn), 0)
+
+
 def _start(
     comparisons: Sequence[Comparison],
-    controls: Sequence[Controls],
+    own_pairs: Sequence[OwnPairs],
     random: Numbers,
     roles: Roles,
     clean: Sequence[bool],
 ) -> _CrossFit:
-    fields = len(random)
-    within = [each for each in comparisons if each.within]
-    different = [(~perhaps_one_person(each, roles, clean)).astype(np.float64) for each in within]
-    possible = sum(each.possible for each in within) + sum(each.possible for each in controls)
-    sure = [table_of_counts(each.patterns, fields, each.counts) for each in controls]
-    tables = sure + [_weighted(each, share, fields) for each, share in zip(within, different, strict=True)]
-    non_matches = fit_non_matches(tables, random, roles)
-    rate = sum(float(table.counts.sum()) for table in tables) / max(possible, 1.0)
-    sides = [Side.of(each, fields, non_matches, rate) for each in comparisons]
-    matches, expected, found = expectation_maximisation(sides, random)
-    without = []
-    for part in range(FOLDS):
-        others = [
-            table_of_counts(each.patterns, fields, each.counts - each.of_part(part)) for each in controls
+    """The fit without cross-fitting and calibration, and a dataset's own pairs unmixed where some are of one person.
+
+    Own pairs and pairs between datasets are the same two distributions in different shares, which tells them
+    apart: what is frequent inside a dataset and not between is of different people.
+    """
+    known = [
+        _without_undeclared(each, place, comparisons, roles)
+        if clean[place]
+        else each.with_counts(each.counts * ~perhaps_one_person(each.patterns, roles))
+        for place, each in enumerate(own_pairs)
+    ]
+    duplicates, non_matches, rate = np.inf, *_strangers(known, random, roles, None)
+    for _ in range(UNMIXING_ROUNDS):
+        sides = [Side.of(each, len(random), non_matches, rate) for each in comparisons]
+        matches, expected, found = expectation_maximisation(sides, random)
+        if all(clean):
+            break
+        unmixed = [
+            each if one else _different(own, matches, non_matches, rate)
+            for each, own, one in zip(known, own_pairs, clean, strict=True)
         ]
-        for each, share in zip(within, different, strict=True):
-            others.append(_weighted(each, np.where(_part(len(share)) == part, 0.0, share), fields))
-        without.append(fit_non_matches(others, random, roles, non_matches))
+        before = duplicates
+        duplicates = sum(
+            float((own.counts - each.counts).sum())
+            for each, own, one in zip(unmixed, own_pairs, clean, strict=True)
+            if not one
+        )
+        if abs(duplicates - before) <= UNMIXED * max(duplicates, 1.0):
+            break
+        known = unmixed
+        non_matches, rate = _strangers(known, random, roles, non_matches)
+    without = [
+        _strangers([each.without(part) for each in known], random, roles, non_matches)[0]
+        for part in range(FOLDS)
+    ]
+    controls = [each for each, one in zip(known, clean, strict=True) if one]
     everyday = everyday_matches(random)
     return _CrossFit(sides, controls, non_matches, without, everyday, matches, rate, expected, found)
 
 
-def _weighted(comparison: Comparison, weights: Numbers, fields: int) -> PatternTable:
-    """The distinct patterns of some pairs, with the sums of their weights."""
-    kept = weights > 0
-    patterns, place = np.unique(comparison.patterns[kept], return_inverse=True)
-    return table_of_counts(patterns, fields, summed(place, weights[kept], len(patterns)))
+def _strangers(
+    known: Sequence[OwnPairs], random: Numbers, roles: Roles, start: Mixture | None
+) -> tuple[Mixture, float]:
+    """The non-matches, and the share of possible pairs of different people that are candidates."""
+    tables = [table_of_counts(each.patterns, len(random), each.counts) for each in known]
+    found = sum(float(table.counts.sum()) for table in tables)
+    return fit_non_matches(tables, random, roles, start), found / max(
+        sum(each.possible for each in known), 1.0
+    )
+
+
+def _without_undeclared(
+    own_pairs: OwnPairs, dataset: int, comparisons: Sequence[Comparison], roles: Roles
+) -> OwnPairs:
+    """A dataset's own pairs, less those of people of whom it holds a second record against what was declared.
+
+    As many as pairs that are alike in everything show, in proportion to those between datasets: their other pairs
+    are alike in other ways, in the same proportion.
+    """
+    alike = alike_in_everything(own_pairs.patterns, roles)
+    between = [
+        each for each in comparisons if not each.within and dataset in (each.left_dataset, each.right_dataset)
+    ]
+    outside = [float(alike_in_everything(each.patterns, roles).sum()) for each in between]
+    inside = float(own_pairs.counts[alike].sum())
+    if inside < FEWEST_UNDECLARED or not outside or not max(outside):
+        return own_pairs
+    most = between[int(np.argmax(outside))]
+    patterns, counts = np.unique(most.patterns, return_counts=True)
+    place = np.minimum(np.searchsorted(patterns, own_pairs.patterns), len(patterns) - 1)
+    there = patterns[place] == own_pairs.patterns
+    share = inside / max(outside)
+    less = np.where(there, share * counts[place], 0.0) + np.where(alike, own_pairs.counts, 0.0)
+    return own_pairs.with_counts(np.maximum(own_pairs.counts - less, 0.0))
+
+
+def _different(own_pairs: OwnPairs, matches: Mixture, non_matches: Mixture, rate: float) -> OwnPairs:
+    """How many of a dataset's own pairs, pattern by pattern, are expected to be of different people."""
+    table = table_of_counts(own_pairs.patterns, len(matches.levels[0]), own_pairs.counts)
+    ratio = _log_ratio(table.levels, table.used, matches, non_matches)
+    strangers = np.log(max(rate * own_pairs.possible, 1e-12))
+    of_one = np.zeros(len(table.counts))
+    duplicates = FIRST_DUPLICATES * own_pairs.rows
+    for _ in range(DUPLICATE_ROUNDS):
+        odds = np.log(max(duplicates, 1e-9)) + ratio - strangers
+        of_one = table.counts / (1 + np.exp(-np.clip(odds, -HIGHEST, HIGHEST)))
+        duplicates = float(of_one.sum())
+    return own_pairs.with_counts(own_pairs.counts - of_one)
 
 
 def log_likelihood(weights: Numbers, known: Numbers, counts: Numbers, scale: float) -> Numbers:

@@ -3,11 +3,14 @@
 1. `merged`: a pair that several passes found is one pair, with the pattern of the first of them.
 2. `calibrate.learn`: the model, fitted to pairs across all passes, and its odds held against controls.
 3. Posteriors: for each draw of what the calibration leaves open, under competition; a pair's is their mean.
-4. Threshold: pairs are linked from the best down. Among the thresholds whose precision reaches the target in nine
-   draws of ten, the one with the highest expected F1.
-5. Intervals: of the same links, precision and recall in each draw, with the chance that remains if a draw is right.
+4. Intervals: for each number of best pairs, how many of them are wrong, and how many matches are missed.
+5. Threshold: among those with the lower end of the precision's interval at the target or above, the best one: with the
+   highest expected F1, or with the least cost where the agreement says what a wrong link costs.
 
-Source: 3-linkage-method, 3.3 to 3.5; Chao (1987) for matches that no pass found.
+Matches that no pass has found can't be told from those that one pass has found, because passes aren't independent:
+they lie between none and about as many (the first-order jackknife). `UNSEEN_SHARE` of them are expected.
+
+Source: 3-linkage-method, 3.3 to 3.5; Burnham and Overton (1979) for the jackknife.
 """
 
 from __future__ import annotations
@@ -18,7 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from coordinator.linkage.calibrate import Controls, Learnt, learn
+from coordinator.linkage.calibrate import Learnt, OwnPairs, learn
+from coordinator.linkage.certainty import MISSED_SPREAD, MODEL_SPREAD, Interval, between
 from coordinator.linkage.compare import Pairs
 from coordinator.linkage.competition import Competing, taken
 from coordinator.linkage.model import Comparison, Roles, posteriors_of
@@ -30,14 +34,11 @@ LEAST_POSTERIOR = 0.01
 # Only pairs with at least this posterior say which matches the passes miss: the rest are mostly strangers.
 LIKELY = 0.5
 FREE_ROUNDS = 3
-# Share of the draws that may miss the target precision.
-DOUBT = 0.1
+# Matches found by no pass for each one found by one pass alone, and the standard deviation of that.
+UNSEEN_SHARE, UNSEEN_DEVIATION = 0.4, 0.29
 NOTHING_LINKS = 1.0001
 # Thresholds of the curve: posteriors whose log2 odds are these.
 CURVE_LOG2_ODDS = np.arange(-6.0, 14.0, 0.5)
-# Nine equally likely standard normal values, and the share that an interval holds.
-_NORMAL = np.array([-1.593, -0.967, -0.589, -0.282, 0.0, 0.282, 0.589, 0.967, 1.593])
-COVERAGE = 0.95
 
 Numbers = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -56,21 +57,6 @@ class PassPairs:
     left: Indices
     right: Indices
     patterns: Patterns
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """An estimate with an interval of nominally 95 %; it holds the truth less often (decision 0003).
-
-    Attributes:
-        estimate: the expected share.
-        lower: lower end of the interval.
-        upper: upper end.
-    """
-
-    estimate: float
-    lower: float
-    upper: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,46 +144,47 @@ def merged(
 
 def decide(
     comparisons: Sequence[Merged],
-    controls: Sequence[Controls],
+    own_pairs: Sequence[OwnPairs],
     *,
     random: Numbers,
     roles: Roles,
     clean: Sequence[bool],
     target_precision: float,
+    cost_ratio: float | None = None,
 ) -> Decision:
     """Learn, weigh and decide. The key issuer runs this before `solve.clusters`.
 
     Args:
         comparisons: every two datasets, and every dataset with duplicates with itself.
-        controls: of every dataset without duplicates.
+        own_pairs: of every dataset.
         random: probability of each level for random pairs, shape (fields, 13).
         roles: what the fields are.
         clean: for each dataset, whether it has one record a person.
-        target_precision: share of links that must be right.
+        target_precision: share of links that must be right: the lower end of its interval must reach it.
+        cost_ratio: how many missed links are as bad as a wrong one; None for the highest F1.
 
     Returns:
         The decision; nothing links where no threshold is good enough.
 
     Leaks: to the key issuer, which records are likely to be one person's. Estimates are aggregates.
     """
-    learnt = learn([each.comparison for each in comparisons], controls, random, roles, clean)
+    learnt = learn([each.comparison for each in comparisons], own_pairs, random, roles, clean)
     drawn = [_in_draws(learnt, index) for index in range(len(learnt.comparisons))]
     means = [each.mean(axis=0) for each in drawn]
-    ranked = _Ranked.of(learnt, drawn, means)
     by_id = {id(each.comparison): each.passes for each in comparisons}
-    unseen = _unseen([by_id[id(each)] for each in learnt.comparisons], means)
-    matches = float(sum(each.sum() for each in means))
-    cut = ranked.cut(target_precision, matches)
+    found_once = _found_once([by_id[id(each)] for each in learnt.comparisons], means)
+    ranked = _Ranked.of(learnt, drawn, means, found_once)
+    cut = ranked.cut(target_precision, cost_ratio)
     return Decision(
         compared=tuple(_compared(each, mean) for each, mean in zip(learnt.comparisons, means, strict=True)),
         threshold=float(ranked.scores[cut - 1]) if cut else NOTHING_LINKS,
         links=cut,
         precision=ranked.precision(cut) if cut else None,
-        recall=ranked.recall(cut, drawn, unseen) if cut else None,
-        matches=matches,
-        unseen=unseen,
+        recall=ranked.recall(cut) if cut else None,
+        matches=float(ranked.matches.mean()),
+        unseen=UNSEEN_SHARE * found_once,
         learnt=learnt,
-        curve=tuple(ranked.at(odds, drawn, unseen) for odds in CURVE_LOG2_ODDS),
+        curve=tuple(ranked.at(odds) for odds in CURVE_LOG2_ODDS),
     )
 
 
@@ -221,29 +208,39 @@ def _compared(comparison: Comparison, posterior: Numbers) -> Compared:
     return Compared(comparison.left_dataset, comparison.right_dataset, pairs)
 
 
-def _unseen(passes: Sequence[Indices], means: Sequence[Numbers]) -> float:
-    """Matches that no pass has found, from the likely ones that one pass and that two have: Chao's lower bound."""
-
-    def found_by(number: int) -> float:
-        likely = [
-            mean[(count == number) & (mean >= LIKELY)] for count, mean in zip(passes, means, strict=True)
-        ]
-        return float(sum(each.sum() for each in likely))
-
-    once, twice = found_by(1), found_by(2)
-    return once * max(once - 1, 0.0) / (2 * (twice + 1))
+def _found_once(passes: Sequence[Indices], means: Sequence[Numbers]) -> float:
+    """Expected matches, of the likely ones, that a single pass has found."""
+    likely = [mean[(count == 1) & (mean >= LIKELY)] for count, mean in zip(passes, means, strict=True)]
+    return float(sum(each.sum() for each in likely))
 
 
 @dataclass(frozen=True, slots=True)
 class _Ranked:
-    """The pairs that are linked when the best come first, over all comparisons, in falling order of posterior."""
+    """The pairs that are linked when the best come first, over all comparisons, in falling order of posterior.
+
+    Attributes:
+        scores: posteriors.
+        right: expected right links among the first one, two, ...
+        wrong: expected wrong ones, those that no control could show among them.
+        variance: of the wrong ones.
+        in_draws: right links among the first one, two, ... in each draw, shape (draws, links).
+        matches: expected matches among the candidates in each draw.
+        found_once: expected matches that one pass alone has found.
+    """
 
     scores: Numbers
-    in_draws: NDArray[np.float32]
+    right: Numbers
+    wrong: Numbers
+    variance: Numbers
+    in_draws: Numbers
+    matches: Numbers
+    found_once: float
 
     @staticmethod
-    def of(learnt: Learnt, drawn: Sequence[NDArray[np.float32]], means: Sequence[Numbers]) -> _Ranked:
-        scores, in_draws = [np.empty(0)], [np.empty((len(learnt.calibration.draws), 0), np.float32)]
+    def of(
+        learnt: Learnt, drawn: Sequence[NDArray[np.float32]], means: Sequence[Numbers], found_once: float
+    ) -> _Ranked:
+        scores, in_draws, clumps = [np.empty(0)], [np.empty((len(learnt.calibration.draws), 0))], [1.0]
         for comparison, each, mean in zip(learnt.comparisons, drawn, means, strict=True):
             likely = np.flatnonzero(mean >= LEAST_POSTERIOR)
             pairs = comparison.pairs
@@ -252,49 +249,77 @@ class _Ranked:
             )
             links = likely[taken(some, mean[likely])]
             scores.append(mean[links].astype(np.float64))
-            in_draws.append(each[:, links])
+            in_draws.append(each[:, links].astype(np.float64))
+            clumps += [_clump(pairs.left[links]), _clump(pairs.right[links])]
         together = np.concatenate(scores)
         order = np.argsort(-together, kind="stable")
-        return _Ranked(together[order], np.concatenate(in_draws, axis=1)[:, order])
+        right = np.cumsum(np.concatenate(in_draws, axis=1)[:, order], axis=1)
+        links = np.arange(1, len(order) + 1)
+        wrong = links - right.mean(axis=0) + learnt.unseen_coincidences
+        return _Ranked(
+            together[order],
+            right.mean(axis=0),
+            wrong,
+            max(clumps) * wrong + right.var(axis=0),
+            right,
+            np.sum([each.sum(axis=1, dtype=np.float64) for each in drawn], axis=0),
+            found_once,
+        )
 
-    def cut(self, target: float, matches: float) -> int:
+    def cut(self, target: float, cost_ratio: float | None) -> int:
         """How many of the best to link."""
         if not len(self.scores):
             return 0
-        right = np.cumsum(self.scores)
-        links = np.arange(1, len(right) + 1)
-        f1 = 2 * right / (links + max(matches, 1e-9))
-        cautious = np.quantile(np.cumsum(self.in_draws, axis=1, dtype=np.float64) / links, DOUBT, axis=0)
-        good = cautious >= target
+        links = np.arange(1, len(self.scores) + 1)
+        good = 1 - between(self.wrong, self.variance, MODEL_SPREAD)[1] / links >= target
         # Pairs of equal posterior stand or fall together.
         good[:-1] &= self.scores[1:] < self.scores[:-1]
-        return int(np.argmax(np.where(good, f1, -1.0))) + 1 if good.any() else 0
+        if cost_ratio is None:
+            gain = 2 * self.right / (links + max(self.matches.mean(), 1e-9))
+        else:
+            gain = self.right - cost_ratio * (links - self.right)
+        return int(np.argmax(np.where(good, gain, -np.inf))) + 1 if good.any() else 0
 
-    def at(self, log2_odds: float, drawn: Sequence[NDArray[np.float32]], unseen: float) -> CurvePoint:
+    def at(self, log2_odds: float) -> CurvePoint:
         """What linking all pairs from these odds on would give."""
         threshold = float(1 / (1 + 2.0**-log2_odds))
         cut = int((self.scores >= threshold).sum())
         if not cut:
             return CurvePoint(threshold, 0, None, None)
-        return CurvePoint(threshold, cut, self.precision(cut), self.recall(cut, drawn, unseen))
+        return CurvePoint(threshold, cut, self.precision(cut), self.recall(cut))
 
     def precision(self, cut: int) -> Interval:
         """The share of the first `cut` links that are right."""
-        right, spread = self._right(cut)
-        return _interval(right / cut, spread / cut)
+        least, most = self._wrong_between(cut)
+        return Interval(
+            float(np.clip(self.right[cut - 1] / cut, 0, 1)),
+            max(1 - most / cut, 0.0),
+            max(1 - least / cut, 0.0),
+        )
 
-    def recall(self, cut: int, drawn: Sequence[NDArray[np.float32]], unseen: float) -> Interval:
+    def recall(self, cut: int) -> Interval:
         """The share of all matches that are among the first `cut` links."""
-        right, spread = self._right(cut)
-        total = np.sum([each.sum(axis=1, dtype=np.float64) for each in drawn], axis=0) + unseen
-        return _interval(right / np.maximum(total, 1e-9), spread / np.maximum(total, 1e-9))
+        seen = self.matches - self.in_draws[:, cut - 1]
+        missed = max(float(seen.mean()), 0.0) + UNSEEN_SHARE * self.found_once
+        variance = missed + seen.var() + (UNSEEN_DEVIATION * self.found_once) ** 2
+        few, many = between(np.array(missed), np.array(variance), MISSED_SPREAD)
+        least, most = self._wrong_between(cut)
+        right = float(self.right[cut - 1])
 
-    def _right(self, cut: int) -> tuple[Numbers, Numbers]:
-        linked = self.in_draws[:, :cut].astype(np.float64)
-        return linked.sum(axis=1), np.sqrt((linked * (1 - linked)).sum(axis=1))
+        def share(links: float, lost: float) -> float:
+            return links / max(links + lost, 1e-9)
+
+        return Interval(
+            share(right, missed), share(max(cut - most, 0.0), float(many)), share(cut - least, float(few))
+        )
+
+    def _wrong_between(self, cut: int) -> tuple[float, float]:
+        least, most = between(self.wrong[cut - 1], self.variance[cut - 1], MODEL_SPREAD)
+        # Links are whole: fewer than one wrong link may be none.
+        return float(np.floor(least)), float(most)
 
 
-def _interval(shares: Numbers, spreads: Numbers) -> Interval:
-    possible = np.clip(shares[:, None] + spreads[:, None] * _NORMAL[None, :], 0.0, 1.0)
-    lower, upper = np.quantile(possible, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
-    return Interval(float(min(shares.mean(), 1.0)), float(lower), float(upper))
+def _clump(records: Indices) -> float:
+    """How many pairs a pair's record has, on average over pairs: where one is wrong, the others often are too."""
+    degrees = np.unique(records, return_counts=True)[1].astype(np.float64)
+    return float((degrees**2).sum() / max(degrees.sum(), 1.0))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from coordinator.linkage.certainty import Interval
 from coordinator.linkage.compare import Pairs
 from coordinator.linkage.evidence import NO_ESTIMATE, Bins, Cut, Estimate, Evidence, FoundByPass
 from coordinator.linkage.issuing import Decided
@@ -31,16 +32,21 @@ def decide(agreement: AgreementFile, references: Mapping[str, References], raw: 
         may_have_duplicates=[dataset.may_have_duplicates for dataset in agreement.content.dataset],
         floor=document.header.tables[0].floor / LEVELS_IN_ONE,
         target_precision=linkage.target_precision,
+        cost_ratio=linkage.cost_ratio,
         fixed=None if linkage.threshold == "estimated" else linkage.threshold,
     )
     return Decided(
         compared=tuple(compared),
         threshold=found.threshold,
         method=found.method,
-        precision=Estimate(found.estimated_precision, None, None),
+        precision=_precision(found.estimated_precision),
         recall=Estimate(found.estimated_recall, None, None),
         evidence=_evidence(agreement, document, compared, found),
     )
+
+
+def _precision(found: Interval | None) -> Estimate:
+    return Estimate(found.estimate, found.lower, found.upper) if found else NO_ESTIMATE
 
 
 # Bins of scores in one column of the histogram, and in one step of the curve.
@@ -105,11 +111,17 @@ def _curve(found: ThresholdEstimate, floor: float) -> tuple[Cut, ...]:
         if threshold < floor:
             continue
         right, matches = evidence.right_links[place], max(float(evidence.expected_matches.sum()), 1e-9)
-        precision, recall = (
-            Estimate(min(float(share), 1.0), None, None) for share in (right / max(links, 1), right / matches)
+        if not links or found.estimated_precision is None:
+            points.append(Cut(threshold, links, NO_ESTIMATE, NO_ESTIMATE))
+            continue
+        precision = Estimate(
+            min(float(right) / links, 1.0),
+            max(1 - float(evidence.most_wrong[place]) / links, 0.0),
+            1 - float(evidence.least_wrong[place]) / links,
         )
-        known = links and found.estimated_precision is not None
-        points.append(Cut(threshold, links, *((precision, recall) if known else (NO_ESTIMATE, NO_ESTIMATE))))
+        points.append(
+            Cut(threshold, links, precision, Estimate(min(float(right / matches), 1.0), None, None))
+        )
     return tuple(points)
 
 

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.linkage import evidence
-from coordinator.linkage.calibrate import Controls
-from coordinator.linkage.decide import Decision, Interval, PassPairs, merged
+from coordinator.linkage.calibrate import OwnPairs
+from coordinator.linkage.certainty import Interval
+from coordinator.linkage.decide import Decision, PassPairs, merged
 from coordinator.linkage.decide import decide as decide_patterns
-from coordinator.linkage.evidence import Cut, Estimate, Evidence, FoundByPass, Suppressed
+from coordinator.linkage.evidence import NO_ESTIMATE, Cut, Estimate, Evidence, FoundByPass, Suppressed
 from coordinator.linkage.issuing import Decided
 from coordinator.linkage.model import Roles, random_distribution
 from pprl.errors import VerificationError
@@ -21,6 +22,9 @@ from pprl.protocol.agreement import AgreementFile
 from pprl.protocol.framing import Bytes
 from pprl.protocol.patterns import PatternsDocument
 from pprl.protocol.submission import References, passes
+
+# Pairs that share no block were not compared, and say nothing against a person (decision 0003).
+MERGE_SHARE = 0.2
 
 METHOD = "Fellegi-Sunter over all passes; non-matches learnt from pairs inside datasets, matches between them"
 
@@ -39,11 +43,12 @@ def decide(agreement: AgreementFile, references: Mapping[str, References], raw: 
     ]
     found = decide_patterns(
         comparisons,
-        _controls(in_order, rows, clean),
+        _own_pairs(in_order, rows),
         random=random_distribution(np.array(document.header.random_levels)),
         roles=Roles.of(list(content.kinds().values())),
         clean=clean,
         target_precision=content.linkage.target_precision,
+        cost_ratio=content.linkage.cost_ratio,
     )
     fixed = content.linkage.threshold
     return Decided(
@@ -53,6 +58,7 @@ def decide(agreement: AgreementFile, references: Mapping[str, References], raw: 
         precision=_estimate(found.precision),
         recall=_estimate(found.recall),
         evidence=_evidence(agreement, document, found, tables),
+        merge_share=MERGE_SHARE,
     )
 
 
@@ -94,12 +100,12 @@ def _positions(ids: Bytes, references: References, which: int) -> NDArray[np.int
     return references.positions[which][found]
 
 
-def _controls(references: Sequence[References], rows: Sequence[int], clean: Sequence[bool]) -> list[Controls]:
-    """What pairs of different people look like, as departments without duplicates have counted them."""
+def _own_pairs(references: Sequence[References], rows: Sequence[int]) -> list[OwnPairs]:
+    """What pairs inside datasets look like, as departments have counted them."""
     return [
-        Controls(count, each.own_patterns.patterns, each.own_patterns.counts.astype(np.float64))
-        for each, count, one_record_each in zip(references, rows, clean, strict=True)
-        if one_record_each and each.own_patterns is not None
+        OwnPairs(count, each.own_patterns.patterns, each.own_patterns.counts.astype(np.float64))
+        for each, count in zip(references, rows, strict=True)
+        if each.own_patterns is not None
     ]
 
 
@@ -150,5 +156,4 @@ def _suppressed(agreement: AgreementFile, document: PatternsDocument) -> tuple[S
 
 
 def _estimate(found: Interval | None) -> Estimate:
-    """The estimate alone: its interval has not been shown to hold its coverage (docs/decisions/0003)."""
-    return Estimate(found.estimate if found else None, None, None)
+    return Estimate(found.estimate, found.lower, found.upper) if found else NO_ESTIMATE

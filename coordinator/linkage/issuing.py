@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from coordinator.linkage import evidence
 from coordinator.linkage.evidence import Estimate, Evidence
-from coordinator.linkage.solve import Compared, clusters
+from coordinator.linkage.solve import MERGE_SHARE, Compared, clusters
 from pprl.protocol.agreement import AgreementFile
 from pprl.protocol.crosswalk import Crosswalk, CrosswalkHeader
 from pprl.protocol.framing import ID_BYTES, Bytes
@@ -33,6 +34,7 @@ class Decided:
         precision: expected share of links that are right.
         recall: expected share of matches that are linked.
         evidence: what all this rests on, for the report.
+        merge_share: share of the pairs between two groups that must link before they are one, for `clusters`.
     """
 
     compared: tuple[Compared, ...]
@@ -41,6 +43,7 @@ class Decided:
     precision: Estimate
     recall: Estimate
     evidence: Evidence
+    merge_share: float = MERGE_SHARE
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,8 @@ def issue(
     sizes = [len(references[dataset.name].handles) for dataset in agreement.content.dataset]
     duplicates = [dataset.may_have_duplicates for dataset in agreement.content.dataset]
     copies = [references[dataset.name].copies for dataset in agreement.content.dataset]
-    people = with_copies(clusters(sizes, duplicates, decided.compared, decided.threshold), copies)
+    found = clusters(sizes, duplicates, decided.compared, decided.threshold, merge_share=decided.merge_share)
+    people = with_copies(found, copies)
     progress("issue", 0.5)
     keys = _draw_keys(_owners(agreement, people, copies, decided), random_bytes)
     crosswalk = _crosswalk(people, keys, agreement, random_bytes)
@@ -119,7 +123,14 @@ def _owners(
     if agreement.content.release.linkage_keys == "per-record":
         return [np.arange(len(labels)) for labels in people]
     duplicates = [dataset.may_have_duplicates for dataset in agreement.content.dataset]
-    return owners_of_keys(people, duplicates, decided.compared, decided.threshold, copies)
+    return owners_of_keys(
+        people,
+        duplicates,
+        decided.compared,
+        decided.threshold,
+        copies,
+        merge_share=decided.merge_share,
+    )
 
 
 def with_copies(people: Sequence[NDArray[np.int64]], copies: Sequence[Copies]) -> list[NDArray[np.int64]]:
@@ -147,6 +158,8 @@ def owners_of_keys(
     compared: Sequence[Compared],
     threshold: float,
     copies: Sequence[Copies],
+    *,
+    merge_share: float = MERGE_SHARE,
 ) -> list[NDArray[np.int64]]:
     """Which of a dataset's records share a linkage key: those that the dataset's own pairs put together.
 
@@ -160,6 +173,7 @@ def owners_of_keys(
         compared: candidate pairs.
         threshold: the lowest score that links.
         copies: for each dataset, its copies.
+        merge_share: as for `clusters`.
 
     Returns:
         For each dataset, whole numbers from 0 without gaps, equal for records that share a key.
@@ -170,7 +184,9 @@ def owners_of_keys(
     owners = []
     for index, labels in enumerate(people):
         own = [Compared(0, 0, each.pairs) for each in compared if each.left == each.right == index]
-        (alike,) = clusters([len(labels)], [may_have_duplicates[index]], own, threshold)
+        (alike,) = clusters(
+            [len(labels)], [may_have_duplicates[index]], own, threshold, merge_share=merge_share
+        )
         (alike,) = with_copies([alike], [copies[index]])
         owners.append(np.unique(np.stack([alike, labels]), axis=1, return_inverse=True)[1].reshape(-1))
     return owners
@@ -231,6 +247,7 @@ def _report(
         },
         "linked_pairs": _linked_pairs(in_datasets, duplicates),
         "linked_people": int(((in_datasets > 0).sum(axis=0) > 1).sum()),
+        "overlaps": _overlaps(in_datasets, [dataset.name for dataset in agreement.content.dataset]),
         "clusters": int((sizes > 1).sum()),
         "threshold": decided.threshold,
         "estimated_precision": asdict(decided.precision),
@@ -243,6 +260,17 @@ def _report(
             limit=agreement.content.release.small_number_limit,
         ),
     }
+
+
+def _overlaps(in_datasets: NDArray[np.int64], names: list[str]) -> list[dict[str, Any]]:
+    """For each two datasets, the share of the people of the smaller one who were linked to the other."""
+    found = []
+    for left, right in combinations(range(len(names)), 2):
+        people = [in_datasets[side] > 0 for side in (left, right)]
+        smaller = max(min(int(each.sum()) for each in people), 1)
+        share = int((people[0] & people[1]).sum()) / smaller
+        found.append({"left": names[left], "right": names[right], "share": share})
+    return found
 
 
 def _linked_pairs(in_datasets: NDArray[np.int64], duplicates: list[bool]) -> int:

@@ -212,8 +212,8 @@ def random_distribution(histogram: NDArray[np.int64]) -> Numbers:
 # What a component's pairs have in common at first: f forename, s surname, b birth, a address.
 _KINSHIPS = ("", "sa", "sab", "fs", "fb", "a", "b", "s", "f", "sb", "fsa", "fsab", "fsb", "ab")
 _AGREEING = {EXACT: 0.8, SUBSET: 0.05, DICE_90: 0.05, DICE_80: 0.04, DICE_70: 0.03, CANONICAL: 0.03}
-_SAME = (EXACT, SUBSET, DICE_90, DICE_80, CANONICAL)
-_PERHAPS_SAME = (*_SAME, MISSING, DICE_70, DICE_60, DICE_50, ELSEWHERE)
+_NEARLY_EQUAL = (EXACT, SUBSET, DICE_90, DICE_80, CANONICAL)
+_CLEARLY_OTHER = (DICE_40, DICE_25, NONE)
 
 
 def fit_non_matches(
@@ -395,26 +395,49 @@ def within_tables(
     for each in comparisons:
         if not each.within:
             continue
-        patterns = each.patterns[~perhaps_one_person(each, roles, clean)]
-        tables.append(table_of(patterns, fields))
+        same = alike_in_everything if clean[each.left_dataset] else perhaps_one_person
+        different = ~same(each.patterns, roles)
+        tables.append(table_of(each.patterns[different], fields))
         possible += each.possible
     return tables, possible
 
 
-def perhaps_one_person(comparison: Comparison, roles: Roles, clean: Sequence[bool]) -> NDArray[np.bool_]:
-    """Pairs in a dataset with duplicates whose forenames and birth dates may be one, while two things agree.
+def alike_in_everything(patterns: Patterns, roles: Roles) -> NDArray[np.bool_]:
+    """Which patterns are nearly equal in forename, surname, birth and address: no two people are.
 
-    Twins differ in the forename and fathers from sons in the birth date, so that they stay.
+    Args:
+        patterns: shape (pairs,).
+        roles: what the fields are; without one of the four, no pattern is.
     """
-    patterns = comparison.patterns
-    found = np.full(len(patterns), not clean[comparison.left_dataset])
-    for field in roles.forename + roles.birth:
-        found &= np.isin(level_of(patterns, field), _PERHAPS_SAME)
-    agreeing = np.zeros(len(patterns), dtype=np.int64)
+    alike = np.ones(len(patterns), dtype=bool)
     for fields in (roles.forename, roles.surname, roles.birth, roles.address):
-        each = [np.isin(level_of(patterns, field), _SAME) for field in fields]
-        agreeing += np.any(each, axis=0) if each else 0
-    return found & (agreeing >= 2)
+        some = [np.isin(level_of(patterns, field), _NEARLY_EQUAL) for field in fields]
+        alike &= np.logical_or.reduce(some) if some else False
+    return alike
+
+
+def perhaps_one_person(patterns: Patterns, roles: Roles) -> NDArray[np.bool_]:
+    """Which patterns may be of one person's two records, before anything is known of the data.
+
+    Of forename, surname, birth and address, at least two more agree than clearly differ; and birth agrees, or
+    forename and address do, as family shares the rest.
+
+    Args:
+        patterns: shape (pairs,).
+        roles: what the fields are.
+    """
+    agrees, balance = {}, np.zeros(len(patterns), dtype=np.int64)
+    for role in ("forename", "surname", "birth", "address"):
+        there = np.zeros(len(patterns), dtype=bool)
+        alike = there.copy()
+        for field in getattr(roles, role):
+            level = level_of(patterns, field)
+            there |= level != MISSING
+            alike |= (level != MISSING) & ~np.isin(level, _CLEARLY_OTHER)
+        agrees[role] = alike
+        balance += alike.astype(np.int64) - (there & ~alike)
+    own = agrees["birth"] | (agrees["forename"] & agrees["address"])
+    return np.asarray(own & (balance >= 2), dtype=np.bool_)
 
 
 @dataclass(frozen=True, slots=True)

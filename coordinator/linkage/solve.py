@@ -18,7 +18,7 @@ from coordinator.linkage.compare import Pairs
 from coordinator.linkage.native import native
 
 # Share of the pairs between two groups that must reach the threshold before they merge (decision 0002).
-MERGE_THRESHOLD = 0.5
+MERGE_SHARE = 0.5
 
 MAX_RECORDS = 2**31
 
@@ -39,7 +39,12 @@ class Compared:
 
 
 def clusters(
-    sizes: Sequence[int], may_have_duplicates: Sequence[bool], compared: Sequence[Compared], threshold: float
+    sizes: Sequence[int],
+    may_have_duplicates: Sequence[bool],
+    compared: Sequence[Compared],
+    threshold: float,
+    *,
+    merge_share: float = MERGE_SHARE,
 ) -> list[NDArray[np.int64]]:
     """Put every record into one cluster. The key issuer runs this.
 
@@ -50,7 +55,8 @@ def clusters(
         sizes: records in each dataset.
         may_have_duplicates: for each dataset, whether it may hold several records of one person.
         compared: candidate pairs; a pair that is repeated counts once, at its highest score.
-        threshold: lowest Dice coefficient of a pair that may link, from 0 to 1.
+        threshold: lowest score of a pair that may link, from 0 to 1.
+        merge_share: share of the pairs between two groups that must reach it before they merge.
 
     Returns:
         For each dataset, the cluster of each record: whole numbers from 0, without gaps over all datasets, in
@@ -66,7 +72,7 @@ def clusters(
     if offsets[-1] >= MAX_RECORDS:
         raise ValueError(f"there must be fewer than {MAX_RECORDS} records")
     first, second, dice = _edges(sizes, may_have_duplicates, compared, threshold, offsets)
-    groups = _solve(first, second, dice, _solver_datasets(sizes, may_have_duplicates))
+    groups = _solve(first, second, dice, _solver_datasets(sizes, may_have_duplicates), merge_share)
     labels = _dense(np.arange(offsets[-1]), groups)
     return [labels[offsets[index] : offsets[index + 1]] for index in range(len(sizes))]
 
@@ -119,6 +125,7 @@ def _solve(
     second: NDArray[np.int64],
     dice: NDArray[np.float64],
     datasets: NDArray[np.uint32],
+    merge_share: float,
 ) -> tuple[tuple[tuple[int, int], ...], ...]:
     return native().greedy(
         (
@@ -126,7 +133,7 @@ def _solve(
             (datasets[first], datasets[second]),
             (first.astype(np.uint32), second.astype(np.uint32)),
         ),
-        merge_threshold=MERGE_THRESHOLD,
+        merge_threshold=merge_share,
         deduplicated=True,
     )
 

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from coordinator.linkage.certainty import UNSEEN_COINCIDENCES, Interval, between
 from coordinator.linkage.compare import LEVELS_IN_ONE, levels
 from coordinator.linkage.solve import Compared
 
@@ -59,6 +60,9 @@ MOST_ODDS = 1e6
 # Share of a dataset that is always left free to have no partner.
 LEAST_FREE = 0.002
 
+# What the score distribution doesn't show: standard deviation of the log of true over expected wrong links.
+SCORE_SPREAD = 0.5
+
 REFITS = 30
 MESSAGE_ROUNDS = 4
 
@@ -82,6 +86,8 @@ class Evidence:
         expected_matches: candidate pairs expected to be of one person.
         links: pairs that would be linked if the threshold were at or below the bin.
         right_links: how many of those are expected to be right.
+        least_wrong: how many are wrong at least, in 95 of 100 linkages.
+        most_wrong: how many are wrong at most.
         expected_matches_of_comparisons: expected matches of each comparison that may link.
     """
 
@@ -91,16 +97,18 @@ class Evidence:
     expected_matches: Numbers
     links: Indices
     right_links: Numbers
+    least_wrong: Numbers
+    most_wrong: Numbers
     expected_matches_of_comparisons: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ThresholdEstimate:
-    """A threshold and what to expect of it: estimates without an interval, and not measured against truth.
+    """A threshold and what to expect of it.
 
     Attributes:
         threshold: lowest Dice coefficient that may link; above 1 if no threshold is good enough.
-        estimated_precision: expected share of links that are right; None if it can't be told.
+        estimated_precision: expected share of links that are right, with an interval; None if it can't be told.
         estimated_recall: expected share of the matches among candidates that are linked; None if it can't be
             told. Matches that look like strangers are in no candidate's odds, so it tends to be too high.
         method: how it was found, one line for the report.
@@ -108,7 +116,7 @@ class ThresholdEstimate:
     """
 
     threshold: float
-    estimated_precision: float | None
+    estimated_precision: Interval | None
     estimated_recall: float | None
     method: str
     evidence: Evidence
@@ -146,6 +154,17 @@ class _Cuts:
     links: Indices
     right: Numbers
     matches: float
+    unseen_coincidences: float
+
+    def wrong_between(self) -> tuple[Numbers, Numbers]:
+        """How many links are wrong at least, and at most, in 95 of 100 linkages."""
+        wrong = np.maximum(self.links - self.right, 0.0) + self.unseen_coincidences
+        least, most = between(wrong, wrong, SCORE_SPREAD)
+        return np.floor(least), np.minimum(most, self.links)
+
+    def surely_right(self) -> Numbers:
+        """The lower end of the precision's interval."""
+        return np.asarray(1 - self.wrong_between()[1] / np.maximum(self.links, 1), dtype=np.float64)
 
     def precision(self) -> Numbers:
         return np.asarray(self.right / np.maximum(self.links, 1), dtype=np.float64)
@@ -153,8 +172,11 @@ class _Cuts:
     def recall(self) -> Numbers:
         return np.asarray(self.right / max(self.matches, 1e-9), dtype=np.float64)
 
-    def f1(self) -> Numbers:
-        return np.asarray(2 * self.right / np.maximum(self.links + self.matches, 1e-9), dtype=np.float64)
+    def gain(self, cost_ratio: float | None) -> Numbers:
+        """Expected F1; or, if it is said what a wrong link costs, right links less that."""
+        if cost_ratio is None:
+            return np.asarray(2 * self.right / np.maximum(self.links + self.matches, 1e-9), dtype=np.float64)
+        return np.asarray(self.right - cost_ratio * (self.links - self.right), dtype=np.float64)
 
 
 def estimate_threshold(
@@ -164,6 +186,7 @@ def estimate_threshold(
     may_have_duplicates: Sequence[bool],
     floor: float,
     target_precision: float,
+    cost_ratio: float | None = None,
     fixed: float | None = None,
 ) -> ThresholdEstimate:
     """Estimate the threshold, or how good a fixed one is. The key issuer runs this before `clusters`.
@@ -173,7 +196,9 @@ def estimate_threshold(
         encoded: for each dataset, the records that could be compared.
         may_have_duplicates: for each dataset, whether it may hold several records of one person.
         floor: lowest Dice coefficient that candidates were kept from.
-        target_precision: share of links that must be right, from 0.5 to below 1.
+        target_precision: share of links that must be right, from 0.5 to below 1: the lower end of its interval must
+            reach it.
+        cost_ratio: how many missed links are as bad as a wrong one; None for the highest F1.
         fixed: a threshold to judge instead of finding one.
 
     Returns:
@@ -185,7 +210,7 @@ def estimate_threshold(
     lowest = int(levels(np.array([floor]))[0]) // BIN_LEVELS
     candidates = _candidates(compared, encoded, may_have_duplicates, lowest)
     fits = [_fit(each, lowest) for each in candidates]
-    cuts = _cuts(candidates, fits)
+    cuts = _cuts(candidates, fits, _unseen_coincidences(compared, encoded, may_have_duplicates))
     evidence = _evidence(candidates, fits, cuts)
     possible = sum(
         _possible_pairs(each, encoded) for each in compared if _may_link(each, may_have_duplicates)
@@ -196,15 +221,30 @@ def estimate_threshold(
     if fixed is not None:
         chosen, method = int(levels(np.array([fixed]))[0]) // BIN_LEVELS, "fixed by the agreement"
         return _estimate(fixed, chosen, cuts, f"{method}; estimates {_source(may_have_duplicates)}", evidence)
-    return _best(cuts, lowest, target_precision, f"estimated {_source(may_have_duplicates)}", evidence)
+    return _best(
+        cuts, lowest, (target_precision, cost_ratio), f"estimated {_source(may_have_duplicates)}", evidence
+    )
 
 
-def _best(cuts: _Cuts, lowest: int, target: float, method: str, evidence: Evidence) -> ThresholdEstimate:
-    good = (cuts.precision() >= target) & (cuts.links >= FEWEST_LINKS) & (np.arange(BINS) >= lowest)
+def _unseen_coincidences(
+    compared: Sequence[Compared], encoded: Sequence[int], may_have_duplicates: Sequence[bool]
+) -> float:
+    """As many wrong links as may hide behind pairs inside datasets that show none."""
+    between = sum(_possible_pairs(each, encoded) for each in compared if each.left != each.right)
+    inside = [each for each in compared if each.left == each.right]
+    known = [each for each in inside if not may_have_duplicates[each.left]] or inside
+    return UNSEEN_COINCIDENCES * between / max(sum(_possible_pairs(each, encoded) for each in known), 1)
+
+
+def _best(
+    cuts: _Cuts, lowest: int, wanted: tuple[float, float | None], method: str, evidence: Evidence
+) -> ThresholdEstimate:
+    target, cost_ratio = wanted
+    good = (cuts.surely_right() >= target) & (cuts.links >= FEWEST_LINKS) & (np.arange(BINS) >= lowest)
     if not good.any():
         return ThresholdEstimate(NOTHING_LINKS, None, None, method + _NOTHING, evidence)
     # Of equal ones the highest, as it needs the fewest links.
-    chosen = BINS - 1 - int(np.argmax(np.where(good, cuts.f1(), -1.0)[::-1]))
+    chosen = BINS - 1 - int(np.argmax(np.where(good, cuts.gain(cost_ratio), -np.inf)[::-1]))
     return _estimate(chosen * BIN_LEVELS / LEVELS_IN_ONE, chosen, cuts, method, evidence)
 
 
@@ -213,8 +253,10 @@ def _estimate(
 ) -> ThresholdEstimate:
     if chosen >= BINS or not cuts.links[chosen]:
         return ThresholdEstimate(threshold, None, None, method, evidence)
-    precision, recall = float(cuts.precision()[chosen]), float(cuts.recall()[chosen])
-    return ThresholdEstimate(threshold, min(precision, 1.0), min(recall, 1.0), method, evidence)
+    least, most = (float(each[chosen]) for each in cuts.wrong_between())
+    links, recall = int(cuts.links[chosen]), float(cuts.recall()[chosen])
+    precision = Interval(min(float(cuts.precision()[chosen]), 1.0), 1 - most / links, 1 - least / links)
+    return ThresholdEstimate(threshold, precision, min(recall, 1.0), method, evidence)
 
 
 def _source(may_have_duplicates: Sequence[bool]) -> str:
@@ -435,7 +477,7 @@ def _rivals(records: Indices, messages: Numbers, free: float) -> Numbers:
 # 3. Where to cut.
 
 
-def _cuts(candidates: Sequence[_Candidates], fits: Sequence[_Fit]) -> _Cuts:
+def _cuts(candidates: Sequence[_Candidates], fits: Sequence[_Fit], unseen_coincidences: float) -> _Cuts:
     links, right = np.zeros(BINS), np.zeros(BINS)
     for each, fit in zip(candidates, fits, strict=True):
         taken = _taken(each)
@@ -445,6 +487,7 @@ def _cuts(candidates: Sequence[_Candidates], fits: Sequence[_Fit]) -> _Cuts:
         links=_from_the_top(links).round().astype(np.int64),
         right=_from_the_top(right),
         matches=float(sum(fit.matches.sum() for fit in fits)),
+        unseen_coincidences=unseen_coincidences,
     )
 
 
@@ -494,6 +537,8 @@ def _evidence(candidates: Sequence[_Candidates], fits: Sequence[_Fit], cuts: _Cu
         expected_matches=_read_only(sum((fit.matches for fit in fits), zero)),
         links=_read_only(cuts.links.copy()),
         right_links=_read_only(cuts.right.copy()),
+        least_wrong=_read_only(cuts.wrong_between()[0]),
+        most_wrong=_read_only(cuts.wrong_between()[1]),
         expected_matches_of_comparisons=tuple(float(fit.matches.sum()) for fit in fits),
     )
 

@@ -277,6 +277,8 @@ _RULES = (
         "without the part, blocks are larger, and more records are compared",
     ),
     _Rule(r"linkage\.target_precision", _lower, "more links may be wrong"),
+    _Rule(r"linkage\.cost_ratio", _lower, "more wrong links are taken for fewer missed ones"),
+    _Rule(r"linkage\.cost_ratio", _removed, "a wrong link costs no more than a missed one"),
     _Rule(r"linkage\.threshold", _lower, "weaker pairs are linked"),
     _Rule(
         r"linkage\.threshold",
@@ -291,6 +293,8 @@ _RULES = (
     ),
     _Rule(r"release\.crosswalk_to", lambda _old, new: new is not None, "another party learns who matched"),
     _Rule(r"release\.min_linked_people", _lower, "a smaller result is released"),
+    _Rule(r"release\.min_overlap", _lower, "files with fewer people in common are released"),
+    _Rule(r"release\.min_overlap", _removed, "files with hardly anybody in common are released"),
     _Rule(r"release\.small_number_limit", _lower, "smaller counts are shown"),
     _Rule(
         r"release\.rates_by",

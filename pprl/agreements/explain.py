@@ -456,6 +456,7 @@ def _decisions(agreement: Agreement) -> Iterator[str]:
         yield _item(
             "How alike two encodings must be is estimated from the encodings themselves. Nobody tunes it."
         )
+        yield from _sureness(linkage)
     else:
         yield _item(
             f"Two encodings must be alike to {linkage.threshold:g} of 1 (Dice); {measured.FIXED_THRESHOLD}."
@@ -481,10 +482,21 @@ def _field_filter_decisions(linkage: Linkage) -> Iterator[str]:
     )
     if linkage.threshold == "estimated":
         yield _item("How probable a link must be follows from that share. Nobody tunes it either.")
+        yield from _sureness(linkage)
     else:
         yield _item(
             f"A pair is linked if it is one person with probability {linkage.threshold:g} or more, whatever the share."
         )
+
+
+def _sureness(linkage: Linkage) -> Iterator[str]:
+    yield _item(
+        "How many links are right is estimated with an interval that should hold the true share in 95 of 100 "
+        f"linkages, and its lower end must be {_percent(linkage.target_precision)} or more. Where no threshold gives "
+        "that, nothing is released."
+    )
+    if linkage.cost_ratio is not None:
+        yield _item(f"Beyond that, a wrong link counts as much as {linkage.cost_ratio:g} missed ones.")
 
 
 def _results(agreement: Agreement) -> Iterator[str]:
@@ -505,6 +517,11 @@ def _results(agreement: Agreement) -> Iterator[str]:
     else:
         yield _item("Nobody gets a crosswalk: the result is the keys and the counts in the report.")
     yield _item(f"Nothing is released if fewer than {release.min_linked_people:,} people were linked.")
+    if release.min_overlap is not None:
+        yield _item(
+            f"Nothing is released if two datasets share fewer than {_percent(release.min_overlap)} of the people "
+            "in the smaller one."
+        )
     yield _item(f"Counts below {release.small_number_limit} are shown to nobody but the coordinator.")
     yield from (_item(text) for text in _rates(release))
     yield _item("How alike two records were never leaves the coordinator.")
@@ -586,6 +603,8 @@ def _refusals(agreement: Agreement) -> Iterator[str]:
             "A file with values that break their rules; it tells row, column and rule, never the value."
         )
     yield _item(f"A release with fewer than {release.min_linked_people:,} people linked.")
+    if agreement.linkage.threshold == "estimated":
+        yield _item("A release of links of which too few are surely right.")
     yield _item(f"A crosswalk to anybody{f' but {release.crosswalk_to}' if release.crosswalk_to else ''}.")
 
 

@@ -293,10 +293,22 @@ class Encoding(_Section):
 
 
 class Linkage(_Section):
-    """How pairs are decided: the share of links that must be right, and the Dice threshold or `estimated`."""
+    """How pairs are decided: the share of links that must be right, and a threshold or `estimated`.
+
+    An estimated threshold makes the lower end of the estimated precision's 95 % interval reach `target_precision`, and
+    among such thresholds is the one with the highest expected F1; or, where `cost_ratio` says how many missed links
+    are as bad as a wrong one, the one that costs least.
+    """
 
     target_precision: Annotated[float, Field(ge=0.5, lt=1)]
     threshold: Annotated[float, Field(gt=0, le=1)] | Literal["estimated"]
+    cost_ratio: Annotated[float, Field(gt=0, le=10_000)] | None = None
+
+    @model_validator(mode="after")
+    def _costs_decide_something(self) -> Self:
+        if self.cost_ratio is not None and self.threshold != "estimated":
+            raise ValueError('cost_ratio chooses among thresholds: it needs threshold = "estimated"')
+        return self
 
 
 class Privacy(_Section):
@@ -313,13 +325,15 @@ class Release(_Section):
 
     `linkage_keys` is `per-person` (a department's records that resemble each other share a key) or `per-record` (a
     department does not even learn which of its own records were linked to each other). No release below
-    `min_linked_people`. Counts below `small_number_limit` are shown to nobody but the coordinator. `rates_by` names the
-    groups by which the research environment tells how many were linked; departments then hand it each key's groups.
+    `min_linked_people`, nor where two datasets share a smaller part than `min_overlap` of the people in the smaller
+    one. Counts below `small_number_limit` are shown to nobody but the coordinator. `rates_by` names the groups by which
+    the research environment tells how many were linked; departments then hand it each key's groups.
     """
 
     linkage_keys: Literal["per-person", "per-record"]
     crosswalk_to: Name | None = None
     min_linked_people: Annotated[int, Field(ge=1)]
+    min_overlap: Annotated[float, Field(gt=0, le=1)] | None = None
     small_number_limit: Annotated[int, Field(ge=1, le=1_000)]
     rates_by: tuple[Grouping, ...] = ()
 

@@ -61,7 +61,7 @@ def test_agreement_diff(project: Project) -> None:
     other = project.amended("other.toml", {("linkage", "target_precision"): 0.9})
     result = done("pprl", "agreement", "diff", project.agreement_path, other)
     assert result.stderr == ""
-    assert "  linkage.target_precision\n    - 0.98\n    + 0.9\n" in result.stdout
+    assert "  linkage.target_precision\n    - 0.8\n    + 0.9\n" in result.stdout
 
 
 def test_agreement_schemas(project: Project) -> None:

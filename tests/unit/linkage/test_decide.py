@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from coordinator.linkage.calibrate import Controls, log_likelihood
+from coordinator.linkage.calibrate import OwnPairs, log_likelihood
 from coordinator.linkage.decide import Decision, Merged, PassPairs, decide, merged
 from coordinator.linkage.model import Roles, random_distribution
 from coordinator.linkage.solve import clusters
@@ -31,7 +31,7 @@ def drawn(rng: np.random.Generator, shares: list[float], size: int) -> np.ndarra
 @dataclass
 class Linkage:
     between: Merged
-    controls: list[Controls]
+    controls: list[OwnPairs]
     matched: int
 
     def decide(self, target: float = 0.95) -> Decision:
@@ -62,7 +62,7 @@ def linkage(seed: int, matched: int) -> Linkage:
         np.concatenate([drawn(rng, MATCHES, matched), others]),
     )
     controls = [
-        Controls(ROWS, distinct, counts.astype(float))
+        OwnPairs(ROWS, distinct, counts.astype(float))
         for distinct, counts in (np.unique(different(2_000)[2], return_counts=True) for _ in range(2))
     ]
     between = merged(0, 1, [one_pass], rows=[ROWS, ROWS], clean=[True, True])
@@ -117,8 +117,14 @@ def test_twice_the_same_is_the_same() -> None:
 def test_nothing_to_compare_links_nothing() -> None:
     empty = PassPairs(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint64))
     between = merged(0, 1, [empty], rows=[5, 5], clean=[True, True])
+    nobody = OwnPairs(5, np.empty(0, np.uint64), np.empty(0))
     decision = decide(
-        [between], [], random=random_levels(), roles=ROLES, clean=[True, True], target_precision=0.95
+        [between],
+        [nobody] * 2,
+        random=random_levels(),
+        roles=ROLES,
+        clean=[True, True],
+        target_precision=0.95,
     )
     assert (decision.links, decision.precision, decision.recall) == (0, None, None)
     assert decision.threshold > 1
@@ -137,7 +143,7 @@ def test_a_pair_of_several_passes_is_one_pair_with_the_first_pattern() -> None:
 
 
 def test_parts_of_controls_add_up() -> None:
-    controls = Controls(100, np.arange(4, dtype=np.uint64), np.array([0.5, 1.0, 7.25, 12.0]))
+    controls = OwnPairs(100, np.arange(4, dtype=np.uint64), np.array([0.5, 1.0, 7.25, 12.0]))
     parts = np.array([controls.of_part(part) for part in range(5)])
     assert parts.sum(axis=0) == pytest.approx(controls.counts)
     assert (parts >= 0).all()

@@ -162,15 +162,17 @@ def test_weights_reward_agreement_and_punish_difference() -> None:
     assert (weights[:, NONE] < -1).all()
 
 
-def test_only_a_dataset_with_duplicates_has_pairs_of_perhaps_one_person() -> None:
-    found = patterns(
-        (EXACT, EXACT, EXACT, NONE),
-        (NONE, EXACT, EXACT, EXACT),  # twins
-        (EXACT, EXACT, NONE, EXACT),  # father and son
-        (EXACT, NONE, MISSING, NONE),  # one forename, and nothing else
-        (EXACT, EXACT, MISSING, NONE),
-    )
-    none = np.zeros(5, np.int64)
-    comparison = Comparison(0, 0, Competing(none, none, (9, 9), False, False), found)
-    assert perhaps_one_person(comparison, ROLES, [False]).tolist() == [True, False, False, False, True]
-    assert not perhaps_one_person(comparison, ROLES, [True]).any()
+def test_one_clear_difference_may_still_be_one_person_but_not_family() -> None:
+    found = {
+        (EXACT, EXACT, EXACT, NONE): True,  # moved
+        (EXACT, NONE, EXACT, EXACT): True,  # married
+        (NONE, EXACT, EXACT, EXACT): True,  # another forename, or twins
+        (EXACT, EXACT, NONE, EXACT): True,  # a wrong birth date, or father and son
+        (EXACT, EXACT, EXACT, MISSING): True,
+        (EXACT, NONE, EXACT, NONE): False,
+        (NONE, EXACT, MISSING, EXACT): False,  # family
+        (MISSING, EXACT, MISSING, EXACT): False,
+        (EXACT, EXACT, NONE, NONE): False,  # namesakes
+        (EXACT, EXACT, MISSING, MISSING): False,
+    }
+    assert perhaps_one_person(patterns(*found), ROLES).tolist() == list(found.values())

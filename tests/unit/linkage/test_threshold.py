@@ -9,6 +9,7 @@ from coordinator.linkage.solve import Compared, clusters
 from coordinator.linkage.threshold import NOTHING_LINKS, ThresholdEstimate, estimate_threshold
 from pprl.scoring import Score, score
 
+TARGET = 0.9
 Table = tuple[NDArray[np.uint8], NDArray[np.int64]]
 TwoTables = Callable[..., tuple[Table, Table]]
 
@@ -39,7 +40,7 @@ def decide(
     floor: float,
     duplicates: list[bool],
     *,
-    target: float = 0.95,
+    target: float = TARGET,
     fixed: float | None = None,
 ) -> tuple[ThresholdEstimate, Score]:
     sizes = [len(who) for _, who in tables]
@@ -56,7 +57,7 @@ def decide(
 
 
 @pytest.mark.parametrize(
-    ("overlap", "least_precision", "least_recall"), [(1.0, 0.99, 0.97), (0.5, 0.95, 0.93), (0.05, 0.80, 0.75)]
+    ("overlap", "least_precision", "least_recall"), [(1.0, 0.99, 0.97), (0.5, 0.95, 0.93), (0.1, 0.90, 0.7)]
 )
 def test_links_well_at_any_overlap(
     overlap: float, least_precision: float, least_recall: float, two_tables: TwoTables
@@ -64,11 +65,10 @@ def test_links_well_at_any_overlap(
     decided, truth = link(list(two_tables(1000, overlap, 1)), [False, False])
     assert truth.precision >= least_precision
     assert truth.recall >= least_recall
-    # At 5 % there are 50 links to judge by, too few for more.
-    assert decided.estimated_precision == pytest.approx(truth.precision, abs=0.12)
-    assert decided.estimated_recall is not None
-    if overlap > 0.05:
-        assert decided.estimated_precision == pytest.approx(truth.precision, abs=0.03)
+    assert decided.estimated_precision is not None
+    assert decided.estimated_precision.lower <= truth.precision <= decided.estimated_precision.upper
+    assert decided.estimated_precision.lower >= TARGET
+    if overlap > 0.1:
         assert decided.estimated_recall == pytest.approx(truth.recall, abs=0.07)
 
 
@@ -92,15 +92,16 @@ def test_links_several_records_of_a_person(
 ) -> None:
     decided, truth = link(three_tables_with_duplicates, duplicates)
     assert truth.precision >= 0.95
-    assert truth.recall >= 0.85
-    assert decided.estimated_precision == pytest.approx(truth.precision, abs=0.05)
+    assert truth.recall >= 0.75
+    assert decided.estimated_precision is not None
+    assert decided.estimated_precision.estimate == pytest.approx(truth.precision, abs=0.05)
     assert ("shape" in decided.method) == all(duplicates)
 
 
 def test_a_few_duplicates_that_nobody_declared_do_not_stop_the_linkage(two_tables: TwoTables) -> None:
-    _, truth = link(list(two_tables(1000, 0.6, 9, twice=30)), [False, False])
+    _, truth = link(list(two_tables(1000, 0.6, 9, twice=30)), [False, False], target=0.85)
     assert truth.precision >= 0.95
-    assert truth.recall >= 0.85
+    assert truth.recall >= 0.7
 
 
 def test_many_nearly_equal_pairs_inside_are_taken_for_namesakes(two_tables: TwoTables) -> None:
@@ -121,7 +122,8 @@ def test_judges_a_fixed_threshold_by_the_same_measure(two_tables: TwoTables) -> 
         decided, truth = decide(tables, *pairs, [False, False], fixed=fixed)
         assert decided.threshold == fixed
         assert decided.method.startswith("fixed by the agreement")
-        assert decided.estimated_precision == pytest.approx(truth.precision, abs=0.06)
+        assert decided.estimated_precision is not None
+        assert decided.estimated_precision.estimate == pytest.approx(truth.precision, abs=0.06)
     found = decide(tables, *pairs, [False, False])[0]
     judged = decide(tables, *pairs, [False, False], fixed=found.threshold)[0]
     assert judged.estimated_precision == found.estimated_precision

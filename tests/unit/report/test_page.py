@@ -59,10 +59,12 @@ def reports(
 
 
 def _watched(solve: Callable[..., Any], seen: set[float]) -> Callable[..., Any]:
-    def watched(sizes: Any, duplicates: Any, compared: list[Compared], threshold: float) -> Any:
+    def watched(
+        sizes: Any, duplicates: Any, compared: list[Compared], threshold: float, **others: Any
+    ) -> Any:
         for each in compared:
             seen.update(each.pairs.dice.tolist())
-        return solve(sizes, duplicates, compared, threshold)
+        return solve(sizes, duplicates, compared, threshold, **others)
 
     return watched
 
@@ -266,7 +268,7 @@ def test_intervals_are_shown_where_there_are_any(issued: Report) -> None:
     assert dict(rows_of(tree, "decision"))["Estimated precision"] == "98.0% (95 % interval 95.0% to 99.0%)"
     assert any("[0.9000, 0.9990]" in row[2] for row in rows_of(tree, "estimates"))
     assert 'class="band precision"' in html
-    assert 'class="band recall"' not in html
+    assert ('class="band recall"' in html) == (issued["estimated_recall"]["low"] is not None)
 
 
 def test_a_run_in_which_nothing_links(issued: Report) -> None:

@@ -47,11 +47,10 @@ def test_a_longer_series_begins_as_a_shorter_one() -> None:
 @pytest.mark.parametrize(
     ("low", "value", "people", "released"),
     [
-        (0.98, 0.985, 10, True),
-        (0.9799, 0.985, 10, False),
-        (0.98, 0.985, 9, False),
-        (None, 0.985, 10, True),
-        (None, 0.97, 10, False),
+        (0.97, 0.985, 10, True),
+        (0.9699, 0.985, 10, False),
+        (0.97, 0.985, 9, False),
+        (None, 0.985, 10, False),
         (None, None, 10, False),
     ],
 )

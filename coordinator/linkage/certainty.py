@@ -1,0 +1,64 @@
+"""How sure an estimate of wrong links or missed matches is. The key issuer runs this, for both schemes. Pure.
+
+A number of pairs that the model expects has a variance of three parts: chance if the model is right, as of a
+Poisson count; what the evidence leaves open of the model, from the draws of the calibration; and what no draw shows,
+because the model's form is only nearly right. The last is `MODEL_SPREAD`, the standard deviation of the log of true
+over expected numbers, and was chosen on generated linkages (docs/decisions/0003); docs/quality.md says how often
+the intervals hold on others.
+
+Source: a negative binomial count as a mixture of Poisson ones; Wilson and Hilferty (1931) for quantiles of the gamma
+distribution that stands in for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Standard normal quantile of a two-sided interval of 95 %.
+QUANTILE_95 = 1.96
+# What no draw of the calibration shows, for wrong links and for missed matches.
+MODEL_SPREAD = 0.35
+MISSED_SPREAD = 0.3
+# Wrong links that are expected beyond the model's own where as many pairs could be inside datasets as between them.
+UNSEEN_COINCIDENCES = 0.25
+
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimated share, and the interval that holds the true one in 95 of 100 linkages.
+
+    Attributes:
+        estimate: the expected share.
+        lower: lower end of the interval.
+        upper: upper end.
+    """
+
+    estimate: float
+    lower: float
+    upper: float
+
+
+def between(expected: Numbers, variance: Numbers, spread: float) -> tuple[Numbers, Numbers]:
+    """The numbers between which the true one is expected in 95 of 100 linkages.
+
+    Args:
+        expected: expected numbers, any shape, from 0.
+        variance: of them, without what no draw shows.
+        spread: standard deviation of the log of true over expected numbers.
+
+    Returns:
+        Lower and upper ends, the same shape.
+    """
+    whole = variance + expected**2 * np.expm1(spread**2)
+    shape = np.maximum(expected, 1e-9) ** 2 / np.maximum(whole, 1e-12)
+
+    def quantile(normal: float) -> Numbers:
+        root = np.maximum(1 - 1 / (9 * shape) + normal / (3 * np.sqrt(shape)), 0.0)
+        return np.asarray(expected * root**3, dtype=np.float64)
+
+    return quantile(-QUANTILE_95), quantile(QUANTILE_95)
