@@ -26,7 +26,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from coordinator.linkage.certainty import UNSEEN_COINCIDENCES
+from coordinator.linkage.certainty import unseen_coincidences
 from coordinator.linkage.model import (
     Comparison,
     Mixture,
@@ -173,14 +173,12 @@ def learn(
         tuple(fit.weights()),
         tuple(fit.expected),
         calibration,
-        _unseen_coincidences(fit.sides, own_pairs),
+        unseen_coincidences(
+            [each.rows for each in own_pairs],
+            sum(side.comparison.possible for side in fit.sides if not side.comparison.within),
+            sum(each.possible for each in own_pairs),
+        ),
     )
-
-
-def _unseen_coincidences(sides: Sequence[Side], own_pairs: Sequence[OwnPairs]) -> float:
-    """As many wrong links as may hide behind own pairs that show none: fewer, the more own pairs there could be."""
-    between = sum(side.comparison.possible for side in sides if not side.comparison.within)
-    return UNSEEN_COINCIDENCES * between / max(sum(each.possible for each in own_pairs), 1.0)
 
 
 @dataclass(slots=True)

@@ -291,11 +291,8 @@ class _Ranked:
     def precision(self, cut: int) -> Interval:
         """The share of the first `cut` links that are right."""
         least, most = self._wrong_between(cut)
-        return Interval(
-            float(np.clip(self.right[cut - 1] / cut, 0, 1)),
-            max(1 - most / cut, 0.0),
-            max(1 - least / cut, 0.0),
-        )
+        expected = float(self.wrong[cut - 1])
+        return Interval(*(max(1 - each / cut, 0.0) for each in (expected, most, least)))
 
     def recall(self, cut: int) -> Interval:
         """The share of all matches that are among the first `cut` links."""
@@ -310,7 +307,9 @@ class _Ranked:
             return links / max(links + lost, 1e-9)
 
         return Interval(
-            share(right, missed), share(max(cut - most, 0.0), float(many)), share(cut - least, float(few))
+            share(right, missed),
+            share(max(cut - most, 0.0), float(many)),
+            share(cut - least, float(np.floor(few))),
         )
 
     def _wrong_between(self, cut: int) -> tuple[float, float]:

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coordinator.linkage.certainty import UNSEEN_COINCIDENCES, Interval, between
+from coordinator.linkage.certainty import Interval, between, unseen_coincidences
 from coordinator.linkage.compare import LEVELS_IN_ONE, levels
 from coordinator.linkage.solve import Compared
 
@@ -230,10 +230,13 @@ def _unseen_coincidences(
     compared: Sequence[Compared], encoded: Sequence[int], may_have_duplicates: Sequence[bool]
 ) -> float:
     """As many wrong links as may hide behind pairs inside datasets that show none."""
-    between = sum(_possible_pairs(each, encoded) for each in compared if each.left != each.right)
     inside = [each for each in compared if each.left == each.right]
     known = [each for each in inside if not may_have_duplicates[each.left]] or inside
-    return UNSEEN_COINCIDENCES * between / max(sum(_possible_pairs(each, encoded) for each in known), 1)
+    return unseen_coincidences(
+        encoded,
+        sum(_possible_pairs(each, encoded) for each in compared if each.left != each.right),
+        sum(_possible_pairs(each, encoded) for each in known),
+    )
 
 
 def _best(

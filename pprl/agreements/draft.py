@@ -501,7 +501,7 @@ def _linkage() -> str:
         )
         + """
 [linkage]
-target_precision = 0.97
+target_precision = 0.975
 threshold = "estimated"
 
 """

@@ -57,8 +57,8 @@ CHANGES = [
     ('why = "Tells apart twins', 'why = "Also: tells apart twins', "identifier[sex].why", ""),
     ("min_identifiers = 3", "min_identifiers = 2", "encoding.min_identifiers", "less evidence"),
     ("min_identifiers = 3", "min_identifiers = 4", "encoding.min_identifiers", ""),
-    ("target_precision = 0.97", "target_precision = 0.96", "linkage.target_precision", "wrong"),
-    ("target_precision = 0.97", "target_precision = 0.99", "linkage.target_precision", ""),
+    ("target_precision = 0.975", "target_precision = 0.96", "linkage.target_precision", "wrong"),
+    ("target_precision = 0.975", "target_precision = 0.99", "linkage.target_precision", ""),
     ('threshold = "estimated"', "threshold = 0.8", "linkage.threshold", "share of wrong links"),
     (
         "max_popcount_share = 0.6",

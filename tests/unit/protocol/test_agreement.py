@@ -100,7 +100,7 @@ features = [
 ]
 
 [linkage]
-target_precision = 0.97
+target_precision = 0.975
 threshold = "estimated"
 
 [privacy]
@@ -278,8 +278,8 @@ REFUSED = [
         "numeric",
         "finite",
     ),
-    ("target_precision = 0.97", "target_precision = 1.0", "target_precision", "less than 1"),
-    ("target_precision = 0.97", "target_precision = nan", "target_precision", "finite"),
+    ("target_precision = 0.975", "target_precision = 1.0", "target_precision", "less than 1"),
+    ("target_precision = 0.975", "target_precision = nan", "target_precision", "finite"),
     (
         'threshold = "estimated"',
         'threshold = "guessed"',

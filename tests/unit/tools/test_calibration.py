@@ -47,9 +47,9 @@ def test_a_longer_series_begins_as_a_shorter_one() -> None:
 @pytest.mark.parametrize(
     ("low", "value", "people", "released"),
     [
-        (0.97, 0.985, 10, True),
-        (0.9699, 0.985, 10, False),
-        (0.97, 0.985, 9, False),
+        (0.975, 0.985, 10, True),
+        (0.9749, 0.985, 10, False),
+        (0.975, 0.985, 9, False),
         (None, 0.985, 10, False),
         (None, None, 10, False),
     ],
