@@ -21,7 +21,7 @@ settings.load_profile("untimed")
 def made_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     from tests.support.project import make_project  # noqa: PLC0415 - not every run needs it
 
-    return make_project(tmp_path_factory.mktemp("made") / "project")
+    return make_project(tmp_path_factory.mktemp("made") / "project", "clk")
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args
 
 from pprl.agreements.draft import TO_BE_COMPLETED
 from pprl.agreements.measured import (
+    BLOCK_RECORDS,
     FIXED_THRESHOLD,
     FOLDED,
     ONE_OFFICE,
@@ -42,7 +43,6 @@ Level = Literal["problem", "to do", "warning"]
 WIDE_RANGE = 10
 LONG_RETENTION_DAYS = 180
 FEW_PASSES = 4
-MANY_BLOCK_RECORDS = 200
 
 TELL_LITTLE: frozenset[Kind] = frozenset({"sex", "year-of-birth", "place"})
 """Kinds that so many people share that a block of them alone holds hundreds or is left out."""
@@ -195,7 +195,7 @@ def _passes(agreement: Agreement) -> Iterator[Finding]:
     if filters is None:
         return
     path = "encoding.field_filters"
-    if filters.max_block_records > MANY_BLOCK_RECORDS:
+    if filters.max_block_records > BLOCK_RECORDS:
         yield Finding(
             f"so large a block may be named by its size, and shows who in it is alike: {SPLIT_ROLES}; larger blocks "
             "show more",

@@ -25,7 +25,6 @@ TARGET_BITS = 600
 FILTER_BITS = 128
 POSITIONS_PER_FIELD = 20
 MAX_BLOCK_RECORDS = 50
-MAX_BLOCK_RECORDS_WITH_DUPLICATES = 200
 MOST_DATASETS = 20
 
 
@@ -97,7 +96,7 @@ def draft(
     project_id: str = "draft",
     title: str = f"{TO_BE_COMPLETED}: what is linked, in one line",
     duplicates: Collection[str] = (),
-    scheme: Scheme = "clk",
+    scheme: Scheme = "field-filters",
 ) -> str:
     """Write an agreement for tables that nobody has described yet. A department's data officer runs it.
 
@@ -142,7 +141,6 @@ def draft(
             scheme,
             least=min(3, *(len(table.columns) for table in tables)),
             rows=max(sketch.rows for sketch in datasets),
-            most=MAX_BLOCK_RECORDS_WITH_DUPLICATES if duplicates else MAX_BLOCK_RECORDS,
         ),
         _linkage(),
         _release(),
@@ -438,8 +436,8 @@ why = "{KNOWN[name].why}"
     )
 
 
-def _encoding(shared: Sequence[str], scheme: Scheme, *, least: int, rows: int, most: int) -> str:
-    parameters = _clk(shared) if scheme == "clk" else _field_filters(shared, rows, most)
+def _encoding(shared: Sequence[str], scheme: Scheme, *, least: int, rows: int) -> str:
+    parameters = _clk(shared) if scheme == "clk" else _field_filters(shared, rows)
     return (
         _comment(
             "What a department does to a record before anything leaves, keyed by a secret that only departments hold. "
@@ -470,21 +468,21 @@ features = [
 """
 
 
-def _field_filters(shared: Sequence[str], rows: int, most: int) -> str:
+def _field_filters(shared: Sequence[str], rows: int) -> str:
     passes = "\n".join(pass_lines([(name, KNOWN[name].kind) for name in shared], rows))
     comment = _comment(
         "In each pass, records are compared only inside a block: those whose parts are all there and equal. A small "
         "filter for each identifier is keyed by the block as well, so that a name looks different in every block, and "
         "records have other random references in each pass, so that the matcher can't lay passes over each other. "
         "The passes suit the size of the files. A block of more than max_block_records, in one file, is left out of "
-        "its pass: its size could name it. Where a person has several records, their blocks need more room. A "
-        "value sets about positions_per_field bits of its filter, however long it is.",
+        "its pass: its size could name it. Records that are equal in everything count once. A value sets "
+        "about positions_per_field bits of its filter, however long it is.",
     )
     return f"""{comment}
 [encoding.field_filters]
 filter_bits = {FILTER_BITS}
 positions_per_field = {POSITIONS_PER_FIELD}
-max_block_records = {most}
+max_block_records = {MAX_BLOCK_RECORDS}
 passes = [
 {passes}
 ]

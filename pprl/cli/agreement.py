@@ -31,8 +31,8 @@ def agreement() -> None:
 @click.option("--title", default="A new linkage project", show_default=True, help="The project's title.")
 @click.option(
     "--scheme",
-    type=click.Choice(["clk", "field-filters"]),
-    default="clk",
+    type=click.Choice(["field-filters", "clk"]),
+    default="field-filters",
     show_default=True,
     help="How records are encoded; clk is for exchange with deployments of clkhash.",
 )
@@ -43,7 +43,7 @@ def new(
     duplicates: tuple[str, ...],
     project: str,
     title: str,
-    scheme: Literal["clk", "field-filters"],
+    scheme: Literal["field-filters", "clk"],
     out: Path,
     force: bool,
 ) -> None:

@@ -84,7 +84,7 @@ def _rehearse(text: str, folder: Path) -> Rehearsed:
 
 @pytest.fixture(scope="module")
 def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Rehearsed:
-    return _rehearse(draft_text(), tmp_path_factory.mktemp("rehearsal"))
+    return _rehearse(draft_text("clk"), tmp_path_factory.mktemp("rehearsal"))
 
 
 def _pairs(labels: dict[Record, str]) -> set[frozenset[Record]]:
@@ -248,7 +248,9 @@ def test_no_value_is_an_argument_or_in_an_environment(rehearsed: Rehearsed) -> N
 
 def test_a_folder_that_is_in_use_is_refused_and_left_alone(rehearsed: Rehearsed) -> None:
     before = tree(rehearsed.folder)
-    status, stdout, stderr = run(*_words(draft_text(), rehearsed.folder.parent), cwd=rehearsed.folder.parent)
+    status, stdout, stderr = run(
+        *_words(draft_text("clk"), rehearsed.folder.parent), cwd=rehearsed.folder.parent
+    )
     assert (status, stdout) == (2, "")
     assert "exists and is not an empty folder" in stderr
     assert tree(rehearsed.folder) == before
@@ -256,7 +258,7 @@ def test_a_folder_that_is_in_use_is_refused_and_left_alone(rehearsed: Rehearsed)
 
 def test_a_rehearsal_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
     _inputs(tmp_path)
-    process = start(*_words(draft_text(), tmp_path), cwd=tmp_path)
+    process = start(*_words(draft_text("clk"), tmp_path), cwd=tmp_path)
     assert until(lambda: list(tmp_path.glob("out/parties/*/*.key")), process=process)
     process.terminate()
     stdout, stderr = process.communicate(timeout=120)
@@ -270,7 +272,7 @@ def test_a_rehearsal_that_is_refused_leaves_nothing_and_says_whose_command_refus
     _inputs(tmp_path)
     rows = read_rows(tmp_path / "court.csv")[:30]
     write_table(tmp_path / "court.csv", {name: [row[name] for row in rows] for name in rows[0]})
-    status, stdout, stderr = run(*_words(draft_text(), tmp_path), cwd=tmp_path)
+    status, stdout, stderr = run(*_words(draft_text("clk"), tmp_path), cwd=tmp_path)
     assert (status, stdout) == (4, "")
     assert "pprl encode: Dataset 'court' has 30 records; the agreement expects 40 to 60" in stderr
     assert not (tmp_path / "out").exists()
@@ -290,7 +292,7 @@ def test_arguments_that_do_not_fit(
     tmp_path: Path, change: Callable[[list[str | Path]], list[str | Path]], status: int, says: str
 ) -> None:
     _inputs(tmp_path)
-    words = change(_words(draft_text(), tmp_path))
+    words = change(_words(draft_text("clk"), tmp_path))
     found, stdout, stderr = run(*words, cwd=tmp_path)
     assert (found, stdout) == (status, ""), stderr
     assert says in stderr
@@ -300,7 +302,7 @@ def test_arguments_that_do_not_fit(
 @pytest.mark.slow
 def test_one_office_with_both_roles_links_the_same_people(rehearsed: Rehearsed, tmp_path: Path) -> None:
     """The secret differs, and so do the encodings: a pair or two at the threshold may differ as well."""
-    text = draft_text().replace('roles = ["key-issuer"]', 'roles = ["auditor"]')
+    text = draft_text("clk").replace('roles = ["key-issuer"]', 'roles = ["auditor"]')
     one = _rehearse(text.replace('["matcher"]', '["matcher", "key-issuer"]'), tmp_path)
     assert not (one.folder / "parties" / "key-issuer").exists()
     both, two = _linked(one), _linked(rehearsed)

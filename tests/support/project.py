@@ -173,7 +173,7 @@ def silent(_what: str, _share: float) -> None:
     """Progress that nobody watches."""
 
 
-def make_project(folder: Path, scheme: Scheme = "clk") -> Project:
+def make_project(folder: Path, scheme: Scheme) -> Project:
     """Make a project: tables, agreement, keys, secret, submissions."""
     project = Project(folder)
     (folder / "keys").mkdir(parents=True)
@@ -190,7 +190,7 @@ def make_project(folder: Path, scheme: Scheme = "clk") -> Project:
     return project
 
 
-def draft_text(scheme: Scheme = "clk") -> str:
+def draft_text(scheme: Scheme) -> str:
     """The draft of the agreement: no keys yet, no approvals."""
     sketches = [
         DatasetSketch(

@@ -36,7 +36,7 @@ def test_the_summary_says_what_departments_can_tell() -> None:
 def _rehearse(folder: Path, data: Path) -> dict[str, Any]:
     files = {name: data / f"{name}.csv" for name in tables()}
     return rehearsal.rehearse(
-        draft_text(), files, truth=None, folder=folder, today=date(2022, 1, 1), say=lambda _: None
+        draft_text("clk"), files, truth=None, folder=folder, today=date(2022, 1, 1), say=lambda _: None
     )
 
 

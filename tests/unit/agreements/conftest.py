@@ -20,8 +20,7 @@ def today() -> date:
 @pytest.fixture(scope="session")
 def justice() -> str:
     """The large example, under scheme field-filters."""
-    support = Path(__file__).parents[2] / "support"
-    return (support / "offence-court-prison-field-filters.toml").read_text()
+    return (EXAMPLES / "offence-court-prison.toml").read_text()
 
 
 @pytest.fixture(scope="session")

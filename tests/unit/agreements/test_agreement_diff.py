@@ -29,7 +29,6 @@ def test_comments_and_the_order_of_tables_do_not_count(two_parties, changed):
 
 
 # What is changed in the example, the path of the change, and words of why it weakens something ("" if it doesn't).
-SMALL = "small_number_limit = 10"
 CHANGES = [
     (
         "purposes_permitted = [",
@@ -69,16 +68,16 @@ CHANGES = [
     ('linkage_keys = "per-record"', 'linkage_keys = "per-person"', "release.linkage_keys", "own records"),
     ("min_linked_people = 100", "min_linked_people = 99", "release.min_linked_people", "smaller"),
     ("small_number_limit = 10", "small_number_limit = 9", "release.small_number_limit", "smaller"),
-    (SMALL, SMALL + '\nrates_by = ["sex"]', "release.rates_by", "one more thing about each person"),
+    ('rates_by = ["sex", ', "rates_by = [", "release.rates_by", ""),
     ("pairs_days = 30", "pairs_days = 31", "retention.pairs_days", "longer"),
     ("pairs_days = 30", "pairs_days = 29", "retention.pairs_days", ""),
     (
-        "max_block_records = 200",
-        "max_block_records = 201",
+        "max_block_records = 50",
+        "max_block_records = 51",
         "encoding.field_filters.max_block_records",
         "larger",
     ),
-    ("max_block_records = 200", "max_block_records = 50", "encoding.field_filters.max_block_records", ""),
+    ("max_block_records = 50", "max_block_records = 20", "encoding.field_filters.max_block_records", ""),
     (
         "positions_per_field = 20",
         "positions_per_field = 21",
@@ -114,6 +113,12 @@ def test_a_change_is_told_by_name_with_what_it_weakens(justice, changed, old, ne
     assert change.path == path
     assert bool(change.weakens) == bool(why)
     assert why in change.weakens
+
+
+def test_one_more_grouping_of_rates_is_flagged(justice, changed):
+    [change] = diff(changed(justice, ('rates_by = ["sex", ', "rates_by = [")), changed(justice))
+    assert change.path == "release.rates_by"
+    assert "one more thing about each person" in change.weakens
 
 
 def test_the_way_back_weakens_what_the_way_there_did_not(justice, justice_as_clk, changed):
@@ -170,7 +175,7 @@ def test_another_scheme_is_told_with_all_its_parameters(justice, justice_as_clk,
     there = {change.path: change for change in diff(filters, clk)}
     assert set(there) == {"encoding.scheme", "encoding.clk", "encoding.field_filters"}
     assert "99 %" in there["encoding.scheme"].weakens
-    assert "max_block_records = 200" in (there["encoding.field_filters"].old or "")
+    assert "max_block_records = 50" in (there["encoding.field_filters"].old or "")
     assert "xor_folds = 0" in (there["encoding.clk"].new or "")
     back = {change.path: change.weakens for change in diff(clk, filters)}
     assert "withstands other attacks" in back["encoding.scheme"]

@@ -10,6 +10,7 @@ from pprl.agreements.columns import KNOWN
 from pprl.agreements.diff import diff_text
 from pprl.agreements.draft import DEFAULT_FEATURES, TARGET_BITS, DatasetSketch, draft
 from pprl.agreements.explain import explain
+from pprl.agreements.measured import BLOCK_RECORDS
 from pprl.errors import ConfigError, UsageError
 from pprl.protocol.agreement import not_filled_in, out_of_time, parse
 from pprl.protocol.blocking import default_passes
@@ -129,10 +130,10 @@ def test_every_kind_has_a_default_and_drafts_keep_to_the_bits():
         assert abs(bits - TARGET_BITS) <= len(agreement.encoding.clk.features)
 
 
-def test_drafts_encode_by_clk_unless_told_otherwise():
-    _, agreement = drafted(sketch("a", UK), sketch("b", UK), scheme="field-filters")
-    assert (agreement.encoding.scheme, agreement.encoding.clk) == ("field-filters", None)
+def test_drafts_encode_by_field_filters_unless_told_otherwise():
     _, agreement = drafted(sketch("a", UK), sketch("b", UK))
+    assert (agreement.encoding.scheme, agreement.encoding.clk) == ("field-filters", None)
+    _, agreement = drafted(sketch("a", UK), sketch("b", UK), scheme="clk")
     assert (agreement.encoding.scheme, agreement.encoding.field_filters) == ("clk", None)
 
 
@@ -145,11 +146,10 @@ def test_drafted_passes_suit_the_size_of_the_largest_file(header, rows):
     assert passes
 
 
-def test_blocks_have_more_room_where_a_person_has_several_records():
-    tables = (sketch("a", UK), sketch("b", UK))
-    for duplicates, most in (((), 50), (("b",), 200)):
-        _, agreement = drafted(*tables, duplicates=duplicates, scheme="field-filters")
-        assert agreement.encoding.field_filter_parameters.max_block_records == most
+@pytest.mark.parametrize("duplicates", [(), ("b",)])
+def test_blocks_are_no_larger_than_those_that_were_attacked(duplicates):
+    _, agreement = drafted(sketch("a", UK), sketch("b", UK), duplicates=duplicates)
+    assert agreement.encoding.field_filter_parameters.max_block_records == BLOCK_RECORDS
 
 
 @pytest.mark.parametrize("scheme", ["clk", "field-filters"])

@@ -94,7 +94,7 @@ def test_what_leaves_under_field_filters_is_told_pass_by_pass(justice, audience,
     assert "a random reference, different in every pass" in text
     assert "a tag of its block" in text
     assert "a filter of 128 bits, salted by the block" in text
-    assert "A block of more than 200 records of one table is left out" in text
+    assert "A block of more than 50 records of one table is left out" in text
     assert "surname-year: same sound of surname and year in date_of_birth." in text
     assert "sound of surname (either way round)" in text
     for each in file.content.encoding.field_filter_parameters.passes:
@@ -116,12 +116,13 @@ def test_what_the_matcher_can_do_with_field_filters_is_told_with_its_figures(jus
     assert "5.7 % of a matcher's records" in text
     assert "(28 % where" in text
     assert "Here numbers of bits do not tell how long names are." in text
-    assert "Here blocks may hold up to 200, which shows more." in text
+    assert "which shows more" not in text
     assert "98 % of the rest" in text
     assert "named 99 % of those on both" not in text
     assert "Can't tell which record of one pass is which in another" in text
-    small = changed(justice, ("max_block_records = 200", "max_block_records = 50"))
-    assert "which shows more" not in words(explain(small, audience="officer", today=today))
+    large = changed(justice, ("max_block_records = 50", "max_block_records = 200"))
+    told = words(explain(large, audience="officer", today=today))
+    assert "Here blocks may hold up to 200, which shows more." in told
 
 
 def test_one_office_with_field_filters_is_told_what_that_costs(justice, changed, today):
@@ -204,8 +205,7 @@ def test_the_same_file_gives_the_same_text(justice, today):
 
 
 def test_rates_by_group_are_told_where_data_leave_who_learns_and_what_comes_back(justice, changed, today):
-    limit = "small_number_limit = 10"
-    asking = changed(justice, (limit, f'{limit}\nrates_by = ["sex", "completeness"]'))
+    asking = changed(justice, ('"sex", "decade-of-birth", "completeness"', '"sex", "completeness"'))
     text = words(explain(asking, audience="officer", today=today))
     assert (
         "goes to Justice research environment (example) with its sex and number of missing identifiers"
@@ -213,6 +213,7 @@ def test_rates_by_group_are_told_where_data_leave_who_learns_and_what_comes_back
     )
     assert "Linkage rates are told by sex and number of missing identifiers, one at a time" in text
     assert "fewer than 10 people linked" in text
-    text = words(explain(changed(justice), audience="officer", today=today))
+    silent = changed(justice, ('rates_by = ["sex", "decade-of-birth", "completeness"]\n', ""))
+    text = words(explain(silent, audience="officer", today=today))
     assert "Linkage rates by group are not asked for" in text
     assert "number of missing identifiers" not in text
