@@ -140,7 +140,9 @@ def render(rows: list[tuple[str, str, str]]) -> str:
 def _people(count: int) -> tuple[Agreement, dict[str, list[str]]]:
     pair = linkage_pair(count, count, 0.5, seed=1)
     header = tuple(name for name in pair.a.header if name != "person_id")
-    text = draft([DatasetSketch(side, header, count) for side in ("a", "b")], today=date.today(), scheme="clk")
+    text = draft(
+        [DatasetSketch(side, header, count) for side in ("a", "b")], today=date.today(), scheme="clk"
+    )
     agreement = parse(text.encode(), where="draft").content
     prepared = prepare(
         pair.a.columns, first_row=2, dataset=agreement.dataset[0], agreement=agreement, most_findings=0
