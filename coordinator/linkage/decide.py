@@ -4,8 +4,9 @@
 2. `calibrate.learn`: the model, fitted to pairs across all passes, and its odds held against controls.
 3. Posteriors: for each draw of what the calibration leaves open, under competition; a pair's is their mean.
 4. Intervals: for each number of best pairs, how many of them are wrong, and how many matches are missed.
-5. Threshold: among those with the lower end of the precision's interval at the target or above, the best one: with the
-   highest expected F1, or with the least cost where the agreement says what a wrong link costs.
+5. Threshold: among those with the lower end of the precision's interval at the target or above, for all links and for
+   those between datasets, the best one: with the highest expected F1, or with the least cost where the agreement says
+   what a wrong link costs.
 
 Matches that no pass has found can't be told from those that one pass has found, because passes aren't independent:
 they lie between none and about as many (the first-order jackknife). `UNSEEN_SHARE` of them are expected.
@@ -215,24 +216,49 @@ def _found_once(passes: Sequence[Indices], means: Sequence[Numbers]) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class _Tally:
+    """What the first one, two, ... pairs would be as links.
+
+    Attributes:
+        links: how many of them count, ascending.
+        right: how many of those are right in each draw, shape (draws, pairs).
+        wrong: expected wrong ones, those that no own pair could show among them.
+        variance: of the wrong ones.
+    """
+
+    links: Numbers
+    right: Numbers
+    wrong: Numbers
+    variance: Numbers
+
+    @staticmethod
+    def of(in_draws: Numbers, counts: NDArray[np.bool_], unseen: float, clump: float) -> _Tally:
+        links = np.cumsum(counts, dtype=np.float64)
+        right = np.cumsum(in_draws * counts, axis=1)
+        wrong = links - right.mean(axis=0) + unseen
+        return _Tally(links, right, wrong, clump * wrong + right.var(axis=0))
+
+    def surely_right(self) -> Numbers:
+        """The lower end of the precision's interval."""
+        most = between(self.wrong, self.variance, MODEL_SPREAD)[1]
+        return np.asarray(1 - most / np.maximum(self.links, 1), dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True)
 class _Ranked:
     """The pairs that are linked when the best come first, over all comparisons, in falling order of posterior.
 
     Attributes:
         scores: posteriors.
-        right: expected right links among the first one, two, ...
-        wrong: expected wrong ones, those that no control could show among them.
-        variance: of the wrong ones.
-        in_draws: right links among the first one, two, ... in each draw, shape (draws, links).
+        every: all pairs.
+        across: those between datasets, which the links inside datasets must not make look better.
         matches: expected matches among the candidates in each draw.
         found_once: expected matches that one pass alone has found.
     """
 
     scores: Numbers
-    right: Numbers
-    wrong: Numbers
-    variance: Numbers
-    in_draws: Numbers
+    every: _Tally
+    across: _Tally
     matches: Numbers
     found_once: float
 
@@ -241,6 +267,7 @@ class _Ranked:
         learnt: Learnt, drawn: Sequence[NDArray[np.float32]], means: Sequence[Numbers], found_once: float
     ) -> _Ranked:
         scores, in_draws, clumps = [np.empty(0)], [np.empty((len(learnt.calibration.draws), 0))], [1.0]
+        is_across = [np.empty(0, dtype=bool)]
         for comparison, each, mean in zip(learnt.comparisons, drawn, means, strict=True):
             likely = np.flatnonzero(mean >= LEAST_POSTERIOR)
             pairs = comparison.pairs
@@ -250,18 +277,17 @@ class _Ranked:
             links = likely[taken(some, mean[likely])]
             scores.append(mean[links].astype(np.float64))
             in_draws.append(each[:, links].astype(np.float64))
+            is_across.append(np.full(len(links), not comparison.within))
             clumps += [_clump(pairs.left[links]), _clump(pairs.right[links])]
         together = np.concatenate(scores)
         order = np.argsort(-together, kind="stable")
-        right = np.cumsum(np.concatenate(in_draws, axis=1)[:, order], axis=1)
-        links = np.arange(1, len(order) + 1)
-        wrong = links - right.mean(axis=0) + learnt.unseen_coincidences
+        ordered = np.concatenate(in_draws, axis=1)[:, order]
+        counts = np.concatenate(is_across)[order]
+        unseen, clump = learnt.unseen_coincidences, max(clumps)
         return _Ranked(
             together[order],
-            right.mean(axis=0),
-            wrong,
-            max(clumps) * wrong + right.var(axis=0),
-            right,
+            _Tally.of(ordered, np.ones_like(counts), unseen, clump),
+            _Tally.of(ordered, counts, unseen, clump),
             np.sum([each.sum(axis=1, dtype=np.float64) for each in drawn], axis=0),
             found_once,
         )
@@ -270,14 +296,14 @@ class _Ranked:
         """How many of the best to link."""
         if not len(self.scores):
             return 0
-        links = np.arange(1, len(self.scores) + 1)
-        good = 1 - between(self.wrong, self.variance, MODEL_SPREAD)[1] / links >= target
+        links, right = self.every.links, self.every.right.mean(axis=0)
+        good = np.minimum(self.every.surely_right(), self.across.surely_right()) >= target
         # Pairs of equal posterior stand or fall together.
         good[:-1] &= self.scores[1:] < self.scores[:-1]
         if cost_ratio is None:
-            gain = 2 * self.right / (links + max(self.matches.mean(), 1e-9))
+            gain = 2 * right / (links + max(self.matches.mean(), 1e-9))
         else:
-            gain = self.right - cost_ratio * (links - self.right)
+            gain = right - cost_ratio * (links - right)
         return int(np.argmax(np.where(good, gain, -np.inf))) + 1 if good.any() else 0
 
     def at(self, log2_odds: float) -> CurvePoint:
@@ -291,17 +317,17 @@ class _Ranked:
     def precision(self, cut: int) -> Interval:
         """The share of the first `cut` links that are right."""
         least, most = self._wrong_between(cut)
-        expected = float(self.wrong[cut - 1])
+        expected = float(self.every.wrong[cut - 1])
         return Interval(*(max(1 - each / cut, 0.0) for each in (expected, most, least)))
 
     def recall(self, cut: int) -> Interval:
         """The share of all matches that are among the first `cut` links."""
-        seen = self.matches - self.in_draws[:, cut - 1]
+        seen = self.matches - self.every.right[:, cut - 1]
         missed = max(float(seen.mean()), 0.0) + UNSEEN_SHARE * self.found_once
         variance = missed + seen.var() + (UNSEEN_DEVIATION * self.found_once) ** 2
         few, many = between(np.array(missed), np.array(variance), MISSED_SPREAD)
         least, most = self._wrong_between(cut)
-        right = float(self.right[cut - 1])
+        right = float(self.every.right[:, cut - 1].mean())
 
         def share(links: float, lost: float) -> float:
             return links / max(links + lost, 1e-9)
@@ -313,7 +339,7 @@ class _Ranked:
         )
 
     def _wrong_between(self, cut: int) -> tuple[float, float]:
-        least, most = between(self.wrong[cut - 1], self.variance[cut - 1], MODEL_SPREAD)
+        least, most = between(self.every.wrong[cut - 1], self.every.variance[cut - 1], MODEL_SPREAD)
         # Links are whole: fewer than one wrong link may be none.
         return float(np.floor(least)), float(most)
 

@@ -132,6 +132,7 @@ class _Candidates:
         bins: bin of each pair's score.
         preference: order of the pairs from the most alike down.
         rows: encoded records left and right.
+        within: whether they are of one dataset.
         one_left: whether a left record has at most one partner.
         one_right: whether a right record has at most one partner.
         non_matches: expected non-matching pairs in each bin.
@@ -142,6 +143,7 @@ class _Candidates:
     bins: Indices
     preference: Indices
     rows: tuple[int, int]
+    within: bool
     one_left: bool
     one_right: bool
     non_matches: Numbers
@@ -210,7 +212,10 @@ def estimate_threshold(
     lowest = int(levels(np.array([floor]))[0]) // BIN_LEVELS
     candidates = _candidates(compared, encoded, may_have_duplicates, lowest)
     fits = [_fit(each, lowest) for each in candidates]
-    cuts = _cuts(candidates, fits, _unseen_coincidences(compared, encoded, may_have_duplicates))
+    unseen = _unseen_coincidences(compared, encoded, may_have_duplicates)
+    cuts = _cuts(candidates, fits, unseen)
+    across = [place for place, each in enumerate(candidates) if not each.within]
+    cuts_across = _cuts([candidates[each] for each in across], [fits[each] for each in across], unseen)
     evidence = _evidence(candidates, fits, cuts)
     possible = sum(
         _possible_pairs(each, encoded) for each in compared if _may_link(each, may_have_duplicates)
@@ -221,9 +226,10 @@ def estimate_threshold(
     if fixed is not None:
         chosen, method = int(levels(np.array([fixed]))[0]) // BIN_LEVELS, "fixed by the agreement"
         return _estimate(fixed, chosen, cuts, f"{method}; estimates {_source(may_have_duplicates)}", evidence)
-    return _best(
-        cuts, lowest, (target_precision, cost_ratio), f"estimated {_source(may_have_duplicates)}", evidence
-    )
+    # Links inside datasets must not make those between them look better.
+    good = np.minimum(cuts.surely_right(), cuts_across.surely_right()) >= target_precision
+    good &= (cuts.links >= FEWEST_LINKS) & (np.arange(BINS) >= lowest)
+    return _best(cuts, good, cost_ratio, f"estimated {_source(may_have_duplicates)}", evidence)
 
 
 def _unseen_coincidences(
@@ -240,10 +246,8 @@ def _unseen_coincidences(
 
 
 def _best(
-    cuts: _Cuts, lowest: int, wanted: tuple[float, float | None], method: str, evidence: Evidence
+    cuts: _Cuts, good: NDArray[np.bool_], cost_ratio: float | None, method: str, evidence: Evidence
 ) -> ThresholdEstimate:
-    target, cost_ratio = wanted
-    good = (cuts.surely_right() >= target) & (cuts.links >= FEWEST_LINKS) & (np.arange(BINS) >= lowest)
     if not good.any():
         return ThresholdEstimate(NOTHING_LINKS, None, None, method + _NOTHING, evidence)
     # Of equal ones the highest, as it needs the fewest links.
@@ -301,6 +305,7 @@ def _candidates(
                 bins=levels(pairs.dice) // BIN_LEVELS,
                 preference=np.lexsort((pairs.right, pairs.left, -pairs.dice)),
                 rows=(encoded[each.left], encoded[each.right]),
+                within=within,
                 one_left=one_left,
                 one_right=one_right,
                 non_matches=rate * _possible_pairs(each, encoded),

@@ -1,4 +1,5 @@
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -34,13 +35,13 @@ class Linkage:
     controls: list[OwnPairs]
     matched: int
 
-    def decide(self, target: float = 0.95) -> Decision:
+    def decide(self, target: float = 0.95, clean: Sequence[bool] = (True, True)) -> Decision:
         return decide(
             [self.between],
             self.controls,
             random=random_levels(),
             roles=ROLES,
-            clean=[True, True],
+            clean=clean,
             target_precision=target,
         )
 
@@ -156,3 +157,31 @@ def test_pairs_like_the_controls_have_low_odds() -> None:
     more = log_likelihood(np.tile(weights, 3), weights, counts, 1.0)
     a_alike, a_more = (np.unravel_index(np.argmax(each), each.shape)[0] for each in (alike, more))
     assert a_alike < a_more
+
+
+def with_second_records(case: Linkage, people: int) -> Linkage:
+    """Both datasets hold second records of some people, and their own pairs show it."""
+    rng = np.random.default_rng(6)
+    twice = np.unique(drawn(rng, MATCHES, people), return_counts=True)
+    own = []
+    for each in case.controls:
+        patterns = np.unique(np.concatenate([each.patterns, twice[0]]))
+        counts = np.zeros(len(patterns))
+        counts[np.searchsorted(patterns, each.patterns)] += each.counts
+        counts[np.searchsorted(patterns, twice[0])] += twice[1]
+        own.append(OwnPairs(each.rows, patterns, counts))
+    return replace(case, controls=own)
+
+
+def test_duplicates_that_nobody_declared_do_not_stop_the_linkage() -> None:
+    clean = linkage(7, 600)
+    twice = with_second_records(clean, 40)
+    assert twice.decide(0.9).links >= 0.8 * clean.decide(0.9).links
+
+
+def test_own_pairs_are_unmixed_where_they_may_be_of_one_person() -> None:
+    case = with_second_records(linkage(8, 600), 200)
+    learnt = case.decide(0.9, clean=[False, False]).learnt
+    everything = learnt.matches.marginal()[:, EXACT]
+    assert (learnt.non_matches.marginal()[:, EXACT] < 0.5 * everything).all()
+    assert sum(learnt.expected_matches) == pytest.approx(600, rel=0.15)

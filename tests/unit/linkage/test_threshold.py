@@ -113,7 +113,7 @@ def test_many_nearly_equal_pairs_inside_are_taken_for_namesakes(two_tables: TwoT
     decided, truth = link(twice, [False, False])
     assert truth.linked_pairs == 0
     assert "may_have_duplicates" in decided.method
-    assert link(twice, [True, True])[1].f1 >= 0.9
+    assert link(twice, [True, True])[1].f1 >= 0.85
 
 
 def test_judges_a_fixed_threshold_by_the_same_measure(two_tables: TwoTables) -> None:
