@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,13 +26,15 @@ from typing import Any
 from pprl import errors
 from pprl.agreements.amend import with_keys, with_rehearsal_approvals
 from pprl.crypto.identity import from_key_file
-from pprl.errors import ConfigError, PprlError, UsageError
+from pprl.errors import ConfigError, DisclosureError, PprlError, UsageError
 from pprl.files.atomic import made_folder, read_secret_file, write_new
 from pprl.files.tables import open_table
 from pprl.protocol.agreement import AgreementFile, Dataset, parse
 from pprl.scoring import Score, score
 
 Say = Callable[[str], None]
+
+REPORT, PAGE = "report.json", "report.html"
 
 _COORDINATOR_ROLES = {"matcher", "key-issuer"}
 
@@ -101,6 +103,7 @@ def rehearse(
         The report, as written to `report.json`; `report.html` is the key issuer's own.
 
     Raises:
+        DisclosureError: the key issuer refuses the release. `folder` then holds the two reports and nothing else.
         PprlError: whatever the refusing party's command raised; `folder` is then as it was.
     """
     started = time.monotonic()
@@ -112,12 +115,18 @@ def rehearse(
         make_secret(run)
         encode(run)
         match_and_issue(run)
-        open_results(run)
-        rates = tell_rates(run)
-        report = {**_report(run, truth, started), **rates}
-        write_new(folder / "report.json", (json.dumps(report, indent=2) + "\n").encode())
-        issuer = run.agreement.content.party_with("key-issuer").id
-        _run("coordinator", "report", "--store", _store(run, issuer), "-o", folder / "report.html")
+        refusal = release(run)
+        if refusal is None:
+            open_results(run)
+            rates = tell_rates(run)
+            report = {**_report(run, truth, started), **rates}
+        else:
+            report = {**_report(run, None, started), "refusal": refusal.message}
+        _leave_reports(run, report)
+        if refusal is not None:
+            _empty(folder, but=(REPORT, PAGE))
+    if refusal is not None:
+        raise _saying_where(refusal, folder)
     return report
 
 
@@ -167,7 +176,7 @@ def encode(run: Rehearsal) -> None:
 
 
 def match_and_issue(run: Rehearsal) -> None:
-    """The coordinator's two roles receive, match, issue and release."""
+    """The coordinator's two roles receive, match and issue."""
     matcher = run.agreement.content.party_with("matcher").id
     issuer = run.agreement.content.party_with("key-issuer").id
     submissions = [_submission(run, dataset) for dataset in run.agreement.content.dataset]
@@ -192,8 +201,16 @@ def match_and_issue(run: Rehearsal) -> None:
         with run.stage("issue"):
             run.say(f"{issuer} decides and gives every record a linkage key. It sees no encodings.")
             _run("coordinator", "issue", "--store", _store(run, issuer))
+
+
+def release(run: Rehearsal) -> DisclosureError | None:
+    """The key issuer hands out the results; gives its reason if it refuses."""
     with run.stage("release"):
-        _run("coordinator", "release", "--store", _store(run, issuer), "-o", run.folder / "results")
+        try:
+            _run("coordinator", "release", "--store", _issuers_store(run), "-o", run.folder / "results")
+        except DisclosureError as refusal:
+            return refusal
+    return None
 
 
 def open_results(run: Rehearsal) -> None:
@@ -249,6 +266,18 @@ def _require_all_data(agreement: AgreementFile, data: Mapping[str, Path], truth:
         open_table(data[dataset.name], needed=[*dataset.columns.values(), *([truth] if truth else [])])
 
 
+def _leave_reports(run: Rehearsal, report: Mapping[str, Any]) -> None:
+    write_new(run.folder / REPORT, (json.dumps(report, indent=2) + "\n").encode())
+    _run("coordinator", "report", "--store", _issuers_store(run), "-o", run.folder / PAGE)
+
+
+def _saying_where(refusal: DisclosureError, folder: Path) -> DisclosureError:
+    """The refusal, with where the reports are: one machine with test files may look into them."""
+    return DisclosureError(
+        refusal.message, hint=f"{refusal.hint} What was found is in {folder / PAGE} and {folder / REPORT}."
+    )
+
+
 @contextmanager
 def _new_folder(folder: Path) -> Iterator[None]:
     """A folder that is there afterwards if all went well, and as it was before if not."""
@@ -264,8 +293,10 @@ def _new_folder(folder: Path) -> Iterator[None]:
             raise
 
 
-def _empty(folder: Path) -> None:
+def _empty(folder: Path, *, but: Collection[str] = ()) -> None:
     for path in folder.iterdir():
+        if path.name in but:
+            continue
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
@@ -306,6 +337,10 @@ def _store(run: Rehearsal, party: str) -> Path:
     return run.home(party) / "store"
 
 
+def _issuers_store(run: Rehearsal) -> Path:
+    return _store(run, run.agreement.content.party_with("key-issuer").id)
+
+
 def _program(roles: Sequence[str]) -> str:
     return "coordinator" if set(roles) & _COORDINATOR_ROLES else "pprl"
 
@@ -342,8 +377,7 @@ def _error_of(step: str, done: subprocess.CompletedProcess[str]) -> PprlError:
 
 
 def _report(run: Rehearsal, truth: str | None, started: float) -> dict[str, Any]:
-    issuer = run.agreement.content.party_with("key-issuer").id
-    told: dict[str, Any] = json.loads(_run("coordinator", "issue", "--store", _store(run, issuer), "--json"))
+    told: dict[str, Any] = json.loads(_run("coordinator", "issue", "--store", _issuers_store(run), "--json"))
     for internal in ("results", "seconds"):
         told.pop(internal)
     if truth is not None:

@@ -27,6 +27,9 @@ def rehearse(
     the links rest on, as 'coordinator report' shows it), and what each party would hold in OUT/parties. With --truth
     the report has true precision, recall and F1 as well.
 
+    If the coordinator refuses the release, OUT holds the two reports alone, and the exit status is 9. After any other
+    failure OUT is as it was.
+
     Use test files alone: here one machine holds what no single party may hold.
 
     \b

@@ -278,6 +278,17 @@ def test_a_rehearsal_that_is_refused_leaves_nothing_and_says_whose_command_refus
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
+def test_a_refused_release_leaves_its_reports_and_says_where(tmp_path: Path) -> None:
+    _inputs(tmp_path)
+    text = draft_text("field-filters").replace("target_precision = 0.8", "target_precision = 0.9999")
+    status, stdout, stderr = run(*_words(text, tmp_path), cwd=tmp_path)
+    assert (status, stdout) == (9, "")
+    assert "coordinator release: " in stderr
+    assert "What was found is in out/report.html and out/report.json." in stderr
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["report.html", "report.json"]
+
+
 @pytest.mark.parametrize(
     ("change", "status", "says"),
     [

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import stat
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,9 @@ from typing import Any
 import pytest
 
 from pprl import rehearsal
-from pprl.errors import UsageError
+from pprl.agreements.amend import with_values
+from pprl.errors import DisclosureError, UsageError
+from tests.support.commands import run
 from tests.support.people import tables, write_table
 from tests.support.project import draft_text
 
@@ -33,11 +37,16 @@ def test_the_summary_says_what_departments_can_tell() -> None:
     assert "own records that resemble each other share a key" in per_person
 
 
-def _rehearse(folder: Path, data: Path) -> dict[str, Any]:
+def _rehearse(
+    folder: Path,
+    data: Path,
+    text: str | None = None,
+    truth: str | None = None,
+    today: date = date(2022, 1, 1),
+) -> dict[str, Any]:
     files = {name: data / f"{name}.csv" for name in tables()}
-    return rehearsal.rehearse(
-        draft_text("clk"), files, truth=None, folder=folder, today=date(2022, 1, 1), say=lambda _: None
-    )
+    text = text or draft_text("clk")
+    return rehearsal.rehearse(text, files, truth=truth, folder=folder, today=today, say=lambda _: None)
 
 
 @pytest.fixture
@@ -95,3 +104,60 @@ def test_folders_that_were_not_there_go_again(
     with pytest.raises(KeyboardInterrupt):
         _rehearse(tmp_path / "new" / "out", data)
     assert list(tmp_path.iterdir()) == [data]
+
+
+def _in_this_process(program: str, *words: str | Path) -> str:
+    """A party's command without a process of its own, which takes half a second each."""
+    result = run(program, *words)
+    if result.exit_code == DisclosureError.status:
+        raise DisclosureError(f"{words[0]}: {result.stderr}", hint="Nothing is released.")
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def _one_by_one(work: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+    return [work(item) for item in items]
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rehearsal, "_run", _in_this_process)
+    monkeypatch.setattr(rehearsal, "_together", _one_by_one)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("there_before", [True, False])
+def test_a_refused_release_leaves_the_two_reports_alone(
+    tmp_path: Path, data: Path, there_before: bool
+) -> None:
+    text = with_values(draft_text("clk"), {("linkage", "target_precision"): 0.9999})
+    folder = tmp_path / "out"
+    if there_before:
+        folder.mkdir()
+    with pytest.raises(DisclosureError, match="target_precision") as caught:
+        _rehearse(folder, data, text, truth="person_id", today=date.today())
+    assert caught.value.hint == (
+        f"Nothing is released. What was found is in {folder / 'report.html'} and {folder / 'report.json'}."
+    )
+    assert sorted(path.name for path in folder.iterdir()) == ["report.html", "report.json"]
+    report = json.loads((folder / "report.json").read_bytes())
+    assert report["refusal"] == caught.value.message
+    assert report["records"] == {"police": 56, "court": 50, "prison": 45}
+    assert {"linked_pairs", "clusters", "estimated_precision", "seconds", "peak_memory_bytes"} <= set(report)
+    assert "f1" not in report, "no key has been opened that a true figure could be of"
+    assert "Refused" in (folder / "report.html").read_text("utf-8")
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_release_that_is_allowed_has_no_refusal(tmp_path: Path, data: Path) -> None:
+    report = _rehearse(tmp_path / "out", data, truth="person_id", today=date.today())
+    assert "refusal" not in report
+    assert (tmp_path / "out" / "crosswalk.csv").exists()
+
+
+@pytest.mark.usefixtures("quick")
+def test_any_other_rule_that_refuses_leaves_nothing(tmp_path: Path, data: Path) -> None:
+    text = with_values(draft_text("clk"), {("privacy", "max_popcount_share"): 0.2})
+    with pytest.raises(DisclosureError, match="max_popcount_share"):
+        _rehearse(tmp_path / "out", data, text, today=date.today())
+    assert not (tmp_path / "out").exists()
