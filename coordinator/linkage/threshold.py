@@ -28,6 +28,8 @@ from numpy.typing import NDArray
 
 from coordinator.linkage.certainty import Interval, between, unseen_coincidences
 from coordinator.linkage.compare import LEVELS_IN_ONE, levels
+from coordinator.linkage.competition import Competing, taken
+from coordinator.linkage.competition import posteriors as probabilities
 from coordinator.linkage.solve import Compared
 
 # Scores are counted in bins of this many levels, and the threshold is the lower edge of one.
@@ -57,14 +59,10 @@ LOWEST_READ_ODDS = 0.3
 MATCHES_FALL = 10.0
 BINS_ABOVE = 10
 MOST_ODDS = 1e6
-# Share of a dataset that is always left free to have no partner.
-LEAST_FREE = 0.002
-
 # What the score distribution doesn't show: standard deviation of the log of true over expected wrong links.
 SCORE_SPREAD = 0.5
 
 REFITS = 30
-MESSAGE_ROUNDS = 4
 
 _NOTHING = (
     "; none reaches the target precision, so nothing is linked"
@@ -127,25 +125,17 @@ class _Candidates:
     """The candidate pairs of one comparison that may link.
 
     Attributes:
-        left: left record of each pair.
-        right: right record of each pair.
+        pairs: the records of each pair, and whether they compete.
+        scores: Dice coefficient of each pair.
         bins: bin of each pair's score.
-        preference: order of the pairs from the most alike down.
-        rows: encoded records left and right.
         within: whether they are of one dataset.
-        one_left: whether a left record has at most one partner.
-        one_right: whether a right record has at most one partner.
         non_matches: expected non-matching pairs in each bin.
     """
 
-    left: Indices
-    right: Indices
+    pairs: Competing
+    scores: Numbers
     bins: Indices
-    preference: Indices
-    rows: tuple[int, int]
     within: bool
-    one_left: bool
-    one_right: bool
     non_matches: Numbers
 
 
@@ -295,19 +285,19 @@ def _candidates(
         own = [rates[dataset] for dataset in {each.left, each.right} if dataset in rates]
         rate = np.mean(own or list(rates.values()), axis=0)
         within = each.left == each.right
-        one_left = not within and not may_have_duplicates[each.right]
-        one_right = not within and not may_have_duplicates[each.left]
-        pairs = each.pairs
+        competing = Competing(
+            np.unique(each.pairs.left, return_inverse=True)[1],
+            np.unique(each.pairs.right, return_inverse=True)[1],
+            (encoded[each.left], encoded[each.right]),
+            one_left=not within and not may_have_duplicates[each.right],
+            one_right=not within and not may_have_duplicates[each.left],
+        )
         made.append(
             _Candidates(
-                left=np.unique(pairs.left, return_inverse=True)[1],
-                right=np.unique(pairs.right, return_inverse=True)[1],
-                bins=levels(pairs.dice) // BIN_LEVELS,
-                preference=np.lexsort((pairs.right, pairs.left, -pairs.dice)),
-                rows=(encoded[each.left], encoded[each.right]),
+                pairs=competing,
+                scores=each.pairs.dice,
+                bins=levels(each.pairs.dice) // BIN_LEVELS,
                 within=within,
-                one_left=one_left,
-                one_right=one_right,
                 non_matches=rate * _possible_pairs(each, encoded),
             )
         )
@@ -421,7 +411,7 @@ def _fit(candidates: _Candidates, lowest: int) -> _Fit:
     posteriors = np.zeros(len(candidates.bins))
     for _ in range(REFITS):
         odds = _odds(matches, non_matches, lowest)[candidates.bins]
-        posteriors = _posteriors(candidates, odds, matches.sum())
+        posteriors = probabilities(candidates.pairs, odds, float(matches.sum()))
         matches = np.bincount(candidates.bins, posteriors, minlength=BINS)
     return _Fit(posteriors, matches)
 
@@ -455,42 +445,15 @@ def _rising(values: Numbers, weights: Numbers) -> Numbers:
     return np.repeat([pool[0] for pool in pools], [pool[2] for pool in pools])
 
 
-def _posteriors(candidates: _Candidates, odds: Numbers, matches: float) -> Numbers:
-    """Probability of each pair, given that some records have at most one partner.
-
-    Source: belief propagation for matchings, Huang and Jebara, AISTATS 2009, as marginals with free records.
-    """
-    free_left = max(1 - matches / max(candidates.rows[0], 1), LEAST_FREE)
-    free_right = max(1 - matches / max(candidates.rows[1], 1), LEAST_FREE)
-    rivals_left = rivals_right = np.ones(len(odds))
-    to_left = odds
-    for _ in range(MESSAGE_ROUNDS):
-        if candidates.one_left:
-            rivals_left = _rivals(candidates.left, to_left, free_left)
-        to_right = odds / rivals_left
-        if candidates.one_right:
-            rivals_right = _rivals(candidates.right, to_right, free_right)
-        to_left = odds / rivals_right
-    if candidates.one_left:
-        rivals_left = _rivals(candidates.left, to_left, free_left)
-    return np.asarray(odds / np.maximum(odds + rivals_left * rivals_right, 1e-300), dtype=np.float64)
-
-
-def _rivals(records: Indices, messages: Numbers, free: float) -> Numbers:
-    """For each pair, how much speaks for another partner of its record, or for none."""
-    others = np.bincount(records, messages)[records] - messages if len(records) else messages
-    return np.asarray(free + np.maximum(others, 0.0), dtype=np.float64)
-
-
 # 3. Where to cut.
 
 
 def _cuts(candidates: Sequence[_Candidates], fits: Sequence[_Fit], unseen_coincidences: float) -> _Cuts:
     links, right = np.zeros(BINS), np.zeros(BINS)
     for each, fit in zip(candidates, fits, strict=True):
-        taken = _taken(each)
-        links += _count(each.bins[taken])
-        right += np.bincount(each.bins[taken], fit.posteriors[taken], minlength=BINS)
+        linked = taken(each.pairs, each.scores)
+        links += _count(each.bins[linked])
+        right += np.bincount(each.bins[linked], fit.posteriors[linked], minlength=BINS)
     return _Cuts(
         links=_from_the_top(links).round().astype(np.int64),
         right=_from_the_top(right),
@@ -501,35 +464,6 @@ def _cuts(candidates: Sequence[_Candidates], fits: Sequence[_Fit], unseen_coinci
 
 def _from_the_top(counts: Numbers) -> Numbers:
     return np.cumsum(counts[::-1])[::-1]
-
-
-def _taken(candidates: _Candidates) -> Indices:
-    """Pairs that are linked when the most alike come first, at a threshold at or below their score.
-
-    In each round the pairs that both records like best are taken, and those that they rule out are dropped.
-    """
-    remaining, taken = candidates.preference, [np.empty(0, np.int64)]
-    while len(remaining):
-        left, right = candidates.left[remaining], candidates.right[remaining]
-        best = np.ones(len(remaining), dtype=bool)
-        if candidates.one_left:
-            best &= _first_of(left)
-        if candidates.one_right:
-            best &= _first_of(right)
-        taken.append(remaining[best])
-        gone = best.copy()
-        if candidates.one_left:
-            gone |= np.isin(left, left[best])
-        if candidates.one_right:
-            gone |= np.isin(right, right[best])
-        remaining = remaining[~gone]
-    return np.concatenate(taken)
-
-
-def _first_of(records: Indices) -> NDArray[np.bool_]:
-    first = np.zeros(len(records), dtype=bool)
-    first[np.unique(records, return_index=True)[1]] = True
-    return first
 
 
 def _count(bins: Indices) -> Numbers:
