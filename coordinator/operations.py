@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from math import floor
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -396,7 +397,8 @@ def _require_sure_links(target: float, report: Mapping[str, Any]) -> None:
         )
     if low < target:
         raise DisclosureError(
-            f"Precision may be as low as {low:.3f}; the agreement's linkage.target_precision is {target}.",
+            f"Precision may be as low as {floor(low * 10_000) / 10_000:.4f}; the agreement's "
+            f"linkage.target_precision is {target}.",
             hint="Nothing is released. 'coordinator report' shows what was found.",
         )
 

@@ -368,14 +368,39 @@ def test_a_submission_after_matching(project: Project) -> None:
     assert operations.status(me)[0]["stage"] == "matched"
 
 
-def test_too_few_linked_people_are_not_released(project: Project) -> None:
-    fussy = project.amended("fussy.toml", {("release", "min_linked_people"): 51})
+def _issued_under(project: Project, values: dict[tuple[str | int, ...], object]) -> tuple[str | Path, ...]:
+    """Issue under an agreement with other rules; gives the words that ask for the release."""
+    fussy = project.amended("fussy.toml", values)
     for name in DATASETS:
         project.submission(name).write_bytes(project.encode(name, agreement_path=fussy))
     project.agreement_path.write_bytes(fussy.read_bytes())
     project.issue()
-    words = ("coordinator", "release", *_at(project, Role.KEY_ISSUER), "-o", project.folder / "out")
+    return ("coordinator", "release", *_at(project, Role.KEY_ISSUER), "-o", project.folder / "out")
+
+
+def test_too_few_linked_people_are_not_released(project: Project) -> None:
+    words = _issued_under(project, {("release", "min_linked_people"): 51})
     refused(*words, status=9, says="min_linked_people (51)", within=project.folder)
+
+
+def test_datasets_that_share_too_few_people_are_not_released(project: Project) -> None:
+    words = _issued_under(project, {("release", "min_overlap"): 1.0})
+    refused(*words, status=9, says="release.min_overlap (1.0)", within=project.folder)
+
+
+UNSURE = """\
+Error: No threshold makes it sure that the agreement's linkage.target_precision (0.9999) is reached.
+What to do: Nothing is released. Either few people are in several datasets, or the identifiers or the records are too \
+few to tell; 'coordinator report' shows what was found.
+"""
+
+
+def test_links_that_are_not_surely_right_are_not_released(project: Project) -> None:
+    words = _issued_under(project, {("linkage", "target_precision"): 0.9999})
+    result = refused(*words, status=9, says="Nothing is released", within=project.folder)
+    assert result.stderr == UNSURE
+    report = done("coordinator", "report", *_at(project, Role.KEY_ISSUER), "--json")
+    assert json.loads(report.stdout)["release"]["refusal"] in UNSURE
 
 
 def test_a_wildcard_encoding(project: Project) -> None:

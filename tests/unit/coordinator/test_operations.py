@@ -6,8 +6,10 @@ import base64
 import io
 import json
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,7 @@ from coordinator.operations import Coordinator
 from coordinator.store import database
 from coordinator.store.stages import Role
 from pprl import department
+from pprl.agreements.amend import with_values
 from pprl.errors import ConfigError, DisclosureError, ProtocolError, VerificationError
 from pprl.protocol import submission
 from pprl.protocol.agreement import AgreementFile, parse
@@ -179,3 +182,69 @@ def test_results_outlive_what_they_were_made_from(project: Project) -> None:
     much_later = operations.open_store(issuer.folder, now=lambda: datetime.now(UTC) + timedelta(days=200))
     with pytest.raises(DisclosureError, match="gone by now: linkage_keys"):
         operations.release(much_later, None)
+
+
+def _found(low: float | None = 0.99, people: int = 10, share: float = 0.2) -> dict[str, Any]:
+    """As much of a run's report as release rules look at."""
+    overlaps = [
+        {"left": "police", "right": "court", "share": 0.9},
+        {"left": "police", "right": "prison", "share": share},
+    ]
+    return {"estimated_precision": {"low": low}, "linked_people": people, "overlaps": overlaps}
+
+
+RULES: dict[tuple[str | int, ...], Any] = {
+    ("linkage", "target_precision"): 0.97,
+    ("release", "min_linked_people"): 10,
+    ("release", "min_overlap"): 0.2,
+}
+
+
+@pytest.fixture
+def ruled(project: Project) -> Callable[..., AgreementFile]:
+    """The project's agreement with rules of all sorts, some of them changed; None leaves one out."""
+
+    def make(changes: Mapping[tuple[str | int, ...], Any] | None = None) -> AgreementFile:
+        rules = {path: value for path, value in (RULES | dict(changes or {})).items() if value is not None}
+        return parse(with_values(project.agreement_path.read_text(), rules).encode(), where="agreement")
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [
+        (_found(low=None), r"No threshold makes it sure .*target_precision \(0\.97\)"),
+        (_found(low=0.96999), r"may be as low as 0\.9699; .*target_precision is 0\.97\."),
+        (_found(low=0.0), r"may be as low as 0\.0000"),
+        (_found(people=9), r"min_linked_people \(10\)"),
+        (_found(share=0.1999), r"'police' and 'prison' share fewer people .*min_overlap \(0\.2\)"),
+        (_found(low=None, people=0, share=0.0), "No threshold"),
+        (_found(people=0, share=0.0), "min_linked_people"),
+    ],
+)
+def test_each_release_rule_refuses_for_its_own_reason(
+    ruled: Callable[..., AgreementFile], found: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(DisclosureError, match=says) as caught:
+        operations._require_release_rules(ruled(), found)
+    assert caught.value.hint.startswith("Nothing is released. ")
+    assert operations._refusal(ruled(), found) == caught.value.message, "the report tells the same"
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({}, _found()),
+        ({}, _found(low=0.97)),
+        ({("release", "min_overlap"): None}, _found(share=0.0)),
+        ({("linkage", "threshold"): 0.8}, _found(low=None)),
+        ({("linkage", "threshold"): 0.8}, _found(low=0.5)),
+    ],
+    ids=["all kept", "just kept", "no overlap agreed", "a fixed threshold", "a fixed threshold, unsure"],
+)
+def test_what_keeps_the_rules_is_released(
+    ruled: Callable[..., AgreementFile], changes: dict[tuple[str | int, ...], Any], found: dict[str, Any]
+) -> None:
+    operations._require_release_rules(ruled(changes), found)
+    assert operations._refusal(ruled(changes), found) is None
