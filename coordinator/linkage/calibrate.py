@@ -1,10 +1,17 @@
 """Odds that can be believed: the model's weights held against pairs that are known to be of different people.
 
+*Own pairs* are those inside a dataset. All of them count, hopeless ones too, but only their patterns: nobody needs to
+know whose they are. They show what different people look like, less those of one person, pattern by pattern:
+
+- Where a dataset has *duplicates*, own pairs are unmixed. Those that may be of one person are left out at first; then
+  each pattern counts as far as the matches, learnt across datasets, leave it to different people, until that settles.
+- Where a dataset is said to have none, and pairs that are alike in everything show some *undeclared*, as many are
+  taken from each pattern as there are, in that proportion, between datasets.
+
 A model that has been fitted to some pairs flatters them. So pairs are put into five parts, and each pair's weight
 s = log(m / u) comes from models that were fitted without its part, for matches and non-matches alike.
 
-Pairs inside a dataset with one record a person are the *controls*: what pairs of different people look like. All of
-them count, hopeless ones too, but only their patterns: nobody needs to know whose they are. At weight s there are
+Own pairs of datasets with one record a person are the *controls* that weights are held against. At weight s there are
 g(s) controls, and between datasets, scaled to the number of possible pairs, g(s) (1 + odds(s)) pairs. So whether a
 pair at s is a control is a coin with a chance that depends on the odds alone, and with
 
@@ -12,6 +19,9 @@ pair at s is a control is a coin with a chance that depends on the odds alone, a
 
 a and b have a likelihood without any truth: a = 0 and b = 1 if the model is right; a far below 0 if nobody is in
 both datasets. All (a, b) of a grid are weighed by it, which also says how sure the odds are.
+
+Without a dataset with one record a person, or with too few controls for the pairs between datasets, the odds are
+*uncalibrated*: the model's own, a = 0 and b = 1, with draws of a that spread as far as it is usually off.
 
 Source: logistic calibration, Platt (1999); estimating a density ratio by logistic regression, Qin (1998);
 cross-fitting, Chernozhukov et al. (2018).

@@ -1,10 +1,11 @@
 """How sure an estimate of wrong links or missed matches is. The key issuer runs this, for both schemes. Pure.
 
 A number of pairs that the model expects has a variance of three parts: chance if the model is right, as of a
-Poisson count; what the evidence leaves open of the model, from the draws of the calibration; and what no draw shows,
-because the model's form is only nearly right. The last is `MODEL_SPREAD`, the standard deviation of the log of true
-over expected numbers, and was chosen on generated linkages (docs/decisions/0003); docs/quality.md says how often
-the intervals hold on others.
+Poisson count, or more where wrong links come several at a time; what the evidence leaves open of the model, from the
+draws of the calibration; and what no draw shows, because the model's form is only nearly right. The last is
+`MODEL_SPREAD`, the standard deviation of the log of true over expected numbers, and was chosen on generated linkages
+(docs/decisions/0003); docs/quality.md says how often the intervals hold on others. To the expected wrong links come
+`unseen_coincidences`, of which no pair inside a dataset shows one.
 
 Source: a negative binomial count as a mixture of Poisson ones; Wilson and Hilferty (1931) for quantiles of the gamma
 distribution that stands in for it.

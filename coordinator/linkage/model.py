@@ -5,9 +5,10 @@ fields, the weight is log(m(l) / u(l)), and both m and u are mixtures of product
 
     m(l) = sum over c of share_c * product over fields f of m_cf(l_f)
 
-*Non-matches* are learnt from pairs inside datasets, which are of different people, but often related: one component
-has the levels of random pairs, and the others begin as families, twins, namesakes and neighbours (`_KINSHIPS`). A
-few pseudo-pairs with random levels keep a level from being impossible because it hasn't been seen yet.
+*Non-matches* are learnt from pairs inside datasets that are of different people (`calibrate` says how many of each
+pattern are), but often related: one component has the levels of random pairs, and the others begin as families, twins,
+namesakes and neighbours (`_KINSHIPS`). A few pseudo-pairs with random levels keep a level from being impossible because
+it hasn't been seen yet.
 
 *Matches* are learnt from pairs across datasets by expectation maximisation: one component for the careful record
 and one for the careless. Each round, a pair counts with its posterior given that others compete with it

@@ -8,8 +8,10 @@ Nobody tells the issuer which pairs are right. It learns it in three steps, for 
 2. *Which pairs are more than that?* At each score, odds = expected matches / expected non-matches. Where a
    dataset has no duplicates a record has at most one partner in it, so that pairs compete: posteriors are the
    marginals of the matchings, by belief propagation. Expected matches are their sum, and so on until settled.
-3. *Where to cut?* Links are taken from the most alike down, as the solver does. The threshold is the one with
-   the highest expected F1 among those whose expected precision reaches the target.
+3. *Where to cut?* Links are taken from the most alike down, as the solver does. A threshold is good enough if the
+   lower end of the precision's interval (`certainty`) reaches the target, for all links and for those between datasets.
+   Of the good ones it is that with the highest expected F1, or with the least cost where the agreement says what a
+   wrong link costs.
 
 Where every dataset may have duplicates there are no pairs known to be of different people. The scores of the
 comparison with the fewest high ones stand in, continued downhill from where matches begin to show.

@@ -603,6 +603,11 @@ def _refusals(agreement: Agreement) -> Iterator[str]:
             "A file with values that break their rules; it tells row, column and rule, never the value."
         )
     yield _item(f"A release with fewer than {release.min_linked_people:,} people linked.")
+    if release.min_overlap is not None:
+        yield _item(
+            f"A release where two datasets share fewer than {_percent(release.min_overlap)} of the people in the "
+            "smaller one."
+        )
     if agreement.linkage.threshold == "estimated":
         yield _item("A release of links of which too few are surely right.")
     yield _item(f"A crosswalk to anybody{f' but {release.crosswalk_to}' if release.crosswalk_to else ''}.")

@@ -217,3 +217,16 @@ def test_rates_by_group_are_told_where_data_leave_who_learns_and_what_comes_back
     text = words(explain(silent, audience="officer", today=today))
     assert "Linkage rates by group are not asked for" in text
     assert "number of missing identifiers" not in text
+
+
+@pytest.mark.parametrize("audience", AUDIENCES)
+def test_a_minimum_overlap_is_told_with_what_comes_back_and_what_is_refused(
+    justice, changed, audience, today
+):
+    asked = ("min_linked_people = 100", "min_linked_people = 100\nmin_overlap = 0.05")
+    text = words(explain(changed(justice, asked), audience=audience, today=today))
+    assert (
+        "Nothing is released if two datasets share fewer than 5 % of the people in the smaller one." in text
+    )
+    assert "A release where two datasets share fewer than 5 % of the people in the smaller one." in text
+    assert "two datasets share" not in words(explain(changed(justice), audience=audience, today=today))
