@@ -38,7 +38,9 @@ def originals(columns: Mapping[str, Sequence[str]], kinds: Mapping[str, Kind]) -
     """
     first: dict[tuple[str, ...], int] = {}
     records = zip(*columns.values(), strict=True)
-    equal = [first.setdefault(record, place) for place, record in enumerate(records)]
+    equal = np.array(
+        [first.setdefault(record, place) for place, record in enumerate(records)], dtype=np.int64
+    )
     return np.where(_well_identified(columns, kinds), equal, np.arange(len(equal)))
 
 

@@ -27,6 +27,8 @@ from pprl.protocol.framing import ID_BYTES, Bytes
 from pprl.protocol.pattern_counts import PatternCounts
 from pprl.protocol.submission import (
     CLK_PASS,
+    PRESENT_BYTES,
+    TAG_BYTES,
     Blocked,
     ClkHeader,
     Copies,
@@ -356,7 +358,7 @@ def _field_filters(
     for records in encoder.encode_each(columns):
         own.add(records)
         payload = payload_of(Blocked(records.tags, records.present, records.filters))
-        filters = records.filters.reshape(len(records.filters), -1)
+        filters = payload[:, TAG_BYTES + PRESENT_BYTES :]
         passes.append(_EncodedPass(records.name, encoded[records.rows], payload, filters))
         suppressed.append(records.suppressed)
     header = partial(

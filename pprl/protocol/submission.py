@@ -339,7 +339,8 @@ def blocked(payload: Bytes, filters: int) -> Blocked:
 def payload_of(records: Blocked) -> Bytes:
     """The records of a pass put together again, as they are sent; a department runs this."""
     present = records.present.astype(">u4").view(np.uint8).reshape(-1, PRESENT_BYTES)
-    return np.hstack([records.tags, present, records.filters.reshape(len(records.tags), -1)])
+    rows, filters, width = records.filters.shape
+    return np.hstack([records.tags, present, records.filters.reshape(rows, filters * width)])
 
 
 def require_no_wildcards(filters: Bytes, agreement: AgreementFile) -> None:

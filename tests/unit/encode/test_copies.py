@@ -47,6 +47,11 @@ def test_without_names_date_of_birth_and_one_more_nobody_is_a_copy(name: str) ->
     assert found(known, known) == [0, 1]
 
 
+def test_of_no_records_none_is_a_copy() -> None:
+    nobody = originals({name: [] for name in KINDS}, KINDS)
+    assert (nobody.dtype, len(nobody)) == (np.int64, 0)
+
+
 def test_what_is_not_needed_may_be_missing() -> None:
     known = {**ANNA, "sex": ""}
     assert found(known, known) == [0, 0]
