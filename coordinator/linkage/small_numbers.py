@@ -24,11 +24,10 @@ def shown_together(counts: Sequence[int], limit: int) -> list[int | None]:
     """
     hidden = {place for place, count in enumerate(counts) if 0 < count < limit}
     others = sorted((count, place) for place, count in enumerate(counts) if count >= limit)
-    for count, place in others:
+    for _, place in others:
         if not hidden or (len(hidden) > 1 and sum(counts[each] for each in hidden) >= limit):
             break
-        if count:
-            hidden.add(place)
+        hidden.add(place)
     return [None if place in hidden else int(count) for place, count in enumerate(counts)]
 
 

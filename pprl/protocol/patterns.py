@@ -23,12 +23,14 @@ from pprl.protocol.agreement import AgreementFile, Name
 from pprl.protocol.canonical import LARGEST_INTEGER
 from pprl.protocol.framing import ID_BYTES, Bytes, Count, DocumentHeader, Hex128
 from pprl.protocol.pairs import lower_first
-from pprl.protocol.pattern_counts import PATTERN_BYTES, Patterns, eight_bytes, parse_patterns
-from pprl.protocol.submission import Histogram, passes
+from pprl.protocol.pattern_counts import LEVEL_COUNT, PATTERN_BYTES, Patterns, eight_bytes, parse_patterns
+from pprl.protocol.submission import passes
 
 PATTERNS_MAGIC = b"PPRLPAT1"
 
 Large = Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]
+# Every department's counts may be the largest there are.
+SummedHistogram = Annotated[tuple[Large, ...], Field(min_length=LEVEL_COUNT, max_length=LEVEL_COUNT)]
 
 
 class _Section(BaseModel):
@@ -59,7 +61,7 @@ class PatternsHeader(DocumentHeader):
 
     format: Literal["pprl-patterns"] = "pprl-patterns"
     datasets: tuple[MatchedDataset, ...]
-    random_levels: tuple[Histogram, ...]
+    random_levels: tuple[SummedHistogram, ...]
     tables: tuple[PatternTable, ...]
 
 
