@@ -247,7 +247,7 @@ class _CrossFit:
             for weights, side, expected in zip(found, self.sides, self.expected, strict=True):
                 mine = _part(len(side.place)) == part
                 ratio = _log_ratio(side.levels, side.used, matches, others)
-                prior = self._log_prior(max(expected, 1.0) / side.comparison.possible)
+                prior = self._log_prior(max(expected, 1.0) / max(side.comparison.possible, 1.0))
                 weights[mine] = prior + ratio[side.place[mine]]
         return [np.minimum(each, HIGHEST) for each in found]
 
@@ -277,8 +277,9 @@ class _CrossFit:
         known, counts = self._control_weights()
         log_posterior = -0.5 * ((GRID_A[:, None] / SPREAD_A) ** 2 + ((GRID_B[None, :] - 1) / SPREAD_B) ** 2)
         for side, each in zip(self.sides, self.weights(), strict=True):
-            if not side.comparison.within:
-                scale = side.comparison.possible / possible
+            scale = side.comparison.possible / possible
+            # A dataset of which no record has a block says nothing.
+            if scale and not side.comparison.within:
                 log_posterior = log_posterior + log_likelihood(each, known, counts, scale)
         return _summarised(log_posterior, int(counts[known > LOWEST].sum()))
 

@@ -76,7 +76,7 @@ class Decision:
 
     Attributes:
         compared: pairs with their posteriors, for `solve.clusters`; those inside clean datasets aren't there.
-        threshold: lowest posterior that may link; above 1 if no threshold is good enough.
+        threshold: lowest posterior that may link; above 1 if it was to be found and none is good enough.
         links: pairs at or above the threshold that aren't ruled out by better ones.
         precision: share of links that are right; None without links.
         recall: share of matches that are linked, those that no pass found among them; None without links.
@@ -152,6 +152,7 @@ def decide(
     clean: Sequence[bool],
     target_precision: float,
     cost_ratio: float | None = None,
+    fixed: float | None = None,
 ) -> Decision:
     """Learn, weigh and decide. The key issuer runs this before `solve.clusters`.
 
@@ -163,6 +164,7 @@ def decide(
         clean: for each dataset, whether it has one record a person.
         target_precision: share of links that must be right: the lower end of its interval must reach it.
         cost_ratio: how many missed links are as bad as a wrong one; None for the highest F1.
+        fixed: a threshold to judge instead of finding one.
 
     Returns:
         The decision; nothing links where no threshold is good enough.
@@ -172,13 +174,13 @@ def decide(
     learnt = learn([each.comparison for each in comparisons], own_pairs, random, roles, clean)
     drawn = [_in_draws(learnt, index) for index in range(len(learnt.comparisons))]
     means = [each.mean(axis=0) for each in drawn]
-    by_id = {id(each.comparison): each.passes for each in comparisons}
-    found_once = _found_once([by_id[id(each)] for each in learnt.comparisons], means)
+    found_once = _found_once([each.passes for each in comparisons], means)
     ranked = _Ranked.of(learnt, drawn, means, found_once)
-    cut = ranked.cut(target_precision, cost_ratio)
+    cut = ranked.cut(target_precision, cost_ratio) if fixed is None else ranked.reaching(fixed)
+    lowest = float(ranked.scores[cut - 1]) if cut else NOTHING_LINKS
     return Decision(
         compared=tuple(_compared(each, mean) for each, mean in zip(learnt.comparisons, means, strict=True)),
-        threshold=float(ranked.scores[cut - 1]) if cut else NOTHING_LINKS,
+        threshold=lowest if fixed is None else fixed,
         links=cut,
         precision=ranked.precision(cut) if cut else None,
         recall=ranked.recall(cut) if cut else None,
@@ -306,10 +308,14 @@ class _Ranked:
             gain = right - cost_ratio * (links - right)
         return int(np.argmax(np.where(good, gain, -np.inf))) + 1 if good.any() else 0
 
+    def reaching(self, threshold: float) -> int:
+        """How many of the best have at least this posterior."""
+        return int((self.scores >= threshold).sum())
+
     def at(self, log2_odds: float) -> CurvePoint:
         """What linking all pairs from these odds on would give."""
         threshold = float(1 / (1 + 2.0**-log2_odds))
-        cut = int((self.scores >= threshold).sum())
+        cut = self.reaching(threshold)
         if not cut:
             return CurvePoint(threshold, 0, None, None)
         return CurvePoint(threshold, cut, self.precision(cut), self.recall(cut))

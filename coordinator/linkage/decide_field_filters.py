@@ -41,19 +41,20 @@ def decide(agreement: AgreementFile, references: Mapping[str, References], raw: 
     comparisons = [
         merged(left, right, found, rows=rows, clean=clean) for (left, right), found in tables.items()
     ]
+    linkage = content.linkage
     found = decide_patterns(
         comparisons,
         _own_pairs(in_order, rows),
         random=random_distribution(np.array(document.header.random_levels)),
         roles=Roles.of(list(content.kinds().values())),
         clean=clean,
-        target_precision=content.linkage.target_precision,
-        cost_ratio=content.linkage.cost_ratio,
+        target_precision=linkage.target_precision,
+        cost_ratio=linkage.cost_ratio,
+        fixed=None if linkage.threshold == "estimated" else linkage.threshold,
     )
-    fixed = content.linkage.threshold
     return Decided(
         compared=found.compared,
-        threshold=found.threshold if fixed == "estimated" else fixed,
+        threshold=found.threshold,
         method=METHOD,
         precision=_estimate(found.precision),
         recall=_estimate(found.recall),

@@ -24,6 +24,13 @@ def test_wider_with_more_doubt() -> None:
     assert (unsure[1] >= sure[1]).all()
 
 
+@pytest.mark.parametrize("expected", [0.001, 0.01, 1.0, 5.0])
+@pytest.mark.parametrize("variance", [0.01, 1.0, 1_000.0])
+def test_the_expected_number_is_between_them(expected: float, variance: float) -> None:
+    least, most = between(np.array(expected), np.array(variance), 0.2)
+    assert least <= expected <= most
+
+
 def test_nothing_expected_is_nothing() -> None:
     assert between(np.array(0.0), np.array(0.0), 0.3) == (0.0, 0.0)
 

@@ -35,7 +35,9 @@ class Linkage:
     controls: list[OwnPairs]
     matched: int
 
-    def decide(self, target: float = 0.95, clean: Sequence[bool] = (True, True)) -> Decision:
+    def decide(
+        self, target: float = 0.95, clean: Sequence[bool] = (True, True), fixed: float | None = None
+    ) -> Decision:
         return decide(
             [self.between],
             self.controls,
@@ -43,6 +45,7 @@ class Linkage:
             roles=ROLES,
             clean=clean,
             target_precision=target,
+            fixed=fixed,
         )
 
 
@@ -109,19 +112,28 @@ def test_a_higher_target_links_less() -> None:
     assert case.decide(0.999).links <= case.decide(0.9).links
 
 
+def test_judges_a_fixed_threshold_and_not_the_one_it_would_choose() -> None:
+    case = linkage(4, 300)
+    for point in case.decide().curve[::8]:
+        judged = case.decide(fixed=point.threshold)
+        assert (judged.threshold, judged.links) == (point.threshold, point.links)
+        assert (judged.precision, judged.recall) == (point.precision, point.recall)
+    assert case.decide(fixed=1.0).links < case.decide(fixed=0.1).links
+
+
 def test_twice_the_same_is_the_same() -> None:
     one, other = linkage(5, 200).decide(), linkage(5, 200).decide()
     assert one.threshold == other.threshold
     assert np.array_equal(one.compared[0].pairs.dice, other.compared[0].pairs.dice)
 
 
-def test_nothing_to_compare_links_nothing() -> None:
+@pytest.mark.parametrize("rows", [(5, 5), (0, 5), (0, 0), (0, 500)], ids=str)
+def test_nothing_to_compare_links_nothing(rows: tuple[int, int]) -> None:
     empty = PassPairs(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint64))
-    between = merged(0, 1, [empty], rows=[5, 5], clean=[True, True])
-    nobody = OwnPairs(5, np.empty(0, np.uint64), np.empty(0))
+    between = merged(0, 1, [empty], rows=rows, clean=[True, True])
     decision = decide(
         [between],
-        [nobody] * 2,
+        [OwnPairs(each, np.empty(0, np.uint64), np.empty(0)) for each in rows],
         random=random_levels(),
         roles=ROLES,
         clean=[True, True],

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ from pprl.protocol import patterns, submission
 from pprl.protocol.agreement import AgreementFile
 from pprl.protocol.field_layout import field_layout
 from pprl.protocol.framing import ID_BYTES, Bytes
-from pprl.protocol.levels import compare_levels
+from pprl.protocol.levels import LEVELS, compare_levels
 from pprl.protocol.patterns import PatternsDocument
 from pprl.protocol.submission import Encodings, FieldFilterHeader, References
 from pprl.scoring import Score, score
@@ -207,6 +208,46 @@ def test_where_people_have_one_record_nobody_is_a_copy() -> None:
     assert sent.encoded["a"].survey.copies == 0
     assert not len(sent.references["a"].copies.records)
     assert max(each.records for each in sent.references["a"].header.passes) > 30
+
+
+@pytest.mark.parametrize("duplicates", [[], ["a"], ["a", "b"]], ids=str)
+@pytest.mark.parametrize("known", [0, 1])
+def test_a_dataset_of_which_next_to_nothing_is_known_links_nobody(duplicates: list[str], known: int) -> None:
+    """Passes without records, and comparisons without a possible pair."""
+    made = linkage_pair(30, 30, 0.5, seed=31)
+    columns = {
+        name: values
+        if name in (TRUTH_COLUMN, made.a.record_id_column)
+        else [*values[:known], *[""] * (30 - known)]
+        for name, values in made.a.columns.items()
+    }
+    sent = send({"a": replace(made.a, columns=columns), "b": made.b}, duplicates)
+    assert max(each.records for each in sent.references["a"].header.passes) == known
+    assert sent.issue(sent.match()).report["linked_people"] <= known
+
+
+def test_counts_of_random_pairs_may_be_the_largest_there_are(pair: Sent) -> None:
+    most = tuple((2**31,) * LEVELS for _ in pair.agreement.content.identifier)
+    encodings = {
+        name: replace(each, header=each.header.model_copy(update={"random_levels": most}))
+        for name, each in pair.encodings.items()
+    }
+    header = replace(pair, encodings=encodings).patterns().header
+    assert set(np.array(header.random_levels).flat) == {2**32}
+
+
+def test_the_report_is_about_the_threshold_that_the_agreement_fixes(pair: Sent, matched: bytes) -> None:
+    def at(threshold: float | None) -> dict[str, Any]:
+        linkage = pair.agreement.content.linkage.model_copy(
+            update={} if threshold is None else {"threshold": threshold}
+        )
+        content = pair.agreement.content.model_copy(update={"linkage": linkage})
+        return replace(pair, agreement=replace(pair.agreement, content=content)).issue(matched).report
+
+    fixed, estimated = at(0.02), at(None)
+    assert fixed["threshold"] == 0.02
+    assert fixed["estimated_precision"]["value"] < estimated["estimated_precision"]["value"]
+    assert fixed["estimated_recall"]["value"] > estimated["estimated_recall"]["value"]
 
 
 def test_matcher_and_issuer_give_the_same_again(pair: Sent, matched: bytes) -> None:
