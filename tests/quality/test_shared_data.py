@@ -125,4 +125,4 @@ def test_people_with_many_records_are_linked(tmp_path: Path, capsys: pytest.Capt
     done = rehearse(tables, tmp_path, duplicates=("offences", "court"))
     report = reported(done, "generated justice tables 21", capsys)
     assert report["f1"] >= 0.98
-    assert holds(report["estimated_precision"], report["precision"])
+    assert report["precision"] >= report["estimated_precision"]["low"]
