@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pprl.protocol.levels import compiled
+from pprl.protocol.submission import TAG_BYTES
 
-TAG_BYTES = 16
 MOST_PAIRS_AT_ONCE = 4_000_000
 
 Tags = NDArray[np.uint8]

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from coordinator.linkage.certainty import Interval
 from coordinator.linkage.compare import Pairs
 from coordinator.linkage.evidence import NO_ESTIMATE, Bins, Cut, Estimate, Evidence, FoundByPass
 from coordinator.linkage.issuing import Decided
@@ -39,14 +38,10 @@ def decide(agreement: AgreementFile, references: Mapping[str, References], raw: 
         compared=tuple(compared),
         threshold=found.threshold,
         method=found.method,
-        precision=_precision(found.estimated_precision),
+        precision=Estimate.of(found.estimated_precision),
         recall=Estimate(found.estimated_recall, None, None),
         evidence=_evidence(agreement, document, compared, found),
     )
-
-
-def _precision(found: Interval | None) -> Estimate:
-    return Estimate(found.estimate, found.lower, found.upper) if found else NO_ESTIMATE
 
 
 # Bins of scores in one column of the histogram, and in one step of the curve.

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from coordinator.linkage import evidence
 from coordinator.linkage.calibrate import OwnPairs
-from coordinator.linkage.certainty import Interval
 from coordinator.linkage.decide import Decision, PassPairs, merged
 from coordinator.linkage.decide import decide as decide_patterns
-from coordinator.linkage.evidence import NO_ESTIMATE, Cut, Estimate, Evidence, FoundByPass, Suppressed
+from coordinator.linkage.evidence import Cut, Estimate, Evidence, FoundByPass, Suppressed
 from coordinator.linkage.issuing import Decided
 from coordinator.linkage.model import Roles, random_distribution
 from pprl.errors import VerificationError
@@ -56,8 +55,8 @@ def decide(agreement: AgreementFile, references: Mapping[str, References], raw: 
         compared=found.compared,
         threshold=found.threshold,
         method=METHOD,
-        precision=_estimate(found.precision),
-        recall=_estimate(found.recall),
+        precision=Estimate.of(found.precision),
+        recall=Estimate.of(found.recall),
         evidence=_evidence(agreement, document, found, tables),
         merge_share=MERGE_SHARE,
     )
@@ -123,7 +122,7 @@ def _evidence(
             decision.compared, sum(evidence.candidates_of(found).values()), decision.matches
         ),
         curve=tuple(
-            Cut(each.threshold, each.links, _estimate(each.precision), _estimate(each.recall))
+            Cut(each.threshold, each.links, Estimate.of(each.precision), Estimate.of(each.recall))
             for each in decision.curve
         ),
         found=found,
@@ -154,7 +153,3 @@ def _suppressed(agreement: AgreementFile, document: PatternsDocument) -> tuple[S
         for matched in document.header.datasets
         for (name, _), count in zip(passes(agreement), matched.suppressed, strict=True)
     )
-
-
-def _estimate(found: Interval | None) -> Estimate:
-    return Estimate(found.estimate, found.lower, found.upper) if found else NO_ESTIMATE

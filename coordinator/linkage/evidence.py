@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.linkage.calibrate import Calibration, Learnt
+from coordinator.linkage.certainty import Interval
 from coordinator.linkage.model import Mixture, weights_by_level
 from coordinator.linkage.small_numbers import rounded_down, shown, shown_together
 from coordinator.linkage.solve import Compared
@@ -43,6 +44,11 @@ class Estimate:
     value: float | None
     low: float | None
     high: float | None
+
+    @staticmethod
+    def of(found: Interval | None) -> Estimate:
+        """A share and its interval as a decision has them; nothing is known without links."""
+        return Estimate(found.estimate, found.lower, found.upper) if found else NO_ESTIMATE
 
 
 NO_ESTIMATE = Estimate(None, None, None)

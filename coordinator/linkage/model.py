@@ -58,8 +58,8 @@ MATCH_ROUNDS = 30
 RANDOM_PAIRS = 20.0
 # Pseudo-matches with everyday levels in each component of the matches.
 EVERYDAY_MATCHES = 30.0
-# Share of everyday levels that is drawn from random ones instead: careful records, careless records.
-CARELESSNESS = (0.15, 0.5)
+# Share of everyday levels that is drawn from random ones instead, in each component of the matches.
+CARELESSNESS = {"careful": 0.15, "careless": 0.5}
 # Share of the smaller dataset that is taken to be matched before anything is known.
 FIRST_MATCHED = 0.3
 
@@ -294,9 +294,9 @@ _LEAST_RANDOM = 2e-5
 
 def everyday_matches(random: Numbers) -> Mixture:
     """The matches before anything is known: mostly exact, and a part that looks like random pairs."""
-    careful = np.stack([_everyday(random, share) for share in CARELESSNESS])
+    levels = np.stack([_everyday(random, share) for share in CARELESSNESS.values()])
     count = len(CARELESSNESS)
-    return Mixture(("careful", "careless")[:count], np.full(count, 1 / count), careful)
+    return Mixture(tuple(CARELESSNESS), np.full(count, 1 / count), levels)
 
 
 def _everyday(random: Numbers, carelessness: float) -> Numbers:

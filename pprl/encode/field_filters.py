@@ -39,9 +39,10 @@ from pprl.protocol.filter_bits import (
 )
 from pprl.protocol.kinds import Kind
 from pprl.protocol.levels import Fields, compare_levels, compiled, histogram
+from pprl.protocol.submission import TAG_BYTES
 
-TAG_BYTES = 16
 SALT_BYTES = 8
+TOKEN_DIGEST_BYTES = 16
 KEY_BYTES = 32
 
 BLOCK_LABEL = "pprl/v1/field-filters/block"
@@ -283,7 +284,7 @@ class FieldFilterEncoder:
             for value in column.distinct:
                 order.extend(map(place.__getitem__, tokens_of(value)))
                 ends.append(len(order))
-        digests = derive.keyed_digests(self._token_key, known.texts, length=TAG_BYTES)
+        digests = derive.keyed_digests(self._token_key, known.texts, length=TOKEN_DIGEST_BYTES)
         halves = np.frombuffer(digests, dtype=np.uint64).reshape(-1, 2)[:, 0]
         return _Dataset(
             columns,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pprl.errors import ConfigError
+from pprl.protocol.filter_bits import FORENAME_KINDS
 from pprl.protocol.kinds import Kind
 from pprl.protocol.levels import MOST_FIELDS, Fields
 
@@ -31,7 +32,7 @@ def field_layout(kinds: Sequence[Kind]) -> Fields:
             f"Scheme field-filters compares at most {MOST_FIELDS} identifiers; the agreement has {len(kinds)}.",
             hint="Leave out those that tell people apart least.",
         )
-    forename = _first(kinds, "given-name", "full-name")
+    forename = _first(kinds, *FORENAME_KINDS)
     return Fields(
         count=len(kinds),
         names=tuple(index for index, kind in enumerate(kinds) if kind in MAIN_NAMES),

@@ -29,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pprl.errors import DisclosureError, FormatError, VerificationError
 from pprl.protocol import framing
 from pprl.protocol.agreement import Agreement, AgreementFile, Dataset, Name
-from pprl.protocol.filter_bits import most_bits
+from pprl.protocol.filter_bits import FORENAME_KINDS, most_bits
 from pprl.protocol.framing import ID_BYTES, Bytes, Count, DatasetHeader, Hex128
 from pprl.protocol.pattern_counts import (
     COUNT_BYTES,
@@ -256,14 +256,14 @@ def parse_references(raw: bytes, agreement: AgreementFile) -> References:
         _require_copies_fit(header, dataset)
         shapes += [(header.copies, 2 * POSITION_BYTES), (header.own_patterns, PATTERN_BYTES + COUNT_BYTES)]
     handles, *tables = framing.read_tables(body, shapes)
-    further = [tables.pop(), tables.pop()] if with_copies else []
+    tables, further = tables[: len(header.passes)], tables[len(header.passes) :]
     framing.require_ascending(handles, what="handle")
     _require_fresh_references(tables)
     places = tuple(_positions(table, header.records) for table in tables)
     parsed = References(header, handles, tuple(table[:, :ID_BYTES] for table in tables), places)
     if not further:
         return parsed
-    counted, copies = further
+    copies, counted = further
     fields = len(agreement.content.identifier)
     return replace(
         parsed,
@@ -316,7 +316,7 @@ def passes(agreement: AgreementFile) -> tuple[tuple[str, int], ...]:
 def filters_of(agreement: AgreementFile) -> int:
     """How many filters a record has: one an identifier, and one for the canonical forename if there is a forename."""
     kinds = agreement.content.kinds().values()
-    return len(kinds) + bool({"given-name", "full-name"} & set(kinds))
+    return len(kinds) + any(kind in FORENAME_KINDS for kind in kinds)
 
 
 def blocked(payload: Bytes, filters: int) -> Blocked:
