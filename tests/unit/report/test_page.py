@@ -208,7 +208,9 @@ def test_no_pairs_score_is_in_it(
     reports: dict[tuple[str, str], Report], scores: dict[str, set[float]]
 ) -> None:
     """Dice coefficients of pairs lie on a grid of their own, so that the fixed thresholds hit some: not told there."""
-    told = set(numbers_in(reports["field-filters", "issuer"]))
+    # Shares of four digits meet a score by chance; a score that was told has more.
+    told = {number for number in numbers_in(reports["field-filters", "issuer"]) if number != round(number, 4)}
+    assert told
     seen = {score for score in scores["field-filters"] if 0 < score < 1}
     assert len(seen) > 20
     assert not {score for score in seen for number in told if abs(score - number) < 1e-7}
