@@ -233,7 +233,7 @@ def group_table(
     if without or len(keys) != len(record_ids):
         raise DataError(
             f"The linkage keys are not those of '{dataset.name}': {without} of its {len(record_ids)} records have "
-            f"none, and there are {len(keys)} keys' records.",
+            f"none, and the file of keys names {len(keys)} records.",
             hint="Use the very table that was encoded, and the keys that came of it.",
         )
     rows_of: dict[str, list[int]] = {}

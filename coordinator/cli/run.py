@@ -174,16 +174,18 @@ def _report_text(report: dict[str, Any]) -> str:
         if estimate["value"] is None:
             return "can't be estimated"
         if estimate["low"] is None:
-            return f"{estimate['value']:.1%} (an estimate, without an interval)"
-        return f"{estimate['value']:.1%} (95 % interval {estimate['low']:.1%} to {estimate['high']:.1%})"
+            return f"{estimate['value']:.2%} (an estimate, without an interval)"
+        return f"{estimate['value']:.2%} (95 % interval {estimate['low']:.2%} to {estimate['high']:.2%})"
 
+    # Above 1 stands for none: no score is as high.
+    cut = report["threshold"]
     records = ", ".join(f"{name} {count:,}" for name, count in report["records"].items())
     return "\n".join(
         [
             f"records: {records}",
             f"linked pairs: {report['linked_pairs']:,}",
             f"people linked between datasets: {report['linked_people']:,}",
-            f"threshold: {report['threshold']:.4f}",
+            f"threshold: {cut:.4f}" if cut <= 1 else "threshold: none reaches the target precision",
             f"estimated precision: {share(report['estimated_precision'])}",
             f"estimated recall: {share(report['estimated_recall'])}",
         ]

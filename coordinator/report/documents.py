@@ -15,6 +15,7 @@ from pprl.protocol.agreement import AgreementFile
 
 # Thresholds that were estimated are told to this many digits, rounded down: in full, one is a single pair's score.
 THRESHOLD_DIGITS = 3
+OVERLAP_DIGITS = 3
 NOT_KNOWN = {"value": None, "low": None, "high": None}
 
 
@@ -72,15 +73,41 @@ def _linkage(agreement: AgreementFile, issued: Mapping[str, Any], refusal: str |
         "target_precision": content.linkage.target_precision,
         "threshold": _threshold(issued["threshold"], content.linkage.threshold),
         "threshold_rule": "estimated" if content.linkage.threshold == "estimated" else "fixed",
+        "cost_ratio": content.linkage.cost_ratio,
+        "overlaps": _overlaps(issued),
         "estimated_precision": NOT_KNOWN if few else dict(issued["estimated_precision"]),
         "estimated_recall": NOT_KNOWN if few else dict(issued["estimated_recall"]),
         "release": {
             "allowed": refusal is None,
             "refusal": refusal,
             "min_linked_people": content.release.min_linked_people,
+            "min_overlap": content.release.min_overlap,
         },
         "evidence": issued["evidence"],
     }
+
+
+def _overlaps(issued: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """For each two datasets, the share that `min_overlap` is held against, rounded down; None where links are few.
+
+    Rounded to the nearest, a share below the agreed one could read as that one.
+    """
+    steps = 10.0**OVERLAP_DIGITS
+    few = {
+        (each["left"], each["right"])
+        for each in issued["evidence"]["comparisons"]
+        if each["linked_pairs"] is None
+    }
+    return [
+        {
+            "left": each["left"],
+            "right": each["right"],
+            "share": None
+            if (each["left"], each["right"]) in few
+            else math.floor(each["share"] * steps + 1e-9) / steps,
+        }
+        for each in issued["overlaps"]
+    ]
 
 
 def _threshold(threshold: float, agreed: float | Literal["estimated"]) -> float | None:

@@ -102,15 +102,9 @@ def _section(section: Section) -> Markup:
 def _decision(report: Report) -> Section | None:
     if "evidence" not in report:
         return None
-    rule = (
-        "The threshold was set without the truth: the one with the best expected balance of precision and recall"
-        " among those that reach the target precision."
-        if report["threshold_rule"] == "estimated"
-        else "The agreement fixes the threshold."
-    )
     content = joined(
         element("p", element("strong", words.outcome(report)), class_="verdict"),
-        element("p", rule),
+        element("p", words.threshold_rule(report)),
         _table("decision", "The decision", ("item", "value"), words.decision_rows(report), words_first=2),
     )
     return Section("decided", "What was decided, and why", content)

@@ -38,8 +38,8 @@ def share(estimate: dict[str, float | None]) -> str:
     if value is None:
         return NOT_KNOWN
     if low is None or high is None:
-        return f"{value:.1%} (an estimate, without an interval)"
-    return f"{value:.1%} (95 % interval {low:.1%} to {high:.1%})"
+        return f"{value:.2%} (an estimate, without an interval)"
+    return f"{value:.2%} (95 % interval {low:.2%} to {high:.2%})"
 
 
 def small_number_note(report: Report) -> str:
@@ -58,6 +58,18 @@ def threshold(report: Report) -> str:
     if report["threshold_rule"] == "fixed":
         return f"{score} of at least {short(report['threshold'])}, fixed by the agreement"
     return f"{score} of about {report['threshold']:.3f} and above, estimated"
+
+
+def threshold_rule(report: Report) -> str:
+    """By which rule the threshold was found."""
+    if report["threshold_rule"] == "fixed":
+        return "The agreement fixes the threshold."
+    if report["threshold"] is None:
+        return "No threshold, as far as can be told without the truth, reaches the target precision for sure."
+    best = "with the best expected balance of precision and recall"
+    if report["cost_ratio"] is not None:
+        best = f"that costs least, where a wrong link costs as much as {short(report['cost_ratio'])} missed ones,"
+    return f"The threshold was set without the truth: the one {best} among those that reach the target precision."
 
 
 def outcome(report: Report) -> str:
@@ -80,8 +92,21 @@ def decision_rows(report: Report) -> list[tuple[str, str]]:
         ("People linked between datasets", count(report["linked_people"])),
         ("People with more than one record", count(report["clusters"])),
         ("Pairs of records of one person", count(report["linked_pairs"])),
+        *_overlap_rows(report),
         *((f"Records of {name}", count(records)) for name, records in report["records"].items()),
         ("Method", report["method"]),
+    ]
+
+
+def _overlap_rows(report: Report) -> list[tuple[str, str]]:
+    least = report["release"]["min_overlap"]
+    agreed = "" if least is None else f" (agreed: at least {least:.1%})"
+    return [
+        (
+            f"Overlap of {each['left']} and {each['right']}, as linked",
+            f"{NOT_SHOWN if each['share'] is None else format(each['share'], '.1%')}{agreed}",
+        )
+        for each in report["overlaps"]
     ]
 
 

@@ -245,6 +245,11 @@ _RULES = (
         _lower,
         "a smaller file, which can test for people, is accepted",
     ),
+    _Rule(
+        r"dataset\[[^]]*\]\.may_have_duplicates",
+        lambda _old, new: new is True,
+        "records of the table are then linked to each other; where keys are per person, its department learns which",
+    ),
     _Rule(r"identifier\[[^]]*\]", _added, "one more identifier is used"),
     _Rule(r"encoding\.scheme", _to("clk"), f"one encoding a record can be attacked: {PLAIN_CLK}"),
     _Rule(r"encoding\.scheme", _any, "another scheme withstands other attacks: read its figures"),

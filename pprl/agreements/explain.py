@@ -302,10 +302,12 @@ def _who_learns(agreement: Agreement) -> Iterator[str]:
 
 def _department_learns(agreement: Agreement) -> Iterator[str]:
     yield "Has its own records and the linkage secret, and gets a linkage key for each of its records."
-    if agreement.release.linkage_keys == "per-person":
+    if not any(dataset.may_have_duplicates for dataset in agreement.dataset):
+        yield "Does not learn which of its own records resemble each other: none are linked, and each has its own key."
+    elif agreement.release.linkage_keys == "per-person":
         yield (
-            "Learns which of its own records resemble each other enough to be linked, as they share a key. No other "
-            "department's record makes two of them share one."
+            "Learns which of its own records resemble each other enough to be linked, as they share a key, in tables "
+            "where a person may have several. No other department's record makes two of them share one."
         )
     else:
         yield "Does not learn which of its own records were linked to each other: each has a key of its own."
@@ -504,11 +506,7 @@ def _results(agreement: Agreement) -> Iterator[str]:
     yield _item(
         "Every record gets a linkage key, linked or not, so that a key tells nobody whether it was linked."
     )
-    yield _item(
-        "A department's records of one person share a key, where they resemble each other enough by themselves."
-        if release.linkage_keys == "per-person"
-        else "Every record has a key of its own, even where a person has several."
-    )
+    yield _item(_keys_of_a_person(agreement))
     yield _item("Keys are random and differ from party to party: two departments can't join theirs.")
     if release.crosswalk_to:
         yield _item(
@@ -525,6 +523,17 @@ def _results(agreement: Agreement) -> Iterator[str]:
     yield _item(f"Counts below {release.small_number_limit} are shown to nobody but the coordinator.")
     yield from (_item(text) for text in _rates(release))
     yield _item("How alike two records were never leaves the coordinator.")
+
+
+def _keys_of_a_person(agreement: Agreement) -> str:
+    if not any(dataset.may_have_duplicates for dataset in agreement.dataset):
+        return "Every record has a key of its own, as a person has one record at most in each table."
+    if agreement.release.linkage_keys == "per-record":
+        return "Every record has a key of its own, even where a person has several."
+    return (
+        "A department's records of one person share a key, where its table may hold a person more than once and they "
+        "resemble each other enough by themselves."
+    )
 
 
 def _rates(release: Release) -> Iterator[str]:

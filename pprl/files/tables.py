@@ -13,6 +13,8 @@ from pathlib import Path
 
 from pprl.errors import DataError, UsageError
 from pprl.files import columnar, delimited, fields, layout
+from pprl.protocol.envelope import MAGIC as ENVELOPE_MAGIC
+from pprl.protocol.submission import SUBMISSION_MAGIC
 
 _COLUMNAR: tuple[tuple[bytes, columnar.Kind], ...] = ((b"PAR1", "parquet"), (b"ARROW1", "arrow"))
 _NOT_TABLES = (
@@ -27,6 +29,7 @@ _NOT_TABLES = (
     (b"SQLite format 3", "a database"),
     (b"%PDF", "a PDF document"),
 )
+_SEALED = (ENVELOPE_MAGIC, SUBMISSION_MAGIC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,12 @@ def open_table(
         DataError: it is no table, has no records, or its header is faulty or lacks a column.
     """
     start = _first_bytes(path)
+    if start.startswith(_SEALED):
+        raise DataError(
+            f"{path} is sealed, not a table.",
+            hint="If it is sealed to you, open it first with 'pprl keys open' or 'pprl crosswalk open'; 'pprl inspect' "
+            "tells what it is.",
+        )
     for magic, kind in _NOT_TABLES:
         if start.startswith(magic):
             raise DataError(

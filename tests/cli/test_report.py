@@ -50,7 +50,12 @@ def test_text_json_and_page(issued: Project) -> None:
         assert f"{document['linked_pairs']:,}" in form
         assert document["title"] in form
         assert not values_in(form)
-    assert document["release"] == {"allowed": True, "refusal": None, "min_linked_people": 10}
+    assert document["release"] == {
+        "allowed": True,
+        "refusal": None,
+        "min_linked_people": 10,
+        "min_overlap": None,
+    }
     assert document["stages"] == {"key-issuer": "issued"}
 
 

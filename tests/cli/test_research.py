@@ -167,7 +167,7 @@ def _replaced(path: Path, change: Callable[[list[list[str]]], object]) -> None:
     ("change", "says"),
     [
         (lambda rows: rows.pop(), "1 of its 50 records have none"),
-        (lambda rows: rows.append(["more", key_of("court", 77)]), "there are 51 keys' records"),
+        (lambda rows: rows.append(["more", key_of("court", 77)]), "the file of keys names 51 records"),
         (lambda rows: rows.append(rows[4]), "row 52, record_id: a record id that is there twice"),
         (lambda rows: rows[4].__setitem__(1, "CASE-4000"), "row 5, linkage_key: not a linkage key"),
         (lambda rows: rows[0].__setitem__(1, "key"), "linkage_key: no such column"),

@@ -51,6 +51,18 @@ CHANGES = [
     ),
     ("expected_rows_max = 60_000", "expected_rows_max = 50_001", "dataset[offences].expected_rows_max", ""),
     ("expected_rows_min = 6_000", "expected_rows_min = 5", "dataset[offences].expected_rows_min", "smaller"),
+    (
+        "may_have_duplicates = false",
+        "may_have_duplicates = true",
+        "dataset[prison].may_have_duplicates",
+        "linked to each other",
+    ),
+    (
+        "may_have_duplicates = true",
+        "may_have_duplicates = false",
+        "dataset[offences].may_have_duplicates",
+        "",
+    ),
     ('sex = "SEX"\n', "", "dataset[offences].columns.sex", ""),
     ('sex = "SEX"', 'sex = "GENDER"', "dataset[offences].columns.sex", "another column"),
     ('why = "Tells apart twins', 'why = "Also: tells apart twins', "identifier[sex].why", ""),

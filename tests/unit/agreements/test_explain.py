@@ -164,6 +164,15 @@ def test_what_departments_learn_follows_the_release(justice, changed, today):
     assert "Does not learn which of its own" not in per_person
 
 
+@pytest.mark.parametrize("linkage_keys", ["per-record", "per-person"])
+def test_without_duplicates_no_two_records_of_a_table_share_a_key(two_parties, changed, linkage_keys, today):
+    file = changed(two_parties, ('linkage_keys = "per-record"', f'linkage_keys = "{linkage_keys}"'))
+    text = words(explain(file, audience="officer", today=today))
+    assert "Does not learn which of its own records resemble each other" in text
+    assert "Every record has a key of its own, as a person has one record at most" in text
+    assert "share a key" not in text
+
+
 def test_choices_are_told_as_they_are(justice_as_clk, changed, today):
     new = changed(
         justice_as_clk,

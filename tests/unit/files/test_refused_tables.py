@@ -340,6 +340,14 @@ def test_files_that_are_no_tables_are_named(start: bytes, kind: str, csv_file: W
         open_table(csv_file(start + bytes(100)))
 
 
+@pytest.mark.parametrize("magic", [b"PPRLENV1", b"PPRLSUB1"])
+def test_a_sealed_file_is_told_apart_from_text_of_another_encoding(magic: bytes, csv_file: Write) -> None:
+    with pytest.raises(DataError, match="is sealed, not a table") as caught:
+        open_table(csv_file(magic + bytes(range(100, 256))))
+    assert "pprl crosswalk open" in caught.value.hint
+    assert not caught.value.findings
+
+
 def test_missing_files_and_directories_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file"):
         open_table(tmp_path / "none.csv")

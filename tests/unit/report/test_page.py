@@ -16,7 +16,7 @@ import pytest
 from coordinator import operations
 from coordinator.linkage import issuing
 from coordinator.linkage.solve import Compared
-from coordinator.report import words
+from coordinator.report import documents, words
 from coordinator.report.page import page
 from coordinator.store.stages import Role
 from tests.support.project import Project
@@ -158,7 +158,7 @@ def test_the_page_has_the_documents_figures(issued: Report) -> None:
     assert [row[1] for row in rows_of(tree, "datasets")] == people
     decided = dict(rows_of(tree, "decision"))
     assert decided["Pairs of records of one person"] == words.count(issued["linked_pairs"])
-    assert decided["Estimated precision"].startswith(f"{issued['estimated_precision']['value']:.1%}")
+    assert decided["Estimated precision"].startswith(f"{issued['estimated_precision']['value']:.2%}")
     for number, each in enumerate(evidence["fields"]):
         weights = {level["level"]: f"{level['match_weight']:+.2f}" for level in each["levels"]}
         shown = {row[0]: row[-1] for row in rows_of(tree, f"weights-{number}")}
@@ -267,7 +267,7 @@ def test_intervals_are_shown_where_there_are_any(issued: Report) -> None:
         point["estimated_precision"] |= {"low": 0.9, "high": 0.999}
     html = page(issued)
     tree = read_page(html)
-    assert dict(rows_of(tree, "decision"))["Estimated precision"] == "98.0% (95 % interval 95.0% to 99.0%)"
+    assert dict(rows_of(tree, "decision"))["Estimated precision"] == "98.00% (95 % interval 95.00% to 99.00%)"
     assert any("[0.9000, 0.9990]" in row[2] for row in rows_of(tree, "estimates"))
     assert 'class="band precision"' in html
     assert ('class="band recall"' in html) == (issued["estimated_recall"]["low"] is not None)
@@ -297,6 +297,37 @@ def test_the_text_has_the_same_figures(issued: Report) -> None:
         assert words.count(issued[name]) in text
     assert "fewer than 10" in text
     assert "Allowed by the agreement's release rules" in text
+
+
+def test_a_cost_ratio_is_told_with_the_rule_of_the_threshold(issued: Report) -> None:
+    issued["cost_ratio"] = None
+    assert "best expected balance" in page(issued)
+    issued["cost_ratio"] = 5.0
+    html = page(issued)
+    assert "a wrong link costs as much as 5 missed ones" in html
+    assert "best expected balance" not in html
+    assert "No threshold" in page(issued | {"threshold": None})
+
+
+def test_overlaps_are_told_beside_the_agreed_one(issued: Report) -> None:
+    issued["overlaps"] = [
+        {"left": "one", "right": "two", "share": 0.199},
+        {"left": "one", "right": "three", "share": None},
+    ]
+    issued["release"]["min_overlap"] = 0.2
+    told = dict(rows_of(read_page(page(issued)), "decision"))
+    assert told["Overlap of one and two, as linked"] == "19.9% (agreed: at least 20.0%)"
+    assert told["Overlap of one and three, as linked"] == "not shown (agreed: at least 20.0%)"
+    assert "Overlap of one and two, as linked: 19.9%" in words.text(issued)
+
+
+@pytest.mark.parametrize(("links", "told"), [(12, 0.199), (None, None)])
+def test_an_overlap_is_rounded_down_and_hidden_with_its_links(links: int | None, told: float | None) -> None:
+    issued = {
+        "overlaps": [{"left": "one", "right": "two", "share": 0.19999}],
+        "evidence": {"comparisons": [{"left": "one", "right": "two", "linked_pairs": links}]},
+    }
+    assert documents._overlaps(issued) == [{"left": "one", "right": "two", "share": told}]
 
 
 def test_the_page_is_small_and_the_same_again(report: Report) -> None:
