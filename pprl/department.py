@@ -56,13 +56,13 @@ def dataset_for(agreement: Agreement, party: str, name: str | None) -> Dataset:
         ConfigError: it brings none, or several and none is named, or the named one is another's.
     """
     own = agreement.datasets_of(party)
+    names = ", ".join(each.name for each in own) or "none"
     if name is not None:
         dataset = agreement.dataset_named(name)
         if dataset not in own:
-            raise ConfigError(f"Dataset '{name}' is not brought by '{party}'.")
+            raise ConfigError(f"Dataset '{name}' is not brought by '{party}'.", hint=f"It brings: {names}.")
         return dataset
     if len(own) != 1:
-        names = ", ".join(each.name for each in own) or "none"
         raise ConfigError(f"'{party}' brings these datasets: {names}.", hint="Say which with --dataset.")
     return own[0]
 

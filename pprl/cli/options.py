@@ -114,6 +114,15 @@ def secret_file(
 def load_secret(path: Path, agreement: AgreementFile) -> LinkageSecret:
     """Read a linkage secret."""
     from pprl.encode.linkage_secret import from_file
+    from pprl.errors import KeyFileError
     from pprl.files.atomic import read_secret_file
 
-    return from_file(read_secret_file(path), where=path.name, agreement_sha256=agreement.sha256)
+    if not path.exists():
+        raise KeyFileError(
+            f"There is no linkage secret {path}.",
+            hint="Run 'pprl secret accept' with the share that is sealed to you ('pprl secret create', if your "
+            "department makes the secret), or name it with --secret.",
+        )
+    return from_file(
+        read_secret_file(path, what="linkage secret"), where=path.name, agreement_sha256=agreement.sha256
+    )

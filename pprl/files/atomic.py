@@ -214,7 +214,8 @@ def _check_secret(path: Path, status: os.stat_result, what: str, limit: int | No
     if status.st_mode & 0o077:
         raise KeyFileError(
             f"The {what} {path} is open to other users of this machine.",
-            hint=f"Run 'chmod 600 {path}'; if anyone else may have read it, treat it as disclosed.",
+            hint=f"If it is the right file, run 'chmod 600 {path}'; if anyone else may have read it, treat it as "
+            "disclosed.",
         )
     if status.st_size == 0 or (limit is not None and status.st_size > limit):
         raise KeyFileError(f"{path} has {status.st_size:,} bytes: it is no {what}.", hint="Check the path.")

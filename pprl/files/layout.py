@@ -58,7 +58,7 @@ def settle(path: Path, *, encoding: str | None, delimiter: str | None, needed: S
     _check_text(path, widest, codec, row)
     chosen = _choose(path, headers, needed)
     header = headers[chosen][1]
-    advice = "If another character splits it, say --delimiter."
+    advice = "If another character splits it, say --delimiter, or save the file with commas."
     fields.check_header(path, header, needed, row=row, advice=advice)
     if not _has_records(path, codec, chosen, row):
         raise DataError(f"{path} has a header but no records.", hint="Check that it is the right file.")
@@ -109,7 +109,10 @@ def _choose(path: Path, headers: dict[str, tuple[int, Header]], needed: Sequence
     ]
     if len(fitting) != 1:
         why = "more than one character could split" if fitting else "none of , ; tab | splits"
-        raise DataError(f"The delimiter of {path} is not certain: {why} its header.", hint="Say --delimiter.")
+        raise DataError(
+            f"The delimiter of {path} is not certain: {why} its header.",
+            hint="Save the file with commas, or, where the command has it, say --delimiter.",
+        )
     return fitting[0]
 
 

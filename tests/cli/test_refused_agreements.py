@@ -201,7 +201,7 @@ def test_a_key_file_that_is_missing(project: Project) -> None:
 def test_no_secret_yet(project: Project) -> None:
     project.secret("police-dept").unlink()
     words = _doors(project, project.agreement_path)["encode"]
-    refused(*words, status=5, says="can't be read", within=project.folder)
+    refused(*words, status=5, says="There is no linkage secret", within=project.folder)
 
 
 def test_the_secret_of_another_agreement(project: Project) -> None:

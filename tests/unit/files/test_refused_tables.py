@@ -348,6 +348,13 @@ def test_a_sealed_file_is_told_apart_from_text_of_another_encoding(magic: bytes,
     assert not caught.value.findings
 
 
+def test_what_to_do_goes_for_commands_without_options_for_text_too(csv_file: Write) -> None:
+    for content in (b"n\xe9e\n1\n", b"one\n1\n", b"one,two\n1,2\n"):
+        with pytest.raises(DataError) as caught:
+            open_table(csv_file(content), needed=("three",) if b"," in content else ())
+        assert "ave it as UTF-8" in caught.value.hint or "with commas" in caught.value.hint
+
+
 def test_missing_files_and_directories_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file"):
         open_table(tmp_path / "none.csv")
