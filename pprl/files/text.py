@@ -142,7 +142,9 @@ def mixed(encoding: str) -> fields.Fault:
 def encoding_hint(encoding: str) -> str:
     """What to do when a file is not of the encoding that it is read in."""
     if encoding in {"utf-8", "utf-8-sig"}:
-        advice = "Save it as UTF-8, or, where the command has it, say how it was saved: for example, --encoding windows-1252."
+        advice = (
+            "Save it as UTF-8, or, where the command has it, say how it was saved: --encoding windows-1252."
+        )
     else:
         advice = f"Say how the file was saved, if not as {encoding}; leave --encoding out for UTF-8."
     return f"{advice} If only some rows are wrong, files of several encodings were joined: save each as UTF-8 first."

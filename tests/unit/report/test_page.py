@@ -208,8 +208,11 @@ def test_no_pairs_score_is_in_it(
     reports: dict[tuple[str, str], Report], scores: dict[str, set[float]]
 ) -> None:
     """Dice coefficients of pairs lie on a grid of their own, so that the fixed thresholds hit some: not told there."""
+    report = reports["field-filters", "issuer"]
+    # Fixed thresholds lie as close together near 1 as scores do; that they are fixed is another test's.
+    fixed = {each["threshold"] for each in report["evidence"]["curve"]}
     # Shares of four digits meet a score by chance; a score that was told has more.
-    told = {number for number in numbers_in(reports["field-filters", "issuer"]) if number != round(number, 4)}
+    told = {number for number in numbers_in(report) if number != round(number, 4)} - fixed
     assert told
     seen = {score for score in scores["field-filters"] if 0 < score < 1}
     assert len(seen) > 20
