@@ -344,9 +344,9 @@ def _strangers(
     """The non-matches, and the share of possible pairs of different people that are candidates."""
     tables = [table_of_counts(each.patterns, len(random), each.counts) for each in known]
     found = sum(float(table.counts.sum()) for table in tables)
-    return fit_non_matches(tables, random, roles, start), found / max(
-        sum(each.possible for each in known), 1.0
-    )
+    # At least one pair, as none found doesn't make the next one impossible.
+    rate = max(found, 1.0) / max(sum(each.possible for each in known), 1.0)
+    return fit_non_matches(tables, random, roles, start), rate
 
 
 def _without_undeclared(

@@ -21,8 +21,11 @@ from numpy.typing import NDArray
 
 # Standard normal quantile of a two-sided interval of 95 %.
 QUANTILE_95 = 1.96
+LEAST_SHAPE = 0.1
 # What no draw of the calibration shows, for wrong links and for missed matches.
 MODEL_SPREAD = 0.22
+# The model errs to the careful side more often: there may be many fewer wrong links than expected.
+CAREFUL_SPREAD = 0.5
 MISSED_SPREAD = 0.3
 # Wrong links that are expected beyond the model's own: for every thousand records of the largest dataset, and at least,
 # where as many pairs could be inside datasets as between them.
@@ -46,26 +49,32 @@ class Interval:
     upper: float
 
 
-def between(expected: Numbers, variance: Numbers, spread: float) -> tuple[Numbers, Numbers]:
+def between(
+    expected: Numbers, variance: Numbers, more: float, fewer: float | None = None
+) -> tuple[Numbers, Numbers]:
     """The numbers between which the true one is expected in 95 of 100 linkages.
 
     Args:
         expected: expected numbers, any shape, from 0.
         variance: of them, without what no draw shows.
-        spread: standard deviation of the log of true over expected numbers.
+        more: standard deviation of the log of true over expected numbers, where there are more than expected.
+        fewer: the same where there are fewer; None if it is equal.
 
     Returns:
         Lower and upper ends, the same shape.
     """
+    lower = _quantile(expected, variance, more if fewer is None else fewer, -QUANTILE_95)
+    upper = _quantile(expected, variance, more, QUANTILE_95)
+    return np.minimum(lower, expected), np.maximum(upper, expected)
+
+
+def _quantile(expected: Numbers, variance: Numbers, spread: float, normal: float) -> Numbers:
     whole = variance + expected**2 * np.expm1(spread**2)
     shape = np.maximum(expected, 1e-9) ** 2 / np.maximum(whole, 1e-12)
-
-    def quantile(normal: float) -> Numbers:
-        root = np.maximum(1 - 1 / (9 * shape) + normal / (3 * np.sqrt(shape)), 0.0)
-        return np.asarray(expected * root**3, dtype=np.float64)
-
-    # The stand-in fails where the variance is far above the square: no expected number is outside its interval.
-    return quantile(-QUANTILE_95), np.maximum(quantile(QUANTILE_95), expected)
+    # Below, the distribution is so skewed that its stand-in fails, and would say too little.
+    shape = np.maximum(shape, LEAST_SHAPE)
+    root = np.maximum(1 - 1 / (9 * shape) + normal / (3 * np.sqrt(shape)), 0.0)
+    return np.asarray(expected * root**3, dtype=np.float64)
 
 
 def unseen_coincidences(rows: Sequence[int], between: float, inside: float) -> float:

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.linkage.calibrate import Learnt, OwnPairs, learn
-from coordinator.linkage.certainty import MISSED_SPREAD, MODEL_SPREAD, Interval, between
+from coordinator.linkage.certainty import CAREFUL_SPREAD, MISSED_SPREAD, MODEL_SPREAD, Interval, between
 from coordinator.linkage.compare import Pairs
 from coordinator.linkage.competition import Competing, taken
 from coordinator.linkage.model import Comparison, Roles, posteriors_of
@@ -345,7 +345,9 @@ class _Ranked:
         )
 
     def _wrong_between(self, cut: int) -> tuple[float, float]:
-        least, most = between(self.every.wrong[cut - 1], self.every.variance[cut - 1], MODEL_SPREAD)
+        least, most = between(
+            self.every.wrong[cut - 1], self.every.variance[cut - 1], MODEL_SPREAD, CAREFUL_SPREAD
+        )
         # Links are whole: fewer than one wrong link may be none.
         return float(np.floor(least)), float(most)
 

@@ -110,9 +110,10 @@ def _curve(found: ThresholdEstimate, floor: float) -> tuple[Cut, ...]:
             points.append(Cut(threshold, links, NO_ESTIMATE, NO_ESTIMATE))
             continue
         precision = Estimate(
-            min(float(right) / links, 1.0),
-            max(1 - float(evidence.most_wrong[place]) / links, 0.0),
-            1 - float(evidence.least_wrong[place]) / links,
+            *(
+                max(1 - float(each[place]) / links, 0.0)
+                for each in (evidence.wrong_links, evidence.most_wrong, evidence.least_wrong)
+            )
         )
         points.append(
             Cut(threshold, links, precision, Estimate(min(float(right / matches), 1.0), None, None))

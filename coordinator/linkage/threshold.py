@@ -86,6 +86,7 @@ class Evidence:
         expected_matches: candidate pairs expected to be of one person.
         links: pairs that would be linked if the threshold were at or below the bin.
         right_links: how many of those are expected to be right.
+        wrong_links: how many are expected to be wrong, those that nothing could show among them.
         least_wrong: how many are wrong at least, in 95 of 100 linkages.
         most_wrong: how many are wrong at most.
         expected_matches_of_comparisons: expected matches of each comparison that may link.
@@ -97,6 +98,7 @@ class Evidence:
     expected_matches: Numbers
     links: Indices
     right_links: Numbers
+    wrong_links: Numbers
     least_wrong: Numbers
     most_wrong: Numbers
     expected_matches_of_comparisons: tuple[float, ...]
@@ -150,10 +152,14 @@ class _Cuts:
     matches: float
     unseen_coincidences: float
 
+    def wrong(self) -> Numbers:
+        """Expected wrong links, those that no pair inside a dataset could show among them."""
+        found = np.maximum(self.links - self.right, 0.0) + self.unseen_coincidences
+        return np.asarray(np.minimum(found, self.links), dtype=np.float64)
+
     def wrong_between(self) -> tuple[Numbers, Numbers]:
         """How many links are wrong at least, and at most, in 95 of 100 linkages."""
-        wrong = np.maximum(self.links - self.right, 0.0) + self.unseen_coincidences
-        least, most = between(wrong, wrong, SCORE_SPREAD)
+        least, most = between(self.wrong(), self.wrong(), SCORE_SPREAD)
         return np.floor(least), np.minimum(most, self.links)
 
     def surely_right(self) -> Numbers:
@@ -161,7 +167,7 @@ class _Cuts:
         return np.asarray(1 - self.wrong_between()[1] / np.maximum(self.links, 1), dtype=np.float64)
 
     def precision(self) -> Numbers:
-        return np.asarray(self.right / np.maximum(self.links, 1), dtype=np.float64)
+        return np.asarray(1 - self.wrong() / np.maximum(self.links, 1), dtype=np.float64)
 
     def recall(self) -> Numbers:
         return np.asarray(self.right / max(self.matches, 1e-9), dtype=np.float64)
@@ -481,6 +487,7 @@ def _evidence(candidates: Sequence[_Candidates], fits: Sequence[_Fit], cuts: _Cu
         expected_matches=_read_only(sum((fit.matches for fit in fits), zero)),
         links=_read_only(cuts.links.copy()),
         right_links=_read_only(cuts.right.copy()),
+        wrong_links=_read_only(cuts.wrong()),
         least_wrong=_read_only(cuts.wrong_between()[0]),
         most_wrong=_read_only(cuts.wrong_between()[1]),
         expected_matches_of_comparisons=tuple(float(fit.matches.sum()) for fit in fits),
