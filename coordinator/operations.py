@@ -434,10 +434,12 @@ def _matching_evidence(
 def _public_summary(agreement: AgreementFile, report: Mapping[str, Any]) -> bytes:
     """What everybody may know of a run, auditors included: no small count, and people in steps of the limit.
 
-    A department that sent a record more or less, in another version, would see one person in an exact number.
+    A department that sent a record more or less, in another version, would see one person in an exact number; and if
+    (nearly) everybody was linked, the number would tell who was. So it stops short of all that could be.
     """
     limit = agreement.content.release.small_number_limit
-    people = report["linked_people"]
+    sizes = report["records"].values()
+    people = min(report["linked_people"], max(sum(sizes) - max(sizes) - limit, 0))
     summary = {
         "project": agreement.content.project.id,
         "agreement_sha256": agreement.sha256,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import combinations
@@ -249,7 +250,7 @@ def _report(
         "linked_people": int(((in_datasets > 0).sum(axis=0) > 1).sum()),
         "overlaps": _overlaps(in_datasets, [dataset.name for dataset in agreement.content.dataset]),
         "clusters": int((sizes > 1).sum()),
-        "threshold": decided.threshold,
+        "threshold": _told(agreement, decided.threshold),
         "estimated_precision": asdict(decided.precision),
         "estimated_recall": asdict(decided.recall),
         "evidence": evidence.document(
@@ -260,6 +261,13 @@ def _report(
             limit=agreement.content.release.small_number_limit,
         ),
     }
+
+
+def _told(agreement: AgreementFile, threshold: float) -> float:
+    """The threshold down to three digits, as the exact one is some pair's own score; above 1 where nothing links."""
+    if agreement.content.linkage.threshold != "estimated" or threshold > 1:
+        return threshold
+    return math.floor(threshold * 1_000 + 1e-9) / 1_000
 
 
 def _overlaps(in_datasets: NDArray[np.int64], names: list[str]) -> list[dict[str, Any]]:

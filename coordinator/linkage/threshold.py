@@ -210,7 +210,7 @@ def estimate_threshold(
     lowest = int(levels(np.array([floor]))[0]) // BIN_LEVELS
     candidates = _candidates(compared, encoded, may_have_duplicates, lowest)
     fits = [_fit(each, lowest) for each in candidates]
-    unseen = _unseen_coincidences(compared, encoded, may_have_duplicates)
+    unseen = _unseen_coincidences(compared, encoded)
     cuts = _cuts(candidates, fits, unseen)
     across = [place for place, each in enumerate(candidates) if not each.within]
     cuts_across = _cuts([candidates[each] for each in across], [fits[each] for each in across], unseen)
@@ -230,17 +230,13 @@ def estimate_threshold(
     return _best(cuts, good, cost_ratio, f"estimated {_source(may_have_duplicates)}", evidence)
 
 
-def _unseen_coincidences(
-    compared: Sequence[Compared], encoded: Sequence[int], may_have_duplicates: Sequence[bool]
-) -> float:
+def _unseen_coincidences(compared: Sequence[Compared], encoded: Sequence[int]) -> float:
     """As many wrong links as may hide behind pairs inside datasets that show none."""
-    inside = [each for each in compared if each.left == each.right]
-    known = [each for each in inside if not may_have_duplicates[each.left]] or inside
-    return unseen_coincidences(
-        encoded,
-        sum(_possible_pairs(each, encoded) for each in compared if each.left != each.right),
-        sum(_possible_pairs(each, encoded) for each in known),
-    )
+
+    def possible(within: bool) -> int:
+        return sum(_possible_pairs(each, encoded) for each in compared if (each.left == each.right) == within)
+
+    return unseen_coincidences(encoded, possible(within=False), possible(within=True))
 
 
 def _best(

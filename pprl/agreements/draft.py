@@ -143,7 +143,7 @@ def draft(
             rows=max(sketch.rows for sketch in datasets),
         ),
         _linkage(),
-        _release(),
+        _release({KNOWN[name].kind for name in shared}),
         _retention(),
         _approvals(),
     )
@@ -513,7 +513,9 @@ max_popcount_share = 0.6
     )
 
 
-def _release() -> str:
+def _release(kinds: set[Kind]) -> str:
+    groups = ["sex"] * ("sex" in kinds) + ["decade-of-birth"] * ("date-of-birth" in kinds) + ["completeness"]
+    wanted = ", ".join(f'"{group}"' for group in groups)
     return (
         _comment(
             'Who learns what afterwards. "per-person": a department\'s records that resemble each other share a '
@@ -534,8 +536,7 @@ small_number_limit = 10
             "Are some groups linked less often than others? With this line, departments also give the research "
             "environment each linkage key's groups, and it tells the rates, without small numbers. Take what you need."
         )
-        + """# rates_by = ["sex", "decade-of-birth", "completeness"]
-"""
+        + f"# rates_by = [{wanted}]\n"
     )
 
 

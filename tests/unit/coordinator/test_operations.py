@@ -248,3 +248,11 @@ def test_what_keeps_the_rules_is_released(
 ) -> None:
     operations._require_release_rules(ruled(changes), found)
     assert operations._refusal(ruled(changes), found) is None
+
+
+def test_the_public_summary_never_tells_that_everybody_was_linked(project: Project) -> None:
+    told = set()
+    for people in (85, 95, 100):
+        report = {"records": {"police": 100, "court": 250}, "linked_people": people, "method": "any"}
+        told.add(json.loads(operations._public_summary(project.agreement, report))["linked_people"])
+    assert told == {80, 90}
