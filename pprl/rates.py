@@ -163,19 +163,24 @@ def hidden_groups(records: LinkedRecords, members: Mapping[str, Mask], *, limit:
 
 
 def shown(exact: Count) -> Rate:
-    """A count as it may be shown: rule 4.
+    """A count as it may be shown: rule 4."""
+    number, linked = _rounded(exact.keys), _rounded(exact.linked_keys)
+    if number == 0:
+        return Rate(number, linked, None, None, None)
+    return Rate(number, linked, linked / number, *wilson(linked, number))
+
+
+def wilson(count: float, total: float) -> tuple[float, float]:
+    """The 95 % interval of a share that was counted; `total` is above 0.
 
     Source:
         Wilson (1927), Probable inference, the law of succession, and statistical inference, JASA 22, 209-212: the
         score interval.
     """
-    number, linked = _rounded(exact.keys), _rounded(exact.linked_keys)
-    if number == 0:
-        return Rate(number, linked, None, None, None)
-    rate, spread = linked / number, Z_95**2 / number
+    rate, spread = count / total, Z_95**2 / total
     middle = (rate + spread / 2) / (1 + spread)
     half = sqrt(spread * (rate * (1 - rate) + spread / 4)) / (1 + spread)
-    return Rate(number, linked, rate, max(0.0, middle - half), min(1.0, middle + half))
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def _rounded(exact: int) -> int:

@@ -12,28 +12,17 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from pprl.rates import wilson
+
 Line = Mapping[str, Any]
 
 # Figures are written with six digits: a true value at the very end of an interval is inside it.
 ROUNDING = 1e-6
-NORMAL_95 = 1.959964
 
 # Of the pictures, in pixels.
 WIDTH, HEIGHT = 640, 480
 LEFT, RIGHT, TOP, BOTTOM = 80, 620, 50, 420
 LEAST_SHOWN = 0.9
-
-
-def wilson(count: int, total: int) -> tuple[float, float]:
-    """The 95 % interval of a share that was counted.
-
-    Source: Wilson (1927).
-    """
-    share, square = count / total, NORMAL_95**2
-    middle = (share + square / (2 * total)) / (1 + square / total)
-    spread = math.sqrt(share * (1 - share) / total + square / (4 * total**2))
-    spread *= NORMAL_95 / (1 + square / total)
-    return max(middle - spread, 0.0), min(middle + spread, 1.0)
 
 
 def section(lines: Sequence[Line], scheme: str) -> str:

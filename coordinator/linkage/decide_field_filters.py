@@ -101,12 +101,14 @@ def _positions(ids: Bytes, references: References, which: int) -> NDArray[np.int
 
 
 def _own_pairs(references: Sequence[References], rows: Sequence[int]) -> list[OwnPairs]:
-    """What pairs inside datasets look like, as departments have counted them."""
-    return [
-        OwnPairs(count, each.own_patterns.patterns, each.own_patterns.counts.astype(np.float64))
-        for each, count in zip(references, rows, strict=True)
-        if each.own_patterns is not None
-    ]
+    """What pairs inside datasets look like, as departments have counted them, in the order of the datasets."""
+    found = []
+    for each, count in zip(references, rows, strict=True):
+        if each.own_patterns is None:
+            raise VerificationError(f"'{each.header.dataset}' doesn't count the patterns of its own pairs.")
+        counts = each.own_patterns.counts.astype(np.float64)
+        found.append(OwnPairs(count, each.own_patterns.patterns, counts))
+    return found
 
 
 def _evidence(

@@ -43,12 +43,6 @@ def table(*lines: dict[str, Any]) -> str:
     return report.by(lines, "overlap", lambda value: f"{value:.0%}")
 
 
-def test_wilson() -> None:
-    assert report.wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
-    assert report.wilson(0, 10) == pytest.approx((0, 0.2775), abs=1e-4)
-    assert report.wilson(10, 10) == pytest.approx((0.7225, 1), abs=1e-4)
-
-
 def test_a_release_below_target_is_counted() -> None:
     rows = table(line(1), line(2, released=True), line(3, released=True, precision=0.985))
     assert cells(rows, "10%")[:5] == ["10%", "3", "3", "2", "1"]
