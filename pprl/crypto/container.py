@@ -21,6 +21,7 @@ from cryptography.exceptions import InvalidTag
 
 from pprl.crypto.derive import random_bytes, same
 from pprl.crypto.identity import (
+    CONTAINER_CONTEXT,
     CONTENT_KEY_BYTES,
     Identity,
     ed25519_verifies,
@@ -102,7 +103,8 @@ def seal(
     with tempfile.SpooledTemporaryFile(max_size=_HELD_IN_MEMORY_BYTES, dir=directory) as spool:
         ciphertext_sha256 = _encrypt(plaintext, spool, content_key, binding)
         payload = envelope.write_statement(Statement(binding, ciphertext_sha256, wrapped_key))
-        head = envelope.write_header(Envelope(payload, *sender.sign(envelope.signed_bytes(payload))))
+        signatures = sender.sign(envelope.signed_bytes(payload), context=CONTAINER_CONTEXT)
+        head = envelope.write_header(Envelope(payload, *signatures))
         spool.seek(0)
         return _write(out, head, spool)
 
@@ -318,7 +320,8 @@ def _check_ed25519(signed: Envelope, keys: PartyKeys) -> None:
 
 
 def _check_ml_dsa_65(signed: Envelope, keys: PartyKeys) -> None:
-    if not ml_dsa_65_verifies(signed.ml_dsa_65, envelope.signed_bytes(signed.payload), keys):
+    message = envelope.signed_bytes(signed.payload)
+    if not ml_dsa_65_verifies(signed.ml_dsa_65, message, keys, context=CONTAINER_CONTEXT):
         raise _wrong_signature("ML-DSA-65")
 
 

@@ -35,8 +35,10 @@ MAX_KEY_FILE_BYTES = 16_384
 
 SEED_BYTES = 32
 CONTENT_KEY_BYTES = 32
-# Signed as a container, and as nothing else that an identity may ever sign.
-SIGNATURE_CONTEXT = b"pprl/v1/container"
+# What an identity signs: a signature made for one of these is none for another.
+CONTAINER_CONTEXT = b"pprl/v1/container"
+STATEMENT_CONTEXT = b"pprl/v1/statement"
+NOTE_CONTEXT = b"pprl/v1/note"
 
 _ALGORITHMS = ("ed25519", "ml_dsa_65", "x_wing")
 _ML_KEM_SEED_BYTES = 64
@@ -77,18 +79,19 @@ class Identity:
             x_wing=_base64(ml_kem.public_key().public_bytes_raw() + x25519.public_key().public_bytes_raw()),
         )
 
-    def sign(self, message: bytes) -> tuple[bytes, bytes]:
+    def sign(self, message: bytes, *, context: bytes) -> tuple[bytes, bytes]:
         """Sign with both algorithms. ML-DSA-65 is randomised, so no two signatures are alike.
 
         Args:
             message: the bytes to sign.
+            context: what they are signed as; only the ML-DSA-65 signature depends on it.
 
         Returns:
             The Ed25519 signature, 64 bytes, and the ML-DSA-65 signature, 3,309 bytes.
 
-        Source: RFC 8032; FIPS 204, algorithm 2, context `pprl/v1/container`.
+        Source: RFC 8032; FIPS 204, algorithm 2.
         """
-        return self._ed25519.sign(message), self._ml_dsa_65.sign(message, SIGNATURE_CONTEXT)
+        return self._ed25519.sign(message), self._ml_dsa_65.sign(message, context)
 
     def unwrap(self, wrapped_key: bytes, *, info: bytes) -> bytes:
         """Open a content key that was wrapped for this identity.
@@ -288,20 +291,21 @@ def ed25519_verifies(signature: bytes, message: bytes, keys: PartyKeys) -> bool:
     return True
 
 
-def ml_dsa_65_verifies(signature: bytes, message: bytes, keys: PartyKeys) -> bool:
-    """Whether a party's ML-DSA-65 key made a signature over a container's statement.
+def ml_dsa_65_verifies(signature: bytes, message: bytes, keys: PartyKeys, *, context: bytes) -> bool:
+    """Whether a party's ML-DSA-65 key made a signature.
 
     Args:
         signature: 3,309 bytes.
         message: what was signed.
         keys: the party's keys, from the agreement.
+        context: what it must have been signed as.
 
     Returns:
-        False for anything but a valid signature by a valid key, in this protocol's context.
+        False for anything but a valid signature by a valid key, in this very context.
     """
     try:
         public_key = MLDSA65PublicKey.from_public_bytes(base64.b64decode(keys.ml_dsa_65))
-        public_key.verify(signature, message, SIGNATURE_CONTEXT)
+        public_key.verify(signature, message, context)
     except (InvalidSignature, ValueError):
         return False
     return True

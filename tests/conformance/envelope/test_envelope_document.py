@@ -22,7 +22,7 @@ def test_the_table_of_the_binding_is_complete_and_in_order() -> None:
 
 def test_constants_stand_in_the_document() -> None:
     words = [envelope.MAGIC.decode(), envelope.PAYLOAD_TYPE, envelope.STATEMENT_TYPE, envelope.PREDICATE_TYPE]
-    words += [envelope.SUITE, identity.SIGNATURE_CONTEXT.decode(), identity.KEY_FILE_FORMAT]
+    words += [envelope.SUITE, identity.CONTAINER_CONTEXT.decode(), identity.KEY_FILE_FORMAT]
     numbers = [envelope.MAX_HEADER_BYTES, envelope.ML_DSA_65_SIGNATURE_BYTES, envelope.WRAPPED_KEY_BYTES]
     numbers += [identity.MAX_KEY_FILE_BYTES]
     words += [f"{number:,}" for number in numbers]

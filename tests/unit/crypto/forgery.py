@@ -11,7 +11,7 @@ from typing import Any
 from cryptography.cobblestone import Cobblestone256Encryptor
 
 from pprl.crypto import container
-from pprl.crypto.identity import Identity, wrap
+from pprl.crypto.identity import CONTAINER_CONTEXT, Identity, wrap
 from pprl.protocol import envelope
 from pprl.protocol.agreement import Agreement, AgreementFile, Dataset, Party, PartyKeys, Project
 from pprl.protocol.envelope import Binding, Envelope, Statement
@@ -106,7 +106,11 @@ class Parts:
     def signed_by(self, ed25519: Identity, ml_dsa_65: Identity, *, payload: bytes | None = None) -> bytes:
         payload = payload or envelope.write_statement(self.statement)
         message = envelope.signed_bytes(payload)
-        self.envelope = Envelope(payload, ed25519.sign(message)[0], ml_dsa_65.sign(message)[1])
+        self.envelope = Envelope(
+            payload,
+            ed25519.sign(message, context=CONTAINER_CONTEXT)[0],
+            ml_dsa_65.sign(message, context=CONTAINER_CONTEXT)[1],
+        )
         return self.joined()
 
     def with_ciphertext_of(self, change: Callable[[bytes], bytes], signer: Identity) -> bytes:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import functools
 import hashlib
 import logging
 import pickle
@@ -13,6 +14,9 @@ from typing import Any
 import pytest
 
 from pprl.crypto.identity import (
+    CONTAINER_CONTEXT,
+    NOTE_CONTEXT,
+    STATEMENT_CONTEXT,
     Identity,
     create,
     ed25519_verifies,
@@ -174,11 +178,16 @@ def test_fingerprint_covers_every_key() -> None:
         assert not same_keys(other, NORTH.public)
 
 
-def test_signatures_verify_under_the_signers_keys_alone() -> None:
-    ed25519, ml_dsa_65 = NORTH.sign(b"message")
+CONTEXTS = (CONTAINER_CONTEXT, STATEMENT_CONTEXT, NOTE_CONTEXT)
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_signatures_verify_under_the_signers_keys_alone(context: bytes) -> None:
+    ed25519, ml_dsa_65 = NORTH.sign(b"message", context=context)
+    ml_dsa_65_in_context = functools.partial(ml_dsa_65_verifies, context=context)
     assert ed25519_verifies(ed25519, b"message", NORTH.public)
-    assert ml_dsa_65_verifies(ml_dsa_65, b"message", NORTH.public)
-    for verifies, signature in ((ed25519_verifies, ed25519), (ml_dsa_65_verifies, ml_dsa_65)):
+    assert ml_dsa_65_in_context(ml_dsa_65, b"message", NORTH.public)
+    for verifies, signature in ((ed25519_verifies, ed25519), (ml_dsa_65_in_context, ml_dsa_65)):
         assert not verifies(signature, b"another", NORTH.public)
         assert not verifies(signature, b"message", SOUTH.public)
         assert not verifies(signature[:-1], b"message", NORTH.public)
@@ -187,15 +196,20 @@ def test_signatures_verify_under_the_signers_keys_alone() -> None:
 
 
 def test_keys_that_are_no_keys_verify_nothing() -> None:
-    ed25519, ml_dsa_65 = NORTH.sign(b"message")
+    ed25519, ml_dsa_65 = NORTH.sign(b"message", context=STATEMENT_CONTEXT)
     broken = NORTH.public.model_copy(update={"ed25519": "AAAA", "ml_dsa_65": "AAAA"})
     assert not ed25519_verifies(ed25519, b"message", broken)
-    assert not ml_dsa_65_verifies(ml_dsa_65, b"message", broken)
+    assert not ml_dsa_65_verifies(ml_dsa_65, b"message", broken, context=STATEMENT_CONTEXT)
 
 
-def test_ml_dsa_signatures_are_for_containers_only() -> None:
-    signature = NORTH._ml_dsa_65.sign(b"message", b"another use")
-    assert not ml_dsa_65_verifies(signature, b"message", NORTH.public)
+def test_ml_dsa_signatures_are_for_one_use_only() -> None:
+    assert len(set(CONTEXTS)) == len(CONTEXTS)
+    for context in CONTEXTS:
+        _, signature = NORTH.sign(b"message", context=context)
+        taken = [
+            use for use in CONTEXTS if ml_dsa_65_verifies(signature, b"message", NORTH.public, context=use)
+        ]
+        assert taken == [context]
 
 
 def test_wrapped_keys_open_for_the_recipient_and_binding_alone() -> None:
