@@ -175,7 +175,7 @@ def _require_consistent(kind: str, raw: bytes, agreement: AgreementFile, binding
     """Check a document against the agreement and its envelope; gives the submission that it names, if one."""
     if kind == pairs.KIND:
         header_of_pairs = _header_of_pairs(raw, agreement)
-        require_as_bound(binding, dataset="", records=sum(table.pairs for table in header_of_pairs.tables))
+        require_as_bound(binding, dataset="", records=sum(each.records for each in header_of_pairs.datasets))
         return ""
     if kind == submission.ENCODINGS_KIND:
         header: DatasetHeader = submission.parse_encodings(raw, agreement).header

@@ -175,7 +175,7 @@ def match(
         sender=me.identity,
         agreement=agreement,
         kind=pairs.KIND,
-        records=matched.pairs,
+        records=matched.records,
     )
     report = {
         "pairs_sha256": keep(me, sealed),
@@ -474,6 +474,6 @@ def _seal_results(me: Coordinator, agreement: AgreementFile, issued: Issued) -> 
             sender=me.identity,
             agreement=agreement,
             kind=crosswalk.KIND,
-            records=issued.crosswalk.header.linkage_keys,
+            records=issued.crosswalk.header.records,
         )
     return {name: keep(me, content) for name, content in sealed.items()}

@@ -257,7 +257,7 @@ def open_crosswalk(sealed: bytes, agreement: AgreementFile, identity: Identity) 
     issuer = agreement.content.party_with("key-issuer").id
     opened, raw = open_from(sealed, me=identity, agreement=agreement, kind=crosswalk.KIND, sender=issuer)
     document = crosswalk.parse(raw, agreement)
-    require_as_bound(opened.binding, dataset="", records=document.header.linkage_keys)
+    require_as_bound(opened.binding, dataset="", records=document.header.records)
     return document
 
 

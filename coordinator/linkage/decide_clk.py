@@ -128,7 +128,8 @@ def _with_positions(
     names = [dataset.name for dataset in agreement.content.dataset]
     for matched in document.header.datasets:
         header = references[matched.dataset].header
-        if (matched.submission, matched.encoded) != (header.submission, header.passes[0].records):
+        known = (header.submission, header.records, header.passes[0].records)
+        if (matched.submission, matched.records, matched.encoded) != known:
             raise VerificationError(f"The pairs are about another submission of '{matched.dataset}'.")
     compared = []
     for table, rows in zip(document.header.tables, document.tables, strict=True):

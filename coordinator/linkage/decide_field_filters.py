@@ -65,8 +65,8 @@ def decide(agreement: AgreementFile, references: Mapping[str, References], raw: 
 def _require_same_submissions(document: PatternsDocument, references: Mapping[str, References]) -> None:
     for matched in document.header.datasets:
         header = references[matched.dataset].header
-        known = (header.submission, tuple(each.records for each in header.passes))
-        if (matched.submission, matched.encoded) != known:
+        known = (header.submission, header.records, tuple(each.records for each in header.passes))
+        if (matched.submission, matched.records, matched.encoded) != known:
             raise VerificationError(f"The pairs are about another submission of '{matched.dataset}'.")
 
 

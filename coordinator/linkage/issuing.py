@@ -227,6 +227,7 @@ def _crosswalk(
         agreement_sha256=agreement.sha256,
         datasets=tuple(dataset.name for dataset in agreement.content.dataset),
         linkage_keys=int(linked.sum()),
+        records=sum(len(labels) for labels in people),
     )
     return Crosswalk(header, names[labels[linked]], datasets[linked], np.vstack(keys)[first_of_each][linked])
 

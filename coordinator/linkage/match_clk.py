@@ -41,6 +41,7 @@ def match(agreement: AgreementFile, encodings: Mapping[str, Encodings], *, progr
         compared=sum(table.compared for table in header.tables),
         pairs=sum(table.pairs for table in header.tables),
         tables=header.tables,
+        records=sum(each.records for each in header.datasets),
     )
 
 
@@ -84,5 +85,8 @@ def _compare(
 def _matched(encodings: Encodings) -> MatchedDataset:
     header = encodings.header
     return MatchedDataset(
-        dataset=header.dataset, submission=header.submission, encoded=len(encodings.references[0])
+        dataset=header.dataset,
+        submission=header.submission,
+        records=header.records,
+        encoded=len(encodings.references[0]),
     )

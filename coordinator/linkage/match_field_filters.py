@@ -84,6 +84,7 @@ def match(agreement: AgreementFile, encodings: Mapping[str, Encodings], *, progr
         compared=sum(table.compared for table in tables),
         pairs=sum(table.pairs for table in tables),
         tables=tuple(tables),
+        records=sum(each.records for each in header.datasets),
     )
 
 
@@ -151,6 +152,7 @@ def _matched(header: FieldFilterHeader) -> MatchedDataset:
     return MatchedDataset(
         dataset=header.dataset,
         submission=header.submission,
+        records=header.records,
         encoded=tuple(each.records for each in header.passes),
         suppressed=header.suppressed,
     )

@@ -22,12 +22,14 @@ class Matched:
         compared: pairs that were compared.
         pairs: pairs that are left.
         tables: how many of both for each pass and each two datasets.
+        records: records of all datasets.
     """
 
     document: bytes = field(repr=False)
     compared: int
     pairs: int
     tables: tuple[PairTable | PatternTable, ...]
+    records: int
 
 
 def match(agreement: AgreementFile, encodings: Mapping[str, Encodings], *, progress: Progress) -> Matched:

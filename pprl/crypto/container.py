@@ -146,7 +146,7 @@ def open_container(
 
     **What the caller still owes**: that this container, or its place in the sender's sequence, was not
     accepted before (`container_sha256`, `binding.sequence`, `binding.previous_sha256`); that the agreement is
-    in force today; the rules of the content's own format, among them that it holds `binding.records` records;
+    in force today; the rules of the content's own format, among them that its counts are those of `binding.records`;
     that an accepted content is renamed into place atomically and entered in the log.
 
     Args:

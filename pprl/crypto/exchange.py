@@ -68,7 +68,7 @@ def seal_for(
         sender: who seals; must be the agreement's party of that name.
         agreement: what everything is bound to.
         kind: what the document is.
-        records: how many records it counts.
+        records: the records of its dataset, or of all datasets; docs/protocol.md says which for each kind.
         dataset: what dataset it is about, if one.
 
     Leaks: to whoever carries it, everything but the plaintext: sender, recipient, kind, sizes and counts.
@@ -129,7 +129,7 @@ def require_as_bound(binding: Binding, *, dataset: str, records: int) -> None:
     Args:
         binding: the verified envelope's.
         dataset: the dataset that the document names, if one.
-        records: the records that it counts.
+        records: the records of its dataset or datasets that it names.
 
     Raises:
         VerificationError: they differ.

@@ -71,7 +71,8 @@ class Binding:
         sequence: which of the sender's containers of this kind, dataset and recipient it is, from 1.
         previous_sha256: the container before it in that sequence; None for the first.
         plaintext_bytes: length of the content.
-        records: how many records the content has; 0 where it has none.
+        records: the records of its dataset, or of all datasets: never how many pairs or links it holds; 0 where
+            it is about none.
     """
 
     agreement_sha256: str

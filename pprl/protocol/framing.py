@@ -5,11 +5,13 @@
     8 bytes   magic, which names the document and its version
     4 bytes   length of the header, big-endian
     n bytes   header: canonical JSON, an object of the document's own keys
-    rest      the tables that the header counts, one after the other, nothing between and nothing after
+    rest      the tables that the header counts, one after the other, nothing between
+    padding   in documents whose length would tell something, so many zero bytes as follow from the header
 
-The header gives every size, so that a reader knows the document's exact length before it reads a record. In
-a table the records stand in ascending order of their bytes. Their keys are random, so that the order says
-nothing, a repeated key shows at once, and the same content has the same bytes.
+The header gives every size, so that a reader knows the document's exact length before it reads a record. What a
+document's length tells, its container's envelope tells everybody: where that is the number of links or of candidate
+pairs, the document is padded. In a table the records stand in ascending order of their bytes. Their keys are random,
+so that the order says nothing, a repeated key shows at once, and the same content has the same bytes.
 
 This module owns the layout, and the checks that all documents share: one spelling of the header, the agreement,
 the dataset, ascending keys. What the rest of the header and the records mean is each document's own matter.
@@ -35,6 +37,7 @@ MAX_RECORDS = 2**31
 _MOST_PLACES_TOLD = 10
 
 Bytes = NDArray[np.uint8]
+Shapes = Sequence[tuple[int, int]]
 Hex128 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Count = Annotated[int, Field(ge=0, le=MAX_RECORDS)]
 Header = TypeVar("Header", bound="DocumentHeader")
@@ -64,17 +67,45 @@ class DatasetHeader(DocumentHeader):
     records: Count
 
 
-def write(magic: bytes, header: DocumentHeader, tables: Iterable[Bytes]) -> bytes:
+def write(magic: bytes, header: DocumentHeader, tables: Iterable[Bytes], *, padding: int = 0) -> bytes:
     """The bytes of a document. Whoever makes one runs this.
 
     Args:
         magic: the document's eight bytes.
         header: its header.
         tables: arrays of shape (records, record bytes), each in ascending order.
+        padding: how many zero bytes follow the tables.
     """
-    head = canonical.dumps(header.model_dump(mode="json"))
+    head = _head(header)
     body = (np.ascontiguousarray(table).tobytes() for table in tables)
-    return b"".join([magic, len(head).to_bytes(4, "big"), head, *body])
+    return b"".join([magic, len(head).to_bytes(4, "big"), head, *body, bytes(padding)])
+
+
+def unpadded_bytes(header: DocumentHeader, shapes: Shapes) -> int:
+    """The length of a document before its padding.
+
+    Args:
+        header: its header.
+        shapes: (records, record bytes) of each table, from the header.
+    """
+    return 8 + 4 + len(_head(header)) + _table_bytes(shapes)
+
+
+def padme(length: int) -> int:
+    """The length that a document of `length` bytes is padded to, so that few different lengths are left.
+
+    The length is rounded up to a number that ends in zero bits: as many digits are left as its exponent has. It
+    grows by less than 12 %, and of documents of at most n bytes about log log n bits are told instead of log n.
+
+    Args:
+        length: bytes, 2 or more.
+
+    Source: Nikitin, Barman, Lueks, Underwood, Hubaux and Ford (2019), Reducing metadata leakage from encrypted
+        files and communication with PURBs, PoPETs 2019(4), 6-33, section 4 and algorithm 1.
+    """
+    exponent = length.bit_length() - 1
+    zero_bits = exponent - exponent.bit_length()
+    return -(-length >> zero_bits) << zero_bits
 
 
 def read_header(raw: bytes | memoryview, magic: bytes, model: type[Header]) -> tuple[Header, memoryview]:
@@ -144,27 +175,41 @@ def require_dataset(header: DatasetHeader, agreement: AgreementFile, *, what: st
         raise VerificationError(
             f"Dataset '{dataset.name}' is not brought by the party that the {what} document names."
         )
-    if not dataset.expected_rows_min <= header.records <= dataset.expected_rows_max:
-        raise VerificationError(
-            f"Dataset '{dataset.name}' has {header.records} records; the agreement expects "
-            f"{dataset.expected_rows_min} to {dataset.expected_rows_max}.",
-            hint="Check that it is the right extract, or agree a new version with another range.",
-        )
+    require_agreed_rows(dataset, header.records)
     return dataset
 
 
-def read_tables(body: memoryview, shapes: Sequence[tuple[int, int]]) -> list[Bytes]:
+def require_agreed_rows(dataset: Dataset, records: int) -> None:
+    """Refuse a number of records that is out of a dataset's agreed range.
+
+    Args:
+        dataset: the dataset.
+        records: records in it, encoded or not.
+
+    Raises:
+        VerificationError: there are fewer, or more.
+    """
+    if not dataset.expected_rows_min <= records <= dataset.expected_rows_max:
+        raise VerificationError(
+            f"Dataset '{dataset.name}' has {records} records; the agreement expects "
+            f"{dataset.expected_rows_min} to {dataset.expected_rows_max}.",
+            hint="Check that it is the right extract, or agree a new version with another range.",
+        )
+
+
+def read_tables(body: memoryview, shapes: Shapes, *, padding: int = 0) -> list[Bytes]:
     """The tables after a header, read-only, checked to be all there is. Their order is the caller's to check.
 
     Args:
         body: the bytes after the header.
         shapes: (records, record bytes) of each table, from the header.
+        padding: how many zero bytes follow the tables.
 
     Raises:
-        FormatError: truncated, or trailing bytes.
+        FormatError: truncated, trailing bytes, or padding that is not zero.
     """
     # Whole numbers of Python: no count times width of a header can overflow, and nothing is read before.
-    expected = sum(math.prod(shape) for shape in shapes)
+    expected = _table_bytes(shapes) + padding
     if len(body) != expected:
         what = "truncated" if len(body) < expected else "longer than its header says"
         raise FormatError(f"The document is {what}: {len(body)} bytes of records for {expected}.")
@@ -173,6 +218,9 @@ def read_tables(body: memoryview, shapes: Sequence[tuple[int, int]]) -> list[Byt
         end = start + records * width
         tables.append(np.frombuffer(body[start:end], dtype=np.uint8).reshape(records, width))
         start = end
+    # Free padding would let a sender hide something in it, or spell one document in several ways.
+    if np.frombuffer(body[start:], dtype=np.uint8).any():
+        raise FormatError("The padding of the document is not zero.")
     return tables
 
 
@@ -259,6 +307,14 @@ def magic_name(magic: bytes) -> str:
         b"PPRLKEY": "linkage keys",
         b"PPRLXWK": "crosswalk",
     }[magic[:7]]
+
+
+def _head(header: DocumentHeader) -> bytes:
+    return canonical.dumps(header.model_dump(mode="json"))
+
+
+def _table_bytes(shapes: Shapes) -> int:
+    return sum(math.prod(shape) for shape in shapes)
 
 
 def _words(ids: Bytes) -> NDArray[np.uint64]:

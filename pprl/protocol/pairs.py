@@ -6,6 +6,9 @@ a level. In scheme `clk` the level is the Dice coefficient in ten-thousandths.
 There is a table for each two datasets in the agreement's order, each dataset with itself among them: first with
 itself, then with each later one; and of these, one for each pass. Inside a dataset a pair's lower reference stands on
 the left, so that no pair has two spellings and no record is a pair with itself.
+
+The document is padded to one of few lengths (`framing.padme`), so that its envelope tells nobody who carries or logs
+it how many pairs there are.
 """
 
 from __future__ import annotations
@@ -36,10 +39,11 @@ class _Section(BaseModel):
 
 
 class MatchedDataset(_Section):
-    """A dataset that took part: which submission of it, and how many records could be compared."""
+    """A dataset that took part: which submission of it, its records, and how many could be compared."""
 
     dataset: Name
     submission: Hex128
+    records: Count
     encoded: Count
 
 
@@ -104,7 +108,7 @@ def write(document: PairsDocument) -> bytes:
             ids = lower_first(ids)
         levels = table.levels.astype(">u4").view(np.uint8).reshape(-1, LEVEL_BYTES)
         tables.append(np.hstack([ids, levels])[framing.ascending(ids)])
-    return framing.write(PAIRS_MAGIC, document.header, tables)
+    return framing.write(PAIRS_MAGIC, document.header, tables, padding=_padding(document.header))
 
 
 def parse(raw: bytes, agreement: AgreementFile) -> PairsDocument:
@@ -118,12 +122,20 @@ def parse(raw: bytes, agreement: AgreementFile) -> PairsDocument:
     framing.require_agreement(header, agreement, what="pairs")
     _require_agreed(header, agreement)
     _require_possible(header)
-    width = 2 * ID_BYTES + LEVEL_BYTES
-    tables = framing.read_tables(body, [(table.pairs, width) for table in header.tables])
+    tables = framing.read_tables(body, _shapes(header), padding=_padding(header))
     return PairsDocument(
         header,
         tuple(_reference_pairs(about, table) for about, table in zip(header.tables, tables, strict=True)),
     )
+
+
+def _shapes(header: PairsHeader) -> framing.Shapes:
+    return [(table.pairs, 2 * ID_BYTES + LEVEL_BYTES) for table in header.tables]
+
+
+def _padding(header: PairsHeader) -> int:
+    length = framing.unpadded_bytes(header, _shapes(header))
+    return framing.padme(length) - length
 
 
 def _require_agreed(header: PairsHeader, agreement: AgreementFile) -> None:
@@ -141,8 +153,9 @@ def _require_agreed(header: PairsHeader, agreement: AgreementFile) -> None:
     if [(table.left, table.right, table.blocking_pass) for table in header.tables] != expected:
         raise VerificationError("The tables of pairs are not those of the agreement's datasets and passes.")
     for dataset, each in zip(agreement.content.dataset, header.datasets, strict=True):
-        if each.encoded > dataset.expected_rows_max:
-            raise VerificationError(f"The pairs know more records of '{dataset.name}' than were agreed.")
+        framing.require_agreed_rows(dataset, each.records)
+        if each.encoded > each.records:
+            raise FormatError("More records of a dataset were compared than it has.")
 
 
 def _require_possible(header: PairsHeader) -> None:

@@ -38,10 +38,11 @@ class _Section(BaseModel):
 
 
 class MatchedDataset(_Section):
-    """A dataset that took part: which submission of it, and in each pass the records encoded and those left out."""
+    """A dataset that took part: which submission of it, its records, and in each pass those encoded and left out."""
 
     dataset: Name
     submission: Hex128
+    records: Count
     encoded: tuple[Count, ...]
     suppressed: tuple[Count, ...]
 
@@ -96,7 +97,7 @@ def write(document: PatternsDocument) -> bytes:
         if about.left == about.right:
             ids = lower_first(ids)
         tables.append(np.hstack([ids, eight_bytes(table.patterns)])[framing.ascending(ids)])
-    return framing.write(PATTERNS_MAGIC, document.header, tables)
+    return framing.write(PATTERNS_MAGIC, document.header, tables, padding=_padding(document.header))
 
 
 def parse(raw: bytes, agreement: AgreementFile) -> PatternsDocument:
@@ -109,13 +110,21 @@ def parse(raw: bytes, agreement: AgreementFile) -> PatternsDocument:
     header, body = framing.read_header(raw, PATTERNS_MAGIC, PatternsHeader)
     framing.require_agreement(header, agreement, what="pairs")
     _require_agreed(header, agreement)
-    width = 2 * ID_BYTES + PATTERN_BYTES
-    tables = framing.read_tables(body, [(each.pairs, width) for each in header.tables])
+    tables = framing.read_tables(body, _shapes(header), padding=_padding(header))
     fields = len(agreement.content.identifier)
     return PatternsDocument(
         header,
         tuple(_pairs(about, table, fields) for about, table in zip(header.tables, tables, strict=True)),
     )
+
+
+def _shapes(header: PatternsHeader) -> framing.Shapes:
+    return [(each.pairs, 2 * ID_BYTES + PATTERN_BYTES) for each in header.tables]
+
+
+def _padding(header: PatternsHeader) -> int:
+    length = framing.unpadded_bytes(header, _shapes(header))
+    return framing.padme(length) - length
 
 
 def _require_agreed(header: PatternsHeader, agreement: AgreementFile) -> None:
@@ -128,6 +137,10 @@ def _require_agreed(header: PatternsHeader, agreement: AgreementFile) -> None:
         len(each.encoded) != len(wanted) or len(each.suppressed) != len(wanted) for each in header.datasets
     ):
         raise VerificationError("The pairs do not cover the agreement's passes.")
+    for dataset, each in zip(content.dataset, header.datasets, strict=True):
+        framing.require_agreed_rows(dataset, each.records)
+        if max(each.encoded) > each.records:
+            raise FormatError("More records of a dataset were compared than it has.")
     expected = [
         (left, right, name) for left, right in combinations_with_replacement(names, 2) for name in wanted
     ]

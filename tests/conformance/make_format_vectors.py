@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -178,19 +179,21 @@ def filter_with(bits: int, label: str = "") -> bytes:
 
 @dataclass(frozen=True)
 class Document:
-    """A document before it is bytes; tables hold a record each as bytes."""
+    """A document before it is bytes; tables hold a record each as bytes. `padded` gives the length it is padded to."""
 
     kind: str
     magic: bytes
     header: Mapping[str, Any]
     tables: Sequence[Sequence[bytes]]
+    padded: Callable[[Mapping[str, Any], int], int] = lambda _, length: length
 
     def raw(self) -> bytes:
         return self.with_head(json.dumps(self.header, sort_keys=True, separators=(",", ":")).encode())
 
     def with_head(self, head: bytes) -> bytes:
         body = b"".join(record for table in self.tables for record in table)
-        return self.magic + len(head).to_bytes(4, "big") + head + body
+        raw = self.magic + len(head).to_bytes(4, "big") + head + body
+        return raw + bytes(max(0, self.padded(self.header, len(raw)) - len(raw)))
 
     def but(self, **changes: Any) -> bytes:
         return replace(self, header={**self.header, **changes}).raw()
@@ -219,6 +222,14 @@ class Vector:
         told["base64"] = base64.b64encode(self.raw).decode()
         told["expect"] = self.expect
         return {**told, "word": self.word} if self.content is None else {**told, "content": self.content}
+
+
+def padme(_: Mapping[str, Any], length: int) -> int:
+    """Padme as its paper's algorithm 1 has it, in floating point: the package has it in whole numbers."""
+    exponent = math.floor(math.log2(length))
+    kept = math.floor(math.log2(exponent)) + 1
+    mask = (1 << (exponent - kept)) - 1
+    return (length + mask) & ~mask
 
 
 def hexes(records: Sequence[bytes]) -> list[str]:
@@ -268,6 +279,22 @@ def bad_layouts(document: Document) -> Iterator[Vector]:
         document.but(agreement_sha256=sha256_of("usual").upper()),
         "agreement_sha256",
     )
+
+
+def bad_padding(document: Document) -> Iterator[Vector]:
+    """What every document with padding refuses: other lengths, and other bytes than zeros."""
+    kind, raw = document.kind, document.raw()
+    bare = replace(document, padded=lambda _, length: length).raw()
+    spare = len(raw) - len(bare)
+    for name, mutant, word in (
+        ("no padding", bare, "truncated"),
+        ("padding of half the length", raw[: len(bare) + spare // 2], "truncated"),
+        ("padding of twice the length", raw + bytes(spare), "longer"),
+        ("a bit in the first byte of the padding", bare + b"\x01" + bytes(spare - 1), "padding"),
+        ("a bit in the last byte of the padding", raw[:-1] + b"\x80", "padding"),
+        ("padding of ones", bare + b"\xff" * spare, "padding"),
+    ):
+        yield Vector(f"{kind}: {name}", kind, mutant, FORMAT, word)
 
 
 def bad_datasets(document: Document) -> Iterator[Vector]:
@@ -457,7 +484,7 @@ def pairs() -> Document:
         [REFERENCES[left] + OTHERS[right] + number(level) for left, right, level in BETWEEN],
         [],
     ]
-    return Document("pairs", b"PPRLPAI1", pairs_header([len(table) for table in tables]), tables)
+    return Document("pairs", b"PPRLPAI1", pairs_header([len(table) for table in tables]), tables, padme)
 
 
 def within_events(found: Sequence[tuple[int, int, int]]) -> list[bytes]:
@@ -471,8 +498,8 @@ def pairs_header(counts: Sequence[int], floor: int = 8_000) -> dict[str, Any]:
         "format": "pprl-pairs",
         "scheme": "clk",
         "datasets": [
-            {"dataset": "events", "submission": "5" * 32, "encoded": 4},
-            {"dataset": "people", "submission": "6" * 32, "encoded": 3},
+            {"dataset": "events", "submission": "5" * 32, "records": 5, "encoded": 4},
+            {"dataset": "people", "submission": "6" * 32, "records": 3, "encoded": 3},
         ],
         "tables": [
             {
@@ -500,6 +527,7 @@ def pairs_vectors() -> Iterator[Vector]:
     yield Vector("pairs: none", "pairs", none, content={"tables": [[], [], []]})
     with_last = replace(usual, tables=usual.tables[:2])  # the last table is empty: nothing to cut from it
     yield from bad_layouts(with_last)
+    yield from bad_padding(usual)
     yield from bad_pairs(usual)
     yield from bad_pair_headers(usual)
 
@@ -535,9 +563,10 @@ def bad_pair_headers(usual: Document) -> Iterator[Vector]:
     yield refused("datasets in another order", "datasets", VERIFICATION, datasets=datasets[::-1])
     yield refused("a dataset is missing", "datasets", VERIFICATION, datasets=datasets[:1])
     yield refused("a dataset twice", "datasets", VERIFICATION, datasets=[datasets[0]] * 2)
-    yield refused(
-        "more records than agreed", "more records", VERIFICATION, datasets=first_dataset(encoded=21)
-    )
+    yield refused("more records than agreed", "expects", VERIFICATION, datasets=first_dataset(records=21))
+    yield refused("fewer records than agreed", "expects", VERIFICATION, datasets=first_dataset(records=0))
+    yield refused("more compared than records", "than it has", datasets=first_dataset(encoded=6))
+    yield refused("records of a dataset in parts", "datasets.0.records", datasets=first_dataset(records="5"))
     yield refused("no tables", "tables", VERIFICATION, tables=[])
     yield refused("a table is missing", "tables", VERIFICATION, tables=tables[:2])
     yield refused("a table twice", "tables", VERIFICATION, tables=[*tables, tables[2]])
@@ -611,8 +640,16 @@ def crosswalk() -> Document:
         "format": "pprl-crosswalk",
         "datasets": ["events", "people"],
         "linkage_keys": 5,
+        "records": 12,
     }
-    return Document("crosswalk", b"PPRLXWK1", header, [crosswalk_rows(IN_CROSSWALK)])
+    return Document("crosswalk", b"PPRLXWK1", header, [crosswalk_rows(IN_CROSSWALK)], as_if_all_were_linked)
+
+
+def as_if_all_were_linked(header: Mapping[str, Any], length: int) -> int:
+    """The length of a crosswalk in which each record has a key of its own."""
+    records = header.get("records", 0)
+    filled = json.dumps({**header, "linkage_keys": records}, separators=(",", ":"))
+    return 12 + len(filled) + 36 * records
 
 
 def crosswalk_vectors() -> Iterator[Vector]:
@@ -624,7 +661,10 @@ def crosswalk_vectors() -> Iterator[Vector]:
     }
     yield Vector("crosswalk: usual", kind, usual.raw(), content=content)
     yield Vector("crosswalk: nobody linked", kind, usual.holding([], linkage_keys=0), content={"rows": []})
+    everybody = usual.holding(crosswalk_rows(IN_CROSSWALK), records=5)
+    yield Vector("crosswalk: everybody linked, no padding", kind, everybody, content=content)
     yield from bad_layouts(usual)
+    yield from bad_padding(usual)
     for name, found, word in (
         ("rows out of order", IN_CROSSWALK[::-1], "out of order"),
         ("keys of a person out of order", [IN_CROSSWALK[1], IN_CROSSWALK[0], *IN_CROSSWALK[2:]], "order"),
@@ -654,8 +694,12 @@ def crosswalk_vectors() -> Iterator[Vector]:
         ("datasets in another order", {"datasets": ["people", "events"]}, "datasets", VERIFICATION),
         ("a dataset more", {"datasets": ["events", "people", "other"]}, "datasets", VERIFICATION),
         ("one dataset", {"datasets": ["events"]}, "datasets", FORMAT),
-        ("counts a key more", {"linkage_keys": 6}, "truncated", FORMAT),
-        ("counts a key less", {"linkage_keys": 4}, "longer", FORMAT),
+        ("counts a key more", {"linkage_keys": 6}, "out of order", FORMAT),
+        ("counts a key less", {"linkage_keys": 4}, "padding", FORMAT),
+        ("counts a record less than keys", {"records": 4}, "more linkage keys", FORMAT),
+        ("records of another agreement's datasets", {"records": 41}, "expects", VERIFICATION),
+        ("no records", {"records": 0}, "expects", VERIFICATION),
+        ("negative records", {"records": -1}, "records", FORMAT),
         ("counts more than can be", {"linkage_keys": 2**53 - 1}, "linkage_keys", FORMAT),
     ):
         yield Vector(f"crosswalk: {name}", kind, usual.but(**changes), expect, word)
@@ -1012,8 +1056,8 @@ def patterns() -> Document:
         "agreement_sha256": sha256_of("field-filters"),
         "format": "pprl-patterns",
         "datasets": [
-            {"dataset": "events", "submission": "5" * 32, "encoded": [4, 3], "suppressed": [0, 2]},
-            {"dataset": "people", "submission": "6" * 32, "encoded": [3, 2], "suppressed": [0, 0]},
+            matched_dataset("events", "5" * 32, 5, [4, 3], [0, 2]),
+            matched_dataset("people", "6" * 32, 3, [3, 2], [0, 0]),
         ],
         "random_levels": RANDOM_LEVELS,
         "tables": [
@@ -1026,7 +1070,19 @@ def patterns() -> Document:
             )
         ],
     }
-    return Document("patterns", b"PPRLPAT1", header, tables)
+    return Document("patterns", b"PPRLPAT1", header, tables, padme)
+
+
+def matched_dataset(
+    name: str, sent: str, records: int, encoded: list[int], suppressed: list[int]
+) -> dict[str, Any]:
+    return {
+        "dataset": name,
+        "submission": sent,
+        "records": records,
+        "encoded": encoded,
+        "suppressed": suppressed,
+    }
 
 
 def told_patterns(
@@ -1053,6 +1109,7 @@ def patterns_vectors() -> Iterator[Vector]:
     empty = {"tables": [[]] * 6, "random_levels": RANDOM_LEVELS}
     yield Vector("patterns: none", "patterns", none, content=empty)
     yield from bad_layouts(replace(usual, tables=usual.tables[:4]))  # the last are empty: nothing to cut
+    yield from bad_padding(usual)
     yield from bad_patterns(usual)
     yield from bad_pattern_headers(usual)
 
@@ -1089,6 +1146,11 @@ def bad_pattern_headers(usual: Document) -> Iterator[Vector]:
     yield refused("records of one pass", "passes", VERIFICATION, datasets=fewer)
     fewer = [{**datasets[0], "suppressed": [0]}, datasets[1]]
     yield refused("left out of one pass", "passes", VERIFICATION, datasets=fewer)
+    for records in (0, 21):
+        out_of_range = [{**datasets[0], "records": records}, datasets[1]]
+        yield refused(f"{records} records", "expects", VERIFICATION, datasets=out_of_range)
+    more = [{**datasets[0], "encoded": [4, 6]}, datasets[1]]
+    yield refused("more compared than records", "than it has", datasets=more)
     negative = [{**datasets[0], "suppressed": [0, -1]}, datasets[1]]
     yield refused("a negative number left out", "datasets.0.suppressed.1", datasets=negative)
     yield refused("no tables", "tables", VERIFICATION, tables=[])
@@ -1103,7 +1165,7 @@ def bad_pattern_headers(usual: Document) -> Iterator[Vector]:
         "a pair inside a dataset without duplicates", "no duplicates", VERIFICATION, tables=table(4, pairs=1)
     )
     yield refused("more pairs than compared", "than were compared", tables=table(0, compared=2))
-    yield refused("counts a pair more", "truncated", tables=table(0, pairs=4))
+    yield refused("counts a pair more", "out of order", tables=table(0, pairs=4))
     yield refused("counts a pair less", "longer", tables=table(0, pairs=2))
     yield refused("counts more than can be", "tables.0.pairs", tables=table(0, pairs=2**53 - 1))
     yield refused("a floor, as in pairs", "tables.0.unknown key", tables=table(0, floor=0))

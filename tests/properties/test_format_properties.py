@@ -245,7 +245,10 @@ def test_pairs_come_back(events: list[bytes], people: list[bytes], data: st.Data
         agreement_sha256=AGREEMENT.sha256,
         scheme="clk",
         datasets=tuple(
-            pairs.MatchedDataset(dataset=name, submission="5" * 32, encoded=len(ids[name])) for name in ids
+            pairs.MatchedDataset(
+                dataset=name, submission="5" * 32, records=max(1, len(ids[name])), encoded=len(ids[name])
+            )
+            for name in ids
         ),
         tables=tuple(
             pairs.PairTable(
@@ -300,7 +303,10 @@ def test_a_crosswalk_comes_back(people: list[bytes], data: st.DataObject) -> Non
     found = [(person, key, data.draw(st.integers(0, 1))) for person, key in zip(owners, keys, strict=True)]
     shuffled = data.draw(st.permutations(found))
     header = crosswalk.CrosswalkHeader(
-        agreement_sha256=AGREEMENT.sha256, datasets=("events", "people"), linkage_keys=len(found)
+        agreement_sha256=AGREEMENT.sha256,
+        datasets=("events", "people"),
+        linkage_keys=len(found),
+        records=data.draw(st.integers(max(2, len(found)), 40)),
     )
     made = crosswalk.Crosswalk(
         header,

@@ -137,8 +137,8 @@ def document(agreement: AgreementFile, left: Bytes, right: Bytes, levels: list[i
         agreement_sha256=agreement.sha256,
         scheme="clk",
         datasets=(
-            pairs.MatchedDataset(dataset="events", submission="5" * 32, encoded=6),
-            pairs.MatchedDataset(dataset="people", submission="6" * 32, encoded=0),
+            pairs.MatchedDataset(dataset="events", submission="5" * 32, records=6, encoded=6),
+            pairs.MatchedDataset(dataset="people", submission="6" * 32, records=1, encoded=0),
         ),
         tables=tuple(
             pairs.PairTable(
@@ -194,13 +194,37 @@ def test_whether_records_matched_changes_no_size(agreement: AgreementFile) -> No
 def test_a_crosswalk_is_written_in_the_order_of_its_random_numbers(agreement: AgreementFile) -> None:
     people, keys = ids(1, 2).repeat(2, axis=0), ids(2, 4)
     header = crosswalk.CrosswalkHeader(
-        agreement_sha256=agreement.sha256, datasets=("events", "people"), linkage_keys=4
+        agreement_sha256=agreement.sha256, datasets=("events", "people"), linkage_keys=4, records=7
     )
     written = crosswalk.Crosswalk(header, people[ORDER], np.array([0, 1, 0, 1])[ORDER], keys[ORDER])
     read = crosswalk.parse(crosswalk.write(written), agreement)
     assert np.array_equal(read.people, people)
     assert np.array_equal(read.keys, keys)
     assert read.datasets.tolist() == [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize("records", [9, 10, 12, 40])
+def test_how_many_are_linked_changes_no_length_of_a_crosswalk(agreement: AgreementFile, records: int) -> None:
+    def length(linked: int) -> int:
+        header = crosswalk.CrosswalkHeader(
+            agreement_sha256=agreement.sha256,
+            datasets=("events", "people"),
+            linkage_keys=linked,
+            records=records,
+        )
+        people, datasets = ids(1, linked // 2 + 1).repeat(2, axis=0)[:linked], np.zeros(linked, np.int64)
+        return len(crosswalk.write(crosswalk.Crosswalk(header, people, datasets, ids(2, linked))))
+
+    assert len({length(linked) for linked in range(records + 1)}) == 1
+
+
+def test_pairs_have_one_of_few_lengths(agreement: AgreementFile) -> None:
+    def length(count: int) -> int:
+        return len(pairs.write(document(agreement, ids(1, count), ids(2, count), [9_000] * count)))
+
+    lengths = {length(count) for count in range(1_000, 1_200)}
+    assert lengths == {framing.padme(each) for each in lengths}
+    assert len(lengths) <= 8
 
 
 def test_a_refusal_is_a_verification_error_also_for_an_unknown_dataset(agreement: AgreementFile) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -55,6 +56,47 @@ def test_what_is_read_is_read_only_whatever_it_is_read_from() -> None:
 def test_a_body_of_another_length_is_refused_before_it_is_read(shapes: Sequence[tuple[int, int]]) -> None:
     with pytest.raises(FormatError, match="of records for"):
         framing.read_tables(memoryview(b"abc"), shapes)
+
+
+def test_padding_is_zero_bytes_after_the_tables() -> None:
+    bare, padded = (framing.write(MAGIC, HEADER, [table(b"ab", b"cd")], padding=count) for count in (0, 5))
+    assert padded == bare + bytes(5)
+    assert framing.unpadded_bytes(HEADER, [(2, 2)]) == len(bare)
+    (found,) = framing.read_tables(read(padded)[1], [(2, 2)], padding=5)
+    assert found.tolist() == [[97, 98], [99, 100]]
+
+
+@pytest.mark.parametrize(
+    ("after", "word"),
+    [
+        (b"", "truncated"),
+        (bytes(4), "truncated"),
+        (bytes(6), "longer"),
+        (b"\1" + bytes(4), "padding"),
+        (bytes(4) + b"\1", "padding"),
+    ],
+)
+def test_other_padding_is_refused(after: bytes, word: str) -> None:
+    with pytest.raises(FormatError, match=word):
+        framing.read_tables(memoryview(b"abcd" + after), [(2, 2)], padding=5)
+
+
+def _padme_of_the_paper(length: int) -> int:
+    """Algorithm 1 as it is printed."""
+    exponent = math.floor(math.log2(length))
+    bits = math.floor(math.log2(exponent)) + 1
+    mask = (1 << (exponent - bits)) - 1
+    return (length + mask) & ~mask
+
+
+def test_padme_is_that_of_the_paper_and_adds_less_than_12_percent() -> None:
+    lengths = [*range(2, 70_000), *(2**power + step for power in range(20, 45) for step in (0, 1, 12_345))]
+    padded = [framing.padme(length) for length in lengths]
+    assert padded == [_padme_of_the_paper(length) for length in lengths]
+    assert all(length <= longer < 1.12 * length for length, longer in zip(lengths, padded, strict=True))
+    assert [framing.padme(longer) for longer in padded] == padded
+    # Up to 1 MB there are 400 lengths or so; of a million, each would be one of its own.
+    assert len({framing.padme(length) for length in range(2, 1 << 20)}) < 500
 
 
 def test_a_refusal_does_not_repeat_a_key_that_the_sender_made_up() -> None:
