@@ -246,7 +246,7 @@ def _encoded(agreement: AgreementFile, columns: Columns, name: str, seed: int, p
         agreement.content.dataset_named(name),
         agreement,
         # All departments of a run have the same secret, and draw their own random names.
-        LinkageSecret(agreement.sha256, np.random.default_rng(seed).bytes(32)),
+        LinkageSecret(agreement.sha256, agreement.sha256, np.random.default_rng(seed).bytes(32)),
         random_bytes=np.random.default_rng([seed, place]).bytes,
         seen=lambda _rows: None,
     )

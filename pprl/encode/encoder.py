@@ -404,7 +404,13 @@ def _under_random_names(
         for each in made.passes
     )
     counted = tuple(CountedPass(name=each.name, records=len(each.rows)) for each in made.passes)
-    header = made.header(**common, key_check=secret.key_check(), passes=encoded)
+    header = made.header(
+        **common,
+        key_check=secret.key_check(),
+        transcript=secret.transcript,
+        confirmation=secret.confirmation(dataset.party),
+        passes=encoded,
+    )
     return EncodedDataset(
         Encodings(header, references, tuple(each.payload for each in made.passes)),
         References(

@@ -1,16 +1,17 @@
 """The departments' linkage secret: who holds it and an encoding can find out whom the encoding is about.
 
-256 random bits, never chosen and never typed in. One department makes it and seals it to each other one; the
-ceremony to which all contribute takes this module's place without touching what is derived from the secret.
-Everything used is derived with HKDF under a label of its own and bound to the agreement, so that nothing made
-for one agreement can be compared with anything made for another.
+256 random bits, never chosen and never typed in. Everything used is derived with HKDF under a label of its own and
+bound to the agreement, so that nothing made for one agreement can be compared with anything made for another.
+`pprl.encode.ceremony` is how the departments make it together.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass, field
+from typing import Any
 
 from pprl.crypto import derive
 from pprl.errors import FormatError, KeyFileError
@@ -21,6 +22,7 @@ SECRET_BYTES = 32
 KEY_CHECK_BYTES = 16
 SECRET_KIND = "linkage-secret"  # noqa: S105 - the kind of a container, not a secret
 _FORMAT = "pprl-linkage-secret"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +31,12 @@ class LinkageSecret:
 
     Attributes:
         agreement_sha256: the agreement that it was made for.
+        transcript: digest of the commitments that it was made from, 64 hexadecimal digits; public.
         value: its 32 bytes; never shown.
     """
 
     agreement_sha256: str
+    transcript: str
     value: bytes = field(repr=False)
 
     def encoding_key(self, scheme: Scheme) -> bytes:
@@ -43,14 +47,25 @@ class LinkageSecret:
         """128 bits in hexadecimal that are equal for equal secrets, and safe to send: the secret is random."""
         return self._derive("pprl/v1/key-check", KEY_CHECK_BYTES).hex()
 
+    def confirmation(self, party: str) -> str:
+        """What shows that a party holds this secret, made in this ceremony: 64 hexadecimal digits, safe to send.
+
+        Every department can check every other's; nobody else can make or check one.
+
+        Args:
+            party: the department's id.
+        """
+        key = self._derive("pprl/v1/confirmation", SECRET_BYTES)
+        return derive.hmac_sha256(key, bytes.fromhex(self.transcript) + party.encode("ascii")).hex()
+
     def _derive(self, label: str, length: int) -> bytes:
         context = bytes.fromhex(self.agreement_sha256)
         return derive.hkdf(self.value, label=label, context=context, length=length)
 
 
 def create(agreement_sha256: str) -> LinkageSecret:
-    """Make a new secret for an agreement; one department runs this."""
-    return LinkageSecret(agreement_sha256, derive.random_bytes(SECRET_BYTES))
+    """Make a new secret for an agreement; one department runs this until the ceremony's commands take its place."""
+    return LinkageSecret(agreement_sha256, agreement_sha256, derive.random_bytes(SECRET_BYTES))
 
 
 def to_file(secret: LinkageSecret) -> bytes:
@@ -60,6 +75,7 @@ def to_file(secret: LinkageSecret) -> bytes:
             "agreement_sha256": secret.agreement_sha256,
             "format": _FORMAT,
             "secret": base64.b64encode(secret.value).decode(),
+            "transcript": secret.transcript,
             "version": 1,
         }
     )
@@ -71,12 +87,8 @@ def from_file(raw: bytes, *, where: str, agreement_sha256: str) -> LinkageSecret
     Raises:
         KeyFileError: not a secret file, or one of another agreement.
     """
-    try:
-        tree = canonical.loads(raw)
-    except FormatError:
-        # Refused below, not here: an error about a secret file is chained to nothing.
-        tree = None
-    if not isinstance(tree, dict) or set(tree) != {"agreement_sha256", "format", "secret", "version"}:
+    tree = _tree(raw)
+    if set(tree) != {"agreement_sha256", "format", "secret", "transcript", "version"}:
         raise KeyFileError(f"{where} is not a linkage secret file.")
     if (tree["format"], tree["version"]) != (_FORMAT, 1):
         raise KeyFileError(f"{where} is not a linkage secret file of a version known here.")
@@ -84,11 +96,9 @@ def from_file(raw: bytes, *, where: str, agreement_sha256: str) -> LinkageSecret
         raise KeyFileError(
             f"{where} holds the secret of another agreement.", hint="Each agreement has a secret of its own."
         )
-    try:
-        value = base64.b64decode(tree["secret"], validate=True)
-    except (binascii.Error, TypeError, ValueError):
-        value = b""
-    return from_bytes(value, where=where, agreement_sha256=agreement_sha256)
+    if not isinstance(tree["transcript"], str) or not _SHA256.fullmatch(tree["transcript"]):
+        raise KeyFileError(f"{where} names no ceremony that its secret was made in.")
+    return LinkageSecret(agreement_sha256, tree["transcript"], _value(tree["secret"], where))
 
 
 def from_bytes(value: bytes, *, where: str, agreement_sha256: str) -> LinkageSecret:
@@ -99,4 +109,23 @@ def from_bytes(value: bytes, *, where: str, agreement_sha256: str) -> LinkageSec
     """
     if len(value) != SECRET_BYTES:
         raise KeyFileError(f"{where} does not hold a secret of {SECRET_BYTES} bytes.")
-    return LinkageSecret(agreement_sha256, value)
+    return LinkageSecret(agreement_sha256, agreement_sha256, value)
+
+
+def _tree(raw: bytes) -> dict[str, Any]:
+    try:
+        tree = canonical.loads(raw)
+    except FormatError:
+        # Refused by the caller, not here: an error about a secret file is chained to nothing.
+        tree = None
+    return tree if isinstance(tree, dict) else {}
+
+
+def _value(text: Any, where: str) -> bytes:
+    try:
+        value = base64.b64decode(text, validate=True)
+    except (binascii.Error, TypeError, ValueError):
+        value = b""
+    if len(value) != SECRET_BYTES:
+        raise KeyFileError(f"{where} does not hold a secret of {SECRET_BYTES} bytes.")
+    return value

@@ -28,7 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pprl.errors import DisclosureError, FormatError, VerificationError
 from pprl.protocol import framing
-from pprl.protocol.agreement import Agreement, AgreementFile, Dataset, Name
+from pprl.protocol.agreement import Agreement, AgreementFile, Dataset, Name, Sha256
 from pprl.protocol.filter_bits import FORENAME_KINDS, most_bits
 from pprl.protocol.framing import ID_BYTES, Bytes, Count, DatasetHeader, Hex128
 from pprl.protocol.pattern_counts import (
@@ -70,10 +70,16 @@ class EncodedPass(CountedPass):
 
 
 class EncodingsHeader(DatasetHeader):
-    """Header of `encodings` of every scheme. `key_check` is equal in two datasets if their linkage secrets are."""
+    """Header of `encodings` of every scheme.
+
+    `key_check` is equal in two datasets if their linkage secrets are. `transcript` names the ceremony in which the
+    secret was made, and `confirmation` shows the other departments that this one holds it.
+    """
 
     format: Literal["pprl-encodings"] = "pprl-encodings"
     key_check: Hex128
+    transcript: Sha256
+    confirmation: Sha256
     passes: Annotated[tuple[EncodedPass, ...], Field(min_length=1, max_length=64)]
 
 

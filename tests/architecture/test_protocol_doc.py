@@ -193,9 +193,10 @@ def test_limits_and_names_stand_in_the_document() -> None:
 
 
 def test_labels_and_lengths_of_what_is_derived() -> None:
-    secret = linkage_secret.LinkageSecret("0" * 64, bytes(32))
+    secret = linkage_secret.LinkageSecret("0" * 64, "7" * 64, bytes(32))
     with mock.patch.object(derive, "hkdf", wraps=derive.hkdf) as hkdf:
         secret.key_check()
+        secret.confirmation("police")
         for scheme in get_args(Scheme):
             secret.encoding_key(scheme)
     derived = {call.kwargs["label"]: call.kwargs["length"] for call in hkdf.call_args_list}

@@ -345,6 +345,8 @@ def encodings() -> Document:
         "format": "pprl-encodings",
         "scheme": "clk",
         "key_check": "c" * 32,
+        "transcript": "7" * 64,
+        "confirmation": "d" * 64,
         "passes": [{"name": "clk", "records": 4, "record_bytes": 80}],
     }
     return Document("encodings", b"PPRLENC1", header, [rows(REFERENCES, FILTERS)])
@@ -383,6 +385,11 @@ def bad_passes(usual: Document) -> Iterator[Vector]:
         "encodings: another scheme", "encodings", usual.but(scheme="field-filters"), FORMAT, "scheme"
     )
     yield Vector("encodings: key check too short", "encodings", usual.but(key_check="c"), FORMAT, "key_check")
+    for member in ("transcript", "confirmation"):
+        for name, value in (("too short", "7" * 63), ("in capitals", "D" * 64), ("no text", 7)):
+            yield Vector(
+                f"encodings: {member} {name}", "encodings", usual.but(**{member: value}), FORMAT, member
+            )
 
 
 def bad_filters(usual: Document) -> Iterator[Vector]:
@@ -763,6 +770,8 @@ def blocked_encodings() -> Document:
         "format": "pprl-encodings",
         "scheme": "field-filters",
         "key_check": "c" * 32,
+        "transcript": "7" * 64,
+        "confirmation": "d" * 64,
         "passes": blocked_passes(4, 3),
         "random_levels": RANDOM_LEVELS,
         "suppressed": [0, 2],

@@ -39,6 +39,7 @@ FIELD_FILTERS = agreements.parse(FILES[0]["agreements"]["field-filters"].encode(
 REFUSALS = (FormatError, VerificationError, DisclosureError)
 FILTER_BYTES = 64
 MOST = 20
+SECRET = {"key_check": "c" * 32, "transcript": "7" * 64, "confirmation": "d" * 64}
 
 many = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -203,7 +204,7 @@ def test_encodings_come_back(references: list[bytes], data: st.DataObject) -> No
     encoded = submission.EncodedPass(
         name="clk", records=len(references), record_bytes=ID_BYTES + FILTER_BYTES
     )
-    header = submission.ClkHeader(**about(max(1, len(references))), key_check="c" * 32, passes=(encoded,))
+    header = submission.ClkHeader(**about(max(1, len(references))), **SECRET, passes=(encoded,))
     made = submission.Encodings(header, (table(references),), (table(filters, FILTER_BYTES),))
     read = submission.parse_encodings(submission.write_encodings(made), AGREEMENT)
     assert read.header == header

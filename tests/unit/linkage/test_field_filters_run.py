@@ -72,7 +72,7 @@ def encode(agreement: AgreementFile, table: Table, name: str, seed: int) -> Enco
         [(2, table.columns)],
         agreement.content.dataset_named(name),
         agreement,
-        LinkageSecret(agreement.sha256, bytes(range(32))),
+        LinkageSecret(agreement.sha256, "7" * 64, bytes(range(32))),
         random_bytes=drawn(seed),
         seen=lambda _rows: None,
     )

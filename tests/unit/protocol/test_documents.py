@@ -15,6 +15,7 @@ from pprl.protocol.framing import ID_BYTES, Bytes
 
 RECORDS = 6
 ORDER = np.array([3, 0, 2, 1])
+SECRET = {"key_check": "c" * 32, "transcript": "7" * 64, "confirmation": "d" * 64}
 
 
 def ids(seed: int, count: int) -> Bytes:
@@ -34,7 +35,7 @@ def about(agreement: AgreementFile) -> dict[str, Any]:
 
 def encodings(agreement: AgreementFile, references: Bytes, filters: Bytes) -> submission.Encodings:
     encoded = submission.EncodedPass(name="clk", records=len(references), record_bytes=ID_BYTES + 64)
-    header = submission.ClkHeader(**about(agreement), key_check="c" * 32, passes=(encoded,))
+    header = submission.ClkHeader(**about(agreement), **SECRET, passes=(encoded,))
     return submission.Encodings(header, (references,), (filters,))
 
 

@@ -1,0 +1,191 @@
+"""The departments' shares of the linkage secret: what was committed to, and the document in which shares travel.
+
+Each department draws a share, commits to it in its signature of the agreement, and sends it to the other departments
+once it holds all signatures (docs/formats/secret.md has the ceremony and its bytes). This module owns two things:
+
+- the **transcript**, the digest of all that was committed to, which names one ceremony and no other;
+- the **document** that a container of kind `secret-share` holds: canonical JSON of exactly these members::
+
+    {"format": "pprl-secret-shares", "shares": {DEPARTMENT: BASE64 OF 32 BYTES, ...},
+     "transcript": HEX, "version": 1}
+
+A department sends its own share alone, or all shares, to one that has lost them; there is no third document. Whether
+a share is the one that was committed to is for `pprl.encode.ceremony` to say, which alone may know shares.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from pprl.errors import FormatError, VerificationError
+from pprl.protocol import canonical
+from pprl.protocol.kinds import NAME
+
+KIND = "secret-share"  # the kind of a container
+SHARE_BYTES = 32
+MAX_DOCUMENT_BYTES = 8_192
+
+_FORMAT = "pprl-secret-shares"
+_TRANSCRIPT_FORMAT = "pprl-transcript"
+_VERSION = 1
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """Everything that was committed to under one agreement, by everybody.
+
+    Attributes:
+        agreement_sha256: the agreement, 64 hexadecimal digits.
+        commitments: each department's commitment to its share, 64 hexadecimal digits.
+    """
+
+    agreement_sha256: str
+    commitments: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        _match(self.agreement_sha256, "the agreement's digest")
+        for department, commitment in self.commitments.items():
+            if not isinstance(department, str) or not NAME.fullmatch(department):
+                raise FormatError("A commitment is of a department that no agreement could name.")
+            _match(commitment, "a commitment")
+        _require_drawn_apart(self.commitments)
+        object.__setattr__(self, "commitments", MappingProxyType(dict(sorted(self.commitments.items()))))
+
+    @property
+    def departments(self) -> tuple[str, ...]:
+        """The departments that contribute, in ascending order of their ids."""
+        return tuple(self.commitments)
+
+    @property
+    def sha256(self) -> str:
+        """The name of this ceremony, 64 hexadecimal digits: SHA-256 of it all in canonical JSON."""
+        tree = {
+            "agreement_sha256": self.agreement_sha256,
+            "commitments": dict(self.commitments),
+            "format": _TRANSCRIPT_FORMAT,
+        }
+        return hashlib.sha256(canonical.dumps(tree)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class SecretShares:
+    """Shares on their way from one department to another; never shown.
+
+    Attributes:
+        transcript: the ceremony that they belong to.
+        shares: 32 bytes of each department that is in the document.
+    """
+
+    transcript: str
+    shares: Mapping[str, bytes] = field(repr=False)
+
+
+def write(document: SecretShares) -> bytes:
+    """The bytes of a document of shares. A department runs this, and seals them at once.
+
+    Args:
+        document: the shares.
+
+    Returns:
+        Canonical JSON.
+
+    Leaks: everything that it holds; it is never written to a disk but inside a container.
+    """
+    shares = {name: base64.b64encode(share).decode("ascii") for name, share in document.shares.items()}
+    return canonical.dumps(
+        {"format": _FORMAT, "shares": shares, "transcript": document.transcript, "version": _VERSION}
+    )
+
+
+def parse(raw: bytes, transcript: Transcript, *, sender: str) -> SecretShares:
+    """Read a document of shares, strictly. A department runs this on what it has opened.
+
+    1. It is canonical JSON of exactly the members of this version.
+    2. Every share is 32 bytes in the one spelling of standard base64.
+    3. Its transcript is ours.
+    4. It holds the sender's own share alone, or the share of every department, and nothing else.
+
+    **What the caller still owes**: that every share is the one that its department committed to.
+
+    Args:
+        raw: the content of a container of kind `secret-share`.
+        transcript: our own, from the signatures of the agreement.
+        sender: the department that the container is from.
+
+    Returns:
+        The shares.
+
+    Raises:
+        FormatError: 1 or 2.
+        VerificationError: 3 or 4.
+    """
+    found, shares = _members(raw)  # 1, 2
+    if found != transcript.sha256:  # 3
+        raise VerificationError(
+            "The shares belong to another ceremony than ours: other commitments, or another agreement.",
+            hint="Check with 'pprl agreement verify' that both departments hold the same signatures.",
+        )
+    if set(shares) not in ({sender}, set(transcript.departments)):  # 4
+        raise VerificationError(
+            "The document holds neither its sender's share alone nor the share of every department."
+        )
+    return SecretShares(found, shares)
+
+
+def _members(raw: bytes) -> tuple[str, dict[str, bytes]]:
+    """Transcript and shares of a document, each of the form that the format gives it."""
+    if len(raw) > MAX_DOCUMENT_BYTES:
+        raise FormatError(f"A document of shares has at most {MAX_DOCUMENT_BYTES:,} bytes.")
+    tree = canonical.loads(raw, what="The document of shares")
+    if not isinstance(tree, dict) or set(tree) != {"format", "shares", "transcript", "version"}:
+        raise FormatError("This is not a document of shares.")
+    if tree["format"] != _FORMAT or type(tree["version"]) is not int or tree["version"] != _VERSION:
+        raise FormatError("This is not a document of shares of a version known here.")
+    _match(tree["transcript"], "the transcript")
+    if not isinstance(tree["shares"], dict):
+        raise FormatError("The shares are not an object of departments.")
+    return tree["transcript"], {name: _share(text) for name, text in tree["shares"].items()}
+
+
+def _share(text: Any) -> bytes:
+    share = _decoded(text)
+    # A message says nothing of what was found: it was meant to be a secret.
+    if len(share) != SHARE_BYTES or base64.b64encode(share).decode("ascii") != text:
+        raise FormatError(f"A share is not {SHARE_BYTES} bytes in standard base64.")
+    return share
+
+
+def _decoded(text: Any) -> bytes:
+    try:
+        return base64.b64decode(text if isinstance(text, str) else "?", validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def _require_drawn_apart(commitments: Mapping[str, str]) -> None:
+    """Refuse a commitment that two departments make: one has copied the other's, and can't have drawn its own.
+
+    Raises:
+        VerificationError: naming both.
+    """
+    owner: dict[str, str] = {}
+    for department, commitment in sorted(commitments.items()):
+        other = owner.setdefault(commitment, department)
+        if other != department:
+            raise VerificationError(
+                f"'{other}' and '{department}' commit to the same share: one has copied the other's commitment.",
+                hint="Both must draw shares of their own and sign again.",
+            )
+
+
+def _match(value: Any, what: str) -> None:
+    if not isinstance(value, str) or not _SHA256.fullmatch(value):
+        raise FormatError(f"In the shares of the linkage secret, {what} is not 64 hexadecimal digits.")
