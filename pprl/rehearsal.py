@@ -133,7 +133,7 @@ def rehearse(
 def make_keys(run: Rehearsal, text: str, today: date) -> None:
     """Every party makes an identity; the agreement gets their public keys."""
     with run.stage("keys"):
-        parties = [party for party in run.agreement.content.party if party.roles != ("auditor",)]
+        parties = [party for party in run.agreement.content.party if run.agreement.content.has_work(party)]
         run.say(f"{len(parties)} parties each make a key, and put the public half into the agreement.")
         for party in parties:
             run.home(party.id).mkdir(mode=0o700, parents=True)

@@ -84,7 +84,7 @@ def with_rehearsal_approvals(text: str, *, today: date) -> str:
     agreement = parse(text.encode(), where=_WHERE).content
     approved = {approval.party for approval in agreement.approval}
     missing = [
-        party.id for party in agreement.party if party.id not in approved and party.roles != ("auditor",)
+        party.id for party in agreement.party if party.id not in approved and agreement.has_work(party)
     ]
     return with_approvals(
         text,

@@ -145,6 +145,7 @@ def draft(
         _linkage(),
         _release({KNOWN[name].kind for name in shared}),
         _retention(),
+        _log(tables),
         _approvals(),
     )
     return "\n".join(sections)
@@ -550,12 +551,22 @@ references_days = 30      # at the key issuer: which random reference is which r
 pairs_days = 30           # at both: which references were found alike
 linkage_keys_days = 180   # at the key issuer
 home_map_days = 365       # at each department: which key is for which of its rows
-
 """
-        + _comment("This version collects no witnesses' signatures, so it may promise none.")
-        + """
+    )
+
+
+def _log(tables: Sequence[_Table]) -> str:
+    witnesses = list(dict.fromkeys(table.party for table in tables))
+    return (
+        _comment(
+            "Each coordinator keeps a log of what it did. Witnesses sign how long it is and what it holds, and never "
+            "sign one that leaves something out of what they signed before. Nothing is released before a quorum has "
+            "signed."
+        )
+        + f"""
 [log]
-quorum = 0
+witnesses = [{", ".join(map(toml_text, witnesses))}]
+quorum = {len(witnesses) // 2 + 1}  # more than half of them
 """
     )
 

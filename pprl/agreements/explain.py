@@ -629,8 +629,11 @@ def _promises(agreement: Agreement) -> Iterator[str]:
     yield _item("That departments guard the linkage secret, and give it to nobody outside the departments.")
     yield _item("That the matcher's staff and systems hold no list of the people concerned.")
     yield _item("That everything is deleted on time, backups included.")
-    if agreement.log.quorum == 0:
-        yield _item("That the coordinator shows all parties the same history: nobody else signs its log yet.")
+    watched = agreement.log
+    yield _item(
+        f"That of the witnesses of the coordinator's logs ({_listed(watched.witnesses)}) too few collude with it "
+        f"to sign two histories: {watched.quorum} of {len(watched.witnesses)} must sign each."
+    )
 
 
 def _law(agreement: Agreement) -> Iterator[str]:
@@ -642,13 +645,15 @@ def _law(agreement: Agreement) -> Iterator[str]:
 
 def _parties(agreement: Agreement) -> Iterator[str]:
     for party in agreement.party:
-        yield _item(f"{party.id}: {party.name}, {party.contact}. {_listed(party.roles)}. {_keys(party)}")
+        yield _item(
+            f"{party.id}: {party.name}, {party.contact}. {_listed(party.roles)}. {_keys(party, agreement)}"
+        )
     yield _say("Compare each party's fingerprint with that party, by telephone or in person.")
 
 
-def _keys(party: Party) -> str:
+def _keys(party: Party, agreement: Agreement) -> str:
     if party.keys is None:
-        return "No public keys yet." if party.roles != ("auditor",) else "Needs no keys to read."
+        return "No public keys yet." if agreement.has_work(party) else "Needs no keys to read."
     return f"Public keys are in; Ed25519 {party.keys.ed25519}"
 
 

@@ -365,15 +365,18 @@ class Retention(_Section):
 
 
 class Log(_Section):
-    """Who watches the log. This version keeps no witnessed log yet, so a quorum above 0 is refused."""
+    """Who watches the coordinators' logs. Any two quorums have a witness in common, who would see two histories."""
 
-    witnesses: tuple[Name, ...] = ()
-    quorum: Annotated[int, Field(ge=0)]
+    witnesses: Annotated[tuple[Name, ...], Field(min_length=1)]
+    quorum: Annotated[int, Field(ge=1)]
 
     @model_validator(mode="after")
-    def _no_promise_that_is_not_kept(self) -> Self:
-        if self.quorum > 0:
-            raise ValueError("this version can't collect witnesses' signatures: quorum must be 0")
+    def _two_quorums_share_a_witness(self) -> Self:
+        count = len(self.witnesses)
+        if len(set(self.witnesses)) != count:
+            raise ValueError("a witness is listed twice")
+        if not count < 2 * self.quorum <= 2 * count:
+            raise ValueError(f"quorum must be more than half of the witnesses: {count // 2 + 1} to {count}")
         return self
 
 
@@ -431,6 +434,10 @@ class Agreement(_Section):
                 return dataset
         names = ", ".join(each.name for each in self.dataset)
         raise ConfigError(f"The agreement has no dataset '{name}'.", hint=f"It has: {names}.")
+
+    def has_work(self, party: Party) -> bool:
+        """Whether a party needs keys and an approval: an auditor who only reads needs neither."""
+        return party.roles != ("auditor",) or party.id in self.log.witnesses
 
     def datasets_of(self, party_id: str) -> tuple[Dataset, ...]:
         """The datasets that a party brings, in the agreement's order."""
@@ -551,7 +558,7 @@ def not_filled_in(agreement: Agreement) -> Iterator[Finding]:
     """
     approved = {approval.party for approval in agreement.approval}
     for index, party in enumerate(agreement.party):
-        if party.roles == ("auditor",):
+        if not agreement.has_work(party):
             continue
         if party.keys is None:
             yield Finding(
@@ -804,9 +811,14 @@ def _names_that_resolve_to_nothing(agreement: Agreement, finding: _MakeFinding) 
     for index, approval in enumerate(agreement.approval):
         if approval.party not in parties:
             yield finding("party is not in this agreement", "approval", index, "party")
+    watched = {party.id for party in agreement.party if set(party.roles) & {"matcher", "key-issuer"}}
     for index, witness in enumerate(agreement.log.witnesses):
         if witness not in parties:
             yield finding("witness is not a party of this agreement", "log", "witnesses", index)
+        if witness in watched:
+            yield finding(
+                "a coordinator can't be a witness of the logs that it keeps", "log", "witnesses", index
+            )
 
 
 def _features_that_do_not_fit(

@@ -47,7 +47,11 @@ WRONG: dict[str, tuple[Edit, str]] = {
         "party is not a department of this agreement",
     ),
     "no matcher": (lambda text: text.replace('roles = ["matcher"]', 'roles = ["auditor"]'), "matcher"),
-    "a quorum that can't be kept": (lambda text: text.replace("quorum = 0", "quorum = 1"), "quorum"),
+    "a quorum that two histories could have": (lambda text: text.replace("quorum = 2", "quorum = 1"), "quorum"),
+    "the matcher as a witness of its own log": (
+        lambda text: text.replace('witnesses = ["police-dept"', 'witnesses = ["matcher"'),
+        "that it keeps",
+    ),
 }  # fmt: skip
 
 

@@ -126,7 +126,8 @@ linkage_keys_days = 1
 home_map_days = 1
 
 [log]
-quorum = 0
+witnesses = ["north", "south"]
+quorum = 2
 """
 CLK_SECTION = AGREEMENT[AGREEMENT.index("[encoding.clk]") : AGREEMENT.index("[linkage]")]
 FIELD_FILTER_SECTION = """\

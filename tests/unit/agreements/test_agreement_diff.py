@@ -115,7 +115,8 @@ CHANGES = [
         "encoding.field_filters.passes[postcode].parts",
         "",
     ),
-    ("witnesses = []", 'witnesses = ["audit"]', "log.witnesses", ""),
+    (', "moj-prisons"]\nquorum', "]\nquorum", "log.witnesses", "fewer watch the log"),
+    ("quorum = 2", "quorum = 3", "log.quorum", ""),
 ]
 
 
@@ -213,8 +214,9 @@ def test_a_lower_fixed_threshold_is_flagged(justice, changed):
 
 
 def test_fewer_witnesses_are_flagged(justice, changed):
-    watched = changed(justice, ("witnesses = []", 'witnesses = ["audit"]'))
-    assert [change.weakens for change in diff(watched, changed(justice))] == ["fewer watch the log"]
+    two = changed(justice, ('"moj-courts", "moj-prisons"]\nquorum', '"moj-courts"]\nquorum'))
+    assert [change.weakens for change in diff(changed(justice), two)] == ["fewer watch the log"]
+    assert [change.weakens for change in diff(two, changed(justice))] == [""]
 
 
 def test_values_that_this_version_refuses_are_flagged_all_the_same(justice, changed):
@@ -224,7 +226,7 @@ def test_values_that_this_version_refuses_are_flagged_all_the_same(justice, chan
         section = getattr(old.content, name).model_copy(update=values)
         return AgreementFile(old.content.model_copy(update={name: section}), old.raw)
 
-    assert [change.weakens for change in diff(with_section("log", quorum=2), old)] == ["fewer watch the log"]
+    assert [change.weakens for change in diff(with_section("log", quorum=3), old)] == ["fewer watch the log"]
 
 
 def test_one_more_party_identifier_and_feature_are_told_once_each(justice_as_clk, changed):

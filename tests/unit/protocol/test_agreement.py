@@ -119,7 +119,8 @@ linkage_keys_days = 1
 home_map_days = 1
 
 [log]
-quorum = 0
+witnesses = ["north", "south"]
+quorum = 2
 """
 
 
@@ -308,8 +309,13 @@ REFUSED = [
     ),
     ("min_linked_people = 10", 'rates_by = ["age"]\nmin_linked_people = 10', "rates_by", "must be 'sex'"),
     ("encodings_days = 1", "encodings_days = 0", "encodings_days", "greater than or equal to 1"),
-    ("quorum = 0", "quorum = 1", "[log]", "must be 0"),
-    ("quorum = 0", 'witnesses = ["east"]\nquorum = 0', "witnesses", "not a party"),
+    ("quorum = 2", "quorum = 1", "[log]", "more than half of the witnesses: 2 to 2"),
+    ("quorum = 2", "quorum = 3", "[log]", "more than half of the witnesses: 2 to 2"),
+    ("quorum = 2", "quorum = 0", "quorum", "greater than or equal to 1"),
+    ('witnesses = ["north", "south"]', "witnesses = []", "witnesses", "1 entries or more"),
+    ('witnesses = ["north", "south"]', 'witnesses = ["north", "north"]', "[log]", "listed twice"),
+    ('witnesses = ["north", "south"]', 'witnesses = ["north", "east"]', "witnesses", "not a party"),
+    ('witnesses = ["north", "south"]', 'witnesses = ["north", "office"]', "witnesses", "that it keeps"),
     (
         "[log]",
         '[[approval]]\nparty = "east"\nofficer = "O"\npost = "P"\napproved_on = 2026-11-01\n[log]',
@@ -337,7 +343,7 @@ def test_each_broken_rule_is_told_with_its_line(old, new, where, rule):
 
 
 def test_all_problems_are_told_at_once_in_the_order_of_the_file():
-    text = changed("quorum = 0", "quorum = -1", changed("version = 1", "version = 0", changed('"D1"', "1")))
+    text = changed("quorum = 2", "quorum = -1", changed("version = 1", "version = 0", changed('"D1"', "1")))
     found = refusals(text)
     assert [column for _, column, _ in found] == ["project.version", "dpia.reference", "log.quorum"]
     assert [at for at, _, _ in found] == sorted(at for at, _, _ in found)
