@@ -134,11 +134,13 @@ def release(store: Path, sha256: str | None, folder: Path, force: bool) -> None:
     Example: coordinator release --store issuer -o results
     """
     from coordinator import operations
-    from pprl.files.atomic import new_directory
+    from pprl.files.atomic import at_one_moment, new_directory
 
+    me = operations.open_store(store)
     with new_directory(folder, force=force) as made:
-        for name, sealed in operations.release(operations.open_store(store), sha256).items():
+        for name, sealed in operations.release(me, sha256).items():
             (made / name).write_bytes(sealed)
+        at_one_moment(made, me.now())
     talk(f"Send each file in {folder} to its recipient; 'pprl inspect' tells whose it is.")
 
 
