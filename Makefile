@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test test-all lint format bench quality calibration lock wheelhouse clean
+.PHONY: demo test test-all lint format bench fuzz fuzz-briefly quality calibration lock wheelhouse clean
 
 demo: $(VENV)/runtime
 	$(BIN)/pprl demo
@@ -27,6 +27,14 @@ format: $(VENV)/dev
 bench: $(VENV)/dev
 	$(BIN)/python tools/bench.py
 
+# Every reader of bytes from outside against made-up bytes: docs/testing.md. SECONDS are for each reader.
+SECONDS = 300
+fuzz: $(VENV)/fuzz
+	$(BIN)/python -m tests.fuzz.run --seconds $(SECONDS)
+
+fuzz-briefly: $(VENV)/fuzz
+	$(BIN)/python -m tests.fuzz.run --total 90 --seed 1
+
 # Ours beside Splink and clkhash + anonlink, into docs/quality.md; goes on where it was interrupted.
 quality: $(VENV)-peers/peers
 	$(VENV)-peers/bin/python -m tools.quality
@@ -41,6 +49,7 @@ lock: $(VENV)/dev
 	$(BIN)/python -m pip install --quiet "uv>=0.8"
 	$(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --quiet --no-header -o locks/runtime.txt
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --python-version 3.11 --quiet --no-header -o locks/dev.txt
+	$(BIN)/uv pip compile --group fuzz --universal --generate-hashes --python-version 3.11 --quiet --no-header -o locks/fuzz.txt
 	$(BIN)/uv pip compile pyproject.toml --group peers --constraint locks/runtime.txt --universal --generate-hashes --python-version 3.11 --quiet --no-header -o locks/peers.txt
 
 # For closed networks: carry the folder over, then install from it alone (see README).
@@ -64,6 +73,10 @@ $(VENV)/dev: locks/dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --require-hashes -r locks/dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps -e .
 	@touch $@ $(VENV)/runtime
+
+$(VENV)/fuzz: locks/fuzz.txt $(VENV)/dev
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r locks/fuzz.txt
+	@touch $@
 
 $(VENV)-peers/peers: locks/peers.txt pyproject.toml
 	$(PYTHON) tools/preflight.py

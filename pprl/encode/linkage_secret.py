@@ -98,7 +98,11 @@ def from_file(raw: bytes, *, where: str, agreement_sha256: str) -> LinkageSecret
         )
     if not isinstance(tree["transcript"], str) or not _SHA256.fullmatch(tree["transcript"]):
         raise KeyFileError(f"{where} names no ceremony that its secret was made in.")
-    return LinkageSecret(agreement_sha256, tree["transcript"], _value(tree["secret"], where))
+    secret = LinkageSecret(agreement_sha256, tree["transcript"], _value(tree["secret"], where))
+    # Spare bits of base64, or true for 1: the same secret, and not the file that was written.
+    if to_file(secret) != raw:
+        raise KeyFileError(f"{where} is damaged: it is not spelt as it was written.")
+    return secret
 
 
 def from_bytes(value: bytes, *, where: str, agreement_sha256: str) -> LinkageSecret:
