@@ -24,7 +24,7 @@ from pprl.errors import DataError, Finding
 from pprl.protocol import framing
 from pprl.protocol.agreement import Agreement, AgreementFile, Dataset
 from pprl.protocol.framing import ID_BYTES, Bytes
-from pprl.protocol.pattern_counts import PatternCounts
+from pprl.protocol.pattern_counts import RANDOM_PAIRS, PatternCounts
 from pprl.protocol.submission import (
     CLK_PASS,
     PRESENT_BYTES,
@@ -44,7 +44,6 @@ from pprl.protocol.submission import (
 )
 
 MOST_FINDINGS = 1_000
-RANDOM_PAIRS = 100_000
 
 RandomBytes = Callable[[int], bytes]
 Rows = Iterable[tuple[int, dict[str, list[str]]]]

@@ -20,6 +20,8 @@ LEVEL_COUNT = 13
 PATTERN_BYTES = 8
 COUNT_BYTES = 8
 BITS_A_LEVEL = 4
+# How many random pairs of its own records each department counts the levels of, for each identifier.
+RANDOM_PAIRS = 100_000
 
 Patterns = NDArray[np.uint64]
 
@@ -35,6 +37,16 @@ class PatternCounts:
 
     patterns: Patterns
     counts: NDArray[np.int64]
+
+
+def most_block_pairs(records: int, max_block_records: int) -> int:
+    """How many pairs of a dataset's own records can share a tag in a pass, as its block limits each record's pairs.
+
+    Args:
+        records: records of the dataset that are in the pass.
+        max_block_records: the agreement's; no block has more.
+    """
+    return records * (max_block_records - 1) // 2
 
 
 def table_of(counted: PatternCounts) -> Bytes:

@@ -23,7 +23,15 @@ from pprl.protocol.agreement import AgreementFile, Name
 from pprl.protocol.canonical import LARGEST_INTEGER
 from pprl.protocol.framing import ID_BYTES, Bytes, Count, DocumentHeader, Hex128
 from pprl.protocol.pairs import lower_first
-from pprl.protocol.pattern_counts import LEVEL_COUNT, PATTERN_BYTES, Patterns, eight_bytes, parse_patterns
+from pprl.protocol.pattern_counts import (
+    LEVEL_COUNT,
+    PATTERN_BYTES,
+    RANDOM_PAIRS,
+    Patterns,
+    eight_bytes,
+    most_block_pairs,
+    parse_patterns,
+)
 from pprl.protocol.submission import passes
 
 PATTERNS_MAGIC = b"PPRLPAT1"
@@ -154,6 +162,30 @@ def _require_agreed(header: PatternsHeader, agreement: AgreementFile) -> None:
             raise VerificationError("There are pairs inside a dataset that has no duplicates.")
         if table.pairs > table.compared:
             raise FormatError("A table of pairs counts more pairs than were compared.")
+    _require_possible_levels(header)
+    _require_possible_pairs(header, content.encoding.field_filter_parameters.max_block_records)
+
+
+def _require_possible_levels(header: PatternsHeader) -> None:
+    """Refuse sums that are not of `RANDOM_PAIRS` a department, or of none from one that has no two records."""
+    totals = {sum(levels) for levels in header.random_levels}
+    least = sum(max(each.encoded) > 1 for each in header.datasets)
+    possible = {RANDOM_PAIRS * counted for counted in range(least, len(header.datasets) + 1)}
+    if len(totals) != 1 or not totals <= possible:
+        raise FormatError("The levels are not those of as many random pairs as departments count.")
+
+
+def _require_possible_pairs(header: PatternsHeader, max_block_records: int) -> None:
+    """Refuse more pairs than blocks of the agreed size hold."""
+    encoded = {each.dataset: each.encoded for each in header.datasets}
+    names = dict.fromkeys(table.blocking_pass for table in header.tables)
+    for place, name in enumerate(names):
+        for table in (each for each in header.tables if each.blocking_pass == name):
+            left, right = encoded[table.left][place], encoded[table.right][place]
+            between = min(left, right) * max_block_records
+            within = most_block_pairs(left, max_block_records)
+            if table.compared > (within if table.left == table.right else between):
+                raise FormatError("A table of pairs compares more pairs than blocks can have.")
 
 
 def _pairs(about: PatternTable, table: Bytes, fields: int) -> PatternPairs:

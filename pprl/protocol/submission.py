@@ -35,7 +35,9 @@ from pprl.protocol.pattern_counts import (
     COUNT_BYTES,
     LEVEL_COUNT,
     PATTERN_BYTES,
+    RANDOM_PAIRS,
     PatternCounts,
+    most_block_pairs,
     parse_table,
     table_of,
 )
@@ -92,8 +94,9 @@ class ClkHeader(EncodingsHeader):
 class FieldFilterHeader(EncodingsHeader):
     """Header of `encodings` in scheme `field-filters`.
 
-    `random_levels` counts, for each identifier, how often random pairs of the department's own records have each
-    level of `pprl.protocol.levels`. `suppressed` counts, for each pass, the records left out of too large blocks.
+    `random_levels` counts, for each identifier, how many of `RANDOM_PAIRS` random pairs of the department's own
+    records have each level of `pprl.protocol.levels`. `suppressed` counts, for each pass, the records left out of too
+    large blocks.
     """
 
     scheme: Literal["field-filters"] = "field-filters"
@@ -274,7 +277,9 @@ def parse_references(raw: bytes, agreement: AgreementFile) -> References:
     return replace(
         parsed,
         copies=_copies(copies, places, header.records),
-        own_patterns=_own_patterns(counted, places, fields),
+        own_patterns=_own_patterns(
+            counted, places, fields, agreement.content.encoding.field_filter_parameters.max_block_records
+        ),
     )
 
 
@@ -393,6 +398,11 @@ def _require_counts_fit(header: FieldFilterHeader, agreement: AgreementFile) -> 
         raise VerificationError("The encodings count levels of other identifiers than the agreement's.")
     if len(header.suppressed) != len(header.passes):
         raise FormatError("The encodings do not count what was left out of each pass.")
+    # Somebody who could count more pairs than others would have more say in what is random for all.
+    totals = {sum(levels) for levels in header.random_levels}
+    one_record = max(each.records for each in header.passes) < 2
+    if totals != {RANDOM_PAIRS} and not (one_record and totals == {0}):
+        raise FormatError(f"The levels are not those of {RANDOM_PAIRS} random pairs in each identifier.")
 
 
 def _require_agreed_blocks(records: Blocked, agreement: AgreementFile) -> None:
@@ -464,7 +474,10 @@ def _four_bytes(places: NDArray[np.int64]) -> Bytes:
     return places.astype(">u4").view(np.uint8).reshape(-1, POSITION_BYTES)
 
 
-def _own_patterns(table: Bytes, places: Sequence[NDArray[np.int64]], fields: int) -> PatternCounts:
-    """Counts of no more pairs than the records that are in any pass have."""
+def _own_patterns(
+    table: Bytes, places: Sequence[NDArray[np.int64]], fields: int, max_block_records: int
+) -> PatternCounts:
+    """Counts of no more pairs than the records that are in any pass have, and than blocks of the agreed size hold."""
     records = len(np.unique(np.concatenate(places)))
-    return parse_table(table, fields, most_pairs=records * (records - 1) // 2)
+    in_blocks = sum(most_block_pairs(len(each), max_block_records) for each in places)
+    return parse_table(table, fields, most_pairs=min(records * (records - 1) // 2, in_blocks))

@@ -717,7 +717,8 @@ def crosswalk_vectors() -> Iterator[Vector]:
 
 FILTER_COUNT = 3
 BLOCKED_BYTES = 16 + 16 + 4 + FILTER_COUNT * 8
-RANDOM_LEVELS = [[index, *[0] * 9, 100, 0, 2**31] for index in range(2)]
+RANDOM_LEVELS = [[index, *[0] * 9, 1_000, 0, 99_000 - index] for index in range(2)]
+SUMMED_LEVELS = [[2 * count for count in levels] for levels in RANDOM_LEVELS]
 SECOND_REFERENCES = ids("second reference", 3)
 TAGS = [hashlib.sha256(f"tag {index}".encode()).digest()[:16] for index in (0, 1, 0, 2)]
 
@@ -802,6 +803,11 @@ def blocked_encodings_vectors() -> Iterator[Vector]:
     none = usual.holding([], [], passes=blocked_passes(0, 0), suppressed=[5, 5])
     empty = {**content, "suppressed": [5, 5], "passes": [told_blocked([], [])] * 2}
     yield Vector(f"{kind}: no record has a block", kind, none, content=empty)
+    nobody = usual.holding(
+        [], [], passes=blocked_passes(0, 0), suppressed=[0, 0], random_levels=[[0] * 13] * 2
+    )
+    nothing = {**empty, "random_levels": [[0] * 13] * 2, "suppressed": [0, 0]}
+    yield Vector(f"{kind}: no two records to make a random pair of", kind, nobody, content=nothing)
     yield from bad_layouts(usual)
     yield from (each for each in bad_datasets(usual) if not each.name.endswith("a record more in the header"))
     yield from bad_blocked_headers(usual)
@@ -842,6 +848,14 @@ def bad_blocked_headers(usual: Document) -> Iterator[Vector]:
     yield refused(
         "a level counts more than can be", "random_levels.0.0", random_levels=first_level(2**31 + 1)
     )
+    for name, levels in (
+        ("a random pair more", [first_level(1)[0], RANDOM_LEVELS[1]]),
+        ("a random pair less", [RANDOM_LEVELS[0], [0, *RANDOM_LEVELS[1][1:]]]),
+        ("no random pairs", [[0] * 13] * 2),
+        ("no random pairs of one identifier", [RANDOM_LEVELS[0], [0] * 13]),
+        ("twice as many random pairs", SUMMED_LEVELS),
+    ):
+        yield refused(name, "random pairs", random_levels=levels)
     yield refused("left out of one pass", "left out", suppressed=[0])
     yield refused("left out of three passes", "left out", suppressed=[0, 2, 0])
     yield refused("a negative number left out", "suppressed.1", suppressed=[0, -1])
@@ -888,11 +902,11 @@ def bad_blocked_records(usual: Document) -> Iterator[Vector]:
 
 
 # Seven records, of which two are copies. Patterns: surname in the lowest four bits, forename in the next. Own pairs: of
-# five records, so at most ten.
+# five records, so at most ten; of four and three in blocks of three at most, so at most seven.
 
 SEVEN = ids("handle of seven", 7)
 COPIES = [(5, 2), (6, 2)]
-OWN = [(0x00, 3), (0x11, 6), (0xCC, 1)]
+OWN = [(0x00, 2), (0x11, 4), (0xCC, 1)]
 
 
 def copy_rows(copies: Sequence[tuple[int, int]]) -> list[bytes]:
@@ -1017,12 +1031,13 @@ def bad_copies(usual: Document) -> Iterator[Vector]:
 def bad_own_patterns(usual: Document) -> Iterator[Vector]:
     for name, counted, word in (
         ("own patterns out of order", OWN[::-1], "out of order"),
-        ("an own pattern repeated", [OWN[0], (0x00, 4), OWN[2]], "repeated"),
+        ("an own pattern repeated", [OWN[0], (0x00, 3), OWN[2]], "repeated"),
         ("an own pattern with a level that there is not", [*OWN[:2], (0xDC, 1)], "level"),
         ("an own pattern of an identifier that is not agreed", [*OWN[:2], (0x100, 1)], "level"),
         ("an own pattern in the highest bits", [*OWN[:2], (1 << 60 | 0x11, 1)], "level"),
         ("an own pattern that no pair has", [(0x00, 0), *OWN[1:]], "no pair"),
-        ("a pair more than there are", [(0x00, 4), *OWN[1:]], "than there can be"),
+        ("a pair more than blocks hold", [(0x00, 3), *OWN[1:]], "than there can be"),
+        ("pairs of all records", [(0x00, 5), *OWN[1:]], "than there can be"),
         ("an own pattern counted in all bits", [(0x00, 2**64 - 1), *OWN[1:]], "than there can be"),
         ("counts whose sum overflows", [(0x00, 2**63), (0x11, 2**63), (0xCC, 1)], "than there can be"),
     ):
@@ -1069,12 +1084,12 @@ def patterns() -> Document:
             matched_dataset("events", "5" * 32, 5, [4, 3], [0, 2]),
             matched_dataset("people", "6" * 32, 3, [3, 2], [0, 0]),
         ],
-        "random_levels": RANDOM_LEVELS,
+        "random_levels": SUMMED_LEVELS,
         "tables": [
             {"left": left, "right": right, "blocking_pass": name, "compared": compared, "pairs": pairs}
             for (left, right, name), compared, pairs in zip(
                 [(*side, name) for side in SIDES for name in PASSES],
-                (6, 3, 9, 2, 3, 1),
+                (4, 3, 9, 2, 3, 1),
                 map(len, tables),
                 strict=True,
             )
@@ -1112,11 +1127,11 @@ def patterns_vectors() -> Iterator[Vector]:
             [],
             [],
         ],
-        "random_levels": RANDOM_LEVELS,
+        "random_levels": SUMMED_LEVELS,
     }
     yield Vector("patterns: usual", "patterns", usual.raw(), content=content)
     none = usual.holding(tables=[{**each, "pairs": 0, "compared": 0} for each in usual.header["tables"]])
-    empty = {"tables": [[]] * 6, "random_levels": RANDOM_LEVELS}
+    empty = {"tables": [[]] * 6, "random_levels": SUMMED_LEVELS}
     yield Vector("patterns: none", "patterns", none, content=empty)
     yield from bad_layouts(replace(usual, tables=usual.tables[:4]))  # the last are empty: nothing to cut
     yield from bad_padding(usual)
@@ -1180,8 +1195,22 @@ def bad_pattern_headers(usual: Document) -> Iterator[Vector]:
     yield refused("counts more than can be", "tables.0.pairs", tables=table(0, pairs=2**53 - 1))
     yield refused("a floor, as in pairs", "tables.0.unknown key", tables=table(0, floor=0))
     yield refused("own patterns, which departments send", "unknown key", own=[])
-    yield refused("levels of one identifier", "identifiers", VERIFICATION, random_levels=RANDOM_LEVELS[:1])
-    yield refused("twelve levels", "random_levels.0", random_levels=[each[:12] for each in RANDOM_LEVELS])
+    yield refused("levels of one identifier", "identifiers", VERIFICATION, random_levels=SUMMED_LEVELS[:1])
+    yield refused("twelve levels", "random_levels.0", random_levels=[each[:12] for each in SUMMED_LEVELS])
+    for name, levels in (
+        ("random pairs of one department", RANDOM_LEVELS),
+        ("random pairs of three departments", [[*each[:12], each[12] + 100_000] for each in SUMMED_LEVELS]),
+        ("a random pair more", [[1, *SUMMED_LEVELS[0][1:]], SUMMED_LEVELS[1]]),
+        ("no random pairs", [[0] * 13] * 2),
+    ):
+        yield refused(name, "random pairs", random_levels=levels)
+    for name, place, compared in (
+        ("more pairs inside than blocks hold", 0, 5),
+        ("more pairs inside than blocks hold, in the second pass", 1, 4),
+        ("more pairs between than blocks hold", 2, 10),
+        ("more pairs between than blocks hold, in the second pass", 3, 7),
+    ):
+        yield refused(name, "blocks can have", tables=table(place, compared=compared))
 
 
 FILES = {

@@ -27,7 +27,8 @@ from pprl.protocol import patterns, submission
 from pprl.protocol.agreement import AgreementFile
 from pprl.protocol.field_layout import field_layout
 from pprl.protocol.framing import ID_BYTES, Bytes
-from pprl.protocol.levels import LEVELS, compare_levels
+from pprl.protocol.levels import compare_levels
+from pprl.protocol.pattern_counts import RANDOM_PAIRS
 from pprl.protocol.patterns import PatternsDocument
 from pprl.protocol.submission import Encodings, FieldFilterHeader, References
 from pprl.scoring import Score, score
@@ -226,14 +227,9 @@ def test_a_dataset_of_which_next_to_nothing_is_known_links_nobody(duplicates: li
     assert sent.issue(sent.match()).report["linked_people"] <= known
 
 
-def test_counts_of_random_pairs_may_be_the_largest_there_are(pair: Sent) -> None:
-    most = tuple((2**31,) * LEVELS for _ in pair.agreement.content.identifier)
-    encodings = {
-        name: replace(each, header=each.header.model_copy(update={"random_levels": most}))
-        for name, each in pair.encodings.items()
-    }
-    header = replace(pair, encodings=encodings).patterns().header
-    assert set(np.array(header.random_levels).flat) == {2**32}
+def test_two_departments_count_as_many_random_pairs_in_each_identifier(pair: Sent) -> None:
+    header = pair.patterns().header
+    assert {sum(levels) for levels in header.random_levels} == {2 * RANDOM_PAIRS}
 
 
 def test_the_report_is_about_the_threshold_that_the_agreement_fixes(pair: Sent, matched: bytes) -> None:
@@ -306,7 +302,7 @@ def with_references_of_another_pass(document: PatternsDocument) -> PatternsDocum
     for here, there in (between, between[::-1]):
         tables[here] = document.tables[there]
         count = len(document.tables[there].patterns)
-        headers[here] = headers[here].model_copy(update={"pairs": count, "compared": 10**6})
+        headers[here] = headers[here].model_copy(update={"pairs": count, "compared": count})
     return PatternsDocument(document.header.model_copy(update={"tables": tuple(headers)}), tuple(tables))
 
 
