@@ -20,9 +20,10 @@ from coordinator.store import database
 from coordinator.store.database import AgreementRow, PartRow, StoreRow
 from coordinator.store.stages import Role, Step
 from pprl.crypto.exchange import open_from, require_in_force, require_mine
-from pprl.crypto.identity import Identity, from_key_file
+from pprl.crypto.identity import Identity
 from pprl.errors import DisclosureError, FormatError, ProtocolError
-from pprl.files.atomic import read_secret_file, write_new
+from pprl.files.atomic import write_new
+from pprl.files.identity import AskPassphrase, read_identity
 from pprl.protocol import agreement as agreements
 from pprl.protocol.agreement import AgreementFile
 
@@ -51,8 +52,14 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def initialise(folder: Path, *, key_file: Path, roles: tuple[Role, ...]) -> str:
+def initialise(folder: Path, *, key_file: Path, passphrase: AskPassphrase, roles: tuple[Role, ...]) -> str:
     """Make a store for a party that holds one coordinator role or both.
+
+    Args:
+        folder: the store's folder.
+        key_file: the party's key file; its place is remembered, its passphrase is not.
+        passphrase: asked for the key file's passphrase.
+        roles: the roles that the store is for.
 
     Returns:
         The party's id.
@@ -60,7 +67,7 @@ def initialise(folder: Path, *, key_file: Path, roles: tuple[Role, ...]) -> str:
     Raises:
         ProtocolError: there is a store already, or anything else that is not an empty folder of this user's.
     """
-    identity = load_identity(key_file)
+    identity = read_identity(key_file, passphrase)
     _take_empty_folder(folder)
     (folder / "containers").mkdir(mode=0o700)
     database.create(folder, party=identity.party, roles=roles, key_file=key_file.absolute()).dispose()
@@ -93,13 +100,21 @@ def _not_an_empty_folder(folder: Path) -> ProtocolError:
     )
 
 
-def open_store(folder: Path, *, now: Callable[[], datetime] = utc_now) -> Coordinator:
-    """Open a store and its party's keys."""
+def open_store(
+    folder: Path, passphrase: AskPassphrase, *, now: Callable[[], datetime] = utc_now
+) -> Coordinator:
+    """Open a store and its party's keys.
+
+    Args:
+        folder: the store's folder.
+        passphrase: asked for the passphrase of the key file that the store remembers.
+        now: tells the time.
+    """
     engine = database.open_existing(folder)
     with database.reading(engine) as session:
         row = session.get_one(StoreRow, 1)
         roles = tuple(Role(role) for role in row.roles.split(","))
-        return Coordinator(folder, engine, load_identity(Path(row.key_file)), roles, now)
+        return Coordinator(folder, engine, read_identity(Path(row.key_file), passphrase), roles, now)
 
 
 def agreement_in_hand(
@@ -202,11 +217,6 @@ def finish(me: Coordinator, agreement: AgreementFile, role: Role, step: Step, re
         run = database.run_of(session, agreement.sha256, role)
         run.report = report
         database.move_on(session, run, step, at=me.now(), detail={})
-
-
-def load_identity(key_file: Path) -> Identity:
-    """The keys of the party whose store this is."""
-    return from_key_file(read_secret_file(key_file), where=str(key_file))
 
 
 def require_kept_no_longer(

@@ -25,7 +25,8 @@ from typing import Any
 
 from pprl import errors
 from pprl.agreements.amend import with_keys, with_rehearsal_approvals
-from pprl.crypto.identity import from_key_file
+from pprl.crypto.derive import random_bytes
+from pprl.crypto.key_file import parse_key_file
 from pprl.errors import ConfigError, DisclosureError, PprlError, UsageError
 from pprl.files.atomic import made_folder, read_secret_file, write_new
 from pprl.files.tables import open_table
@@ -49,6 +50,7 @@ class Rehearsal:
         folder: where everything is written.
         say: tells a person what happens.
         seconds: time taken so far, by stage.
+        passphrases: each party's, made for the occasion and written nowhere.
     """
 
     agreement: AgreementFile
@@ -56,6 +58,7 @@ class Rehearsal:
     folder: Path
     say: Say
     seconds: dict[str, float] = field(default_factory=dict)
+    passphrases: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def agreement_path(self) -> Path:
@@ -137,14 +140,15 @@ def make_keys(run: Rehearsal, text: str, today: date) -> None:
         run.say(f"{len(parties)} parties each make a key, and put the public half into the agreement.")
         for party in parties:
             run.home(party.id).mkdir(mode=0o700, parents=True)
+            run.passphrases[party.id] = random_bytes(16).hex()
         _together(
-            lambda party: _run(
-                _program(party.roles), "identity", "create", party.id, "-o", run.home(party.id)
+            lambda party: _run_as(
+                run, party.id, _program(party.roles), "identity", "create", party.id, "-o", run.home(party.id)
             ),
             parties,
         )
         keys = {
-            party.id: from_key_file(read_secret_file(run.key(party.id)), where=party.id).public
+            party.id: parse_key_file(read_secret_file(run.key(party.id)), where=party.id).public
             for party in parties
         }
         filled_in = with_rehearsal_approvals(with_keys(text, keys), today=today).encode()
@@ -159,9 +163,12 @@ def make_secret(run: Rehearsal) -> None:
         first, *others = [party.id for party in run.agreement.content.party if "department" in party.roles]
         run.say(f"{first} makes the linkage secret and seals it to {', '.join(others)}.")
         sent = run.home(first) / "sent"
-        _run("pprl", "secret", "create", "-a", run.agreement_path, "-k", run.key(first), "-o", sent)
+        _run_as(
+            run, first, "pprl", "secret", "create", "-a", run.agreement_path, "-k", run.key(first), "-o", sent
+        )
         _together(
-            lambda party: _run(
+            lambda party: _run_as(
+                run, party,
                 "pprl", "secret", "accept", sent / f"secret-for-{party}.sealed", "-a", run.agreement_path,
                 "-k", run.key(party),
             ),
@@ -182,32 +189,32 @@ def match_and_issue(run: Rehearsal) -> None:
     submissions = [_submission(run, dataset) for dataset in run.agreement.content.dataset]
     with run.stage("receive"):
         for party, role in {matcher: "matcher", issuer: "issuer" if issuer != matcher else "both"}.items():
-            _run("coordinator", "init", "--role", role, "-k", run.key(party), "--store", _store(run, party))
-            _run("coordinator", "agreement", "register", run.agreement_path, "--store", _store(run, party))
-            _run("coordinator", "receive", *submissions, "--store", _store(run, party))
+            _coordinate(run, party, "init", "--role", role, "-k", run.key(party))
+            _coordinate(run, party, "agreement", "register", run.agreement_path)
+            _coordinate(run, party, "receive", *submissions)
             run.say(
                 f"{party} verifies {len(submissions)} submissions; it can open only what is sealed to it."
             )
     if matcher == issuer:
         with run.stage("match"):
             run.say(f"{matcher} compares encodings and issues linkage keys.")
-            _run("coordinator", "link", "--store", _store(run, matcher))
+            _coordinate(run, matcher, "link")
     else:
         with run.stage("match"):
             run.say(f"{matcher} compares encodings. It sees no names, no record ids and no keys.")
             sealed = run.home(matcher) / "pairs.sealed"
-            _run("coordinator", "match", "--store", _store(run, matcher), "-o", sealed)
-            _run("coordinator", "receive", sealed, "--store", _store(run, issuer))
+            _coordinate(run, matcher, "match", "-o", sealed)
+            _coordinate(run, issuer, "receive", sealed)
         with run.stage("issue"):
             run.say(f"{issuer} decides and gives every record a linkage key. It sees no encodings.")
-            _run("coordinator", "issue", "--store", _store(run, issuer))
+            _coordinate(run, issuer, "issue")
 
 
 def release(run: Rehearsal) -> DisclosureError | None:
     """The key issuer hands out the results; gives its reason if it refuses."""
     with run.stage("release"):
         try:
-            _run("coordinator", "release", "--store", _issuers_store(run), "-o", run.folder / "results")
+            _coordinate(run, _issuer(run), "release", "-o", run.folder / "results")
         except DisclosureError as refusal:
             return refusal
     return None
@@ -220,7 +227,8 @@ def open_results(run: Rehearsal) -> None:
     with run.stage("open"):
         run.say("Each department opens the linkage keys of its own records.")
         _together(
-            lambda dataset: _run(
+            lambda dataset: _run_as(
+                run, dataset.party,
                 "pprl", "keys", "open", results / f"{dataset.name}.linkage-keys", "-a", run.agreement_path,
                 "-k", run.key(dataset.party), "--map", _home_map(run, dataset), "-o", keys / f"{dataset.name}.csv",
             ),
@@ -229,7 +237,8 @@ def open_results(run: Rehearsal) -> None:
         research = run.agreement.content.release.crosswalk_to
         if research is not None:
             run.say(f"{research} opens the crosswalk between departments' keys.")
-            _run(
+            _run_as(
+                run, research,
                 "pprl", "crosswalk", "open", results / "crosswalk", "-a", run.agreement_path,
                 "-k", run.key(research), "-o", run.folder / "crosswalk.csv",
             )  # fmt: skip
@@ -268,7 +277,7 @@ def _require_all_data(agreement: AgreementFile, data: Mapping[str, Path], truth:
 
 def _leave_reports(run: Rehearsal, report: Mapping[str, Any]) -> None:
     write_new(run.folder / REPORT, (json.dumps(report, indent=2) + "\n").encode())
-    _run("coordinator", "report", "--store", _issuers_store(run), "-o", run.folder / PAGE)
+    _coordinate(run, _issuer(run), "report", "-o", run.folder / PAGE)
 
 
 def _saying_where(refusal: DisclosureError, folder: Path) -> DisclosureError:
@@ -304,7 +313,8 @@ def _empty(folder: Path, *, but: Collection[str] = ()) -> None:
 
 
 def _encode(run: Rehearsal, dataset: Dataset) -> None:
-    made = _run(
+    made = _run_as(
+        run, dataset.party,
         "pprl", "encode", run.data[dataset.name], "-a", run.agreement_path, "-k", run.key(dataset.party),
         "--dataset", dataset.name, "-o", _submission(run, dataset), "--map", _home_map(run, dataset), "--json",
     )  # fmt: skip
@@ -337,8 +347,8 @@ def _store(run: Rehearsal, party: str) -> Path:
     return run.home(party) / "store"
 
 
-def _issuers_store(run: Rehearsal) -> Path:
-    return _store(run, run.agreement.content.party_with("key-issuer").id)
+def _issuer(run: Rehearsal) -> str:
+    return run.agreement.content.party_with("key-issuer").id
 
 
 def _program(roles: Sequence[str]) -> str:
@@ -351,15 +361,32 @@ def _together(work: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
         return list(pool.map(work, items))
 
 
-def _run(program: str, *arguments: str | Path) -> str:
+def _coordinate(run: Rehearsal, party: str, *arguments: str | Path) -> str:
+    """Run a command of the coordinator on a party's store."""
+    return _run_as(run, party, "coordinator", *arguments, "--store", _store(run, party))
+
+
+def _run_as(run: Rehearsal, party: str, program: str, *arguments: str | Path) -> str:
+    """Run a command that opens a party's key file: the passphrase goes through a pipe, which only it can read."""
+    readable, writable = os.pipe()
+    try:
+        with os.fdopen(writable, "w", encoding="ascii") as pipe:
+            pipe.write(run.passphrases[party] + "\n")
+        return _run(program, *arguments, "--passphrase-fd", str(readable), descriptors=(readable,))
+    finally:
+        os.close(readable)
+
+
+def _run(program: str, *arguments: str | Path, descriptors: tuple[int, ...] = ()) -> str:
     """Run a party's command; gives its stdout.
 
     Raises:
         PprlError: what the command itself raised, by its exit status.
     """
     command = [sys.executable, "-m", program, *map(str, arguments)]
+    environment = {**os.environ, "PPRL_ERRORS": "json"}
     done = subprocess.run(  # noqa: S603 - our own programs
-        command, capture_output=True, text=True, check=False, env={**os.environ, "PPRL_ERRORS": "json"}
+        command, capture_output=True, text=True, check=False, env=environment, pass_fds=descriptors
     )
     if done.returncode == 0:
         return done.stdout
@@ -377,7 +404,7 @@ def _error_of(step: str, done: subprocess.CompletedProcess[str]) -> PprlError:
 
 
 def _report(run: Rehearsal, truth: str | None, started: float) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(_run("coordinator", "issue", "--store", _issuers_store(run), "--json"))
+    told: dict[str, Any] = json.loads(_coordinate(run, _issuer(run), "issue", "--json"))
     for internal in ("results", "seconds"):
         told.pop(internal)
     if truth is not None:

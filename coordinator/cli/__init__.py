@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
-from coordinator.cli import identity, report, run, setup
+from coordinator.cli import report, run, setup
 from pprl import __version__
 from pprl.console import Commands, completion_command
+from pprl.party_commands import identity_command
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -20,7 +21,7 @@ def main() -> None:
 
 
 for command in (
-    identity.identity,
+    identity_command("coordinator"),
     setup.init,
     setup.agreement,
     run.receive,

@@ -7,16 +7,17 @@ from pathlib import Path
 import click
 
 from pprl.console import Function, path_option
+from pprl.passphrase import passphrase_option
 
 DEFAULT_STORE = Path("coordinator-store")
 
 
 def store_option(function: Function) -> Function:
-    """`--store FOLDER`."""
+    """`--store FOLDER`, and `--passphrase-fd N` for the key file whose place the store remembers."""
     option = path_option(
         "--store", "store", default=DEFAULT_STORE, show_default=True, help="Folder of this role's store."
     )
-    return option(function)
+    return option(passphrase_option(function))
 
 
 def agreement_option(function: Function) -> Function:

@@ -9,6 +9,7 @@ import click
 from coordinator.cli.options import agreement_option, store_option
 from pprl.console import force_option, json_option, path_option, show, talk
 from pprl.errors import UsageError
+from pprl.passphrase import PassphraseSource
 
 
 @click.command()
@@ -17,7 +18,14 @@ from pprl.errors import UsageError
 @json_option
 @path_option("-o", "--out", help="One HTML page with pictures and tables, to be opened in a browser.")
 @force_option
-def report(store: Path, sha256: str | None, as_json: bool, out: Path | None, force: bool) -> None:
+def report(
+    store: Path,
+    passphrase: PassphraseSource,
+    sha256: str | None,
+    as_json: bool,
+    out: Path | None,
+    force: bool,
+) -> None:
     """Say what was decided and what that rests on: threshold, estimates, passes, model parameters, counts.
 
     A run whose release is refused has a report too. Scores of single pairs and counts below the agreement's
@@ -33,7 +41,7 @@ def report(store: Path, sha256: str | None, as_json: bool, out: Path | None, for
     from coordinator import operations
     from coordinator.report import words
 
-    found = operations.report(operations.open_store(store), sha256)
+    found = operations.report(operations.open_store(store, passphrase), sha256)
     if out is None:
         show(found, as_json=as_json, text=lambda: words.text(found))
         return

@@ -11,6 +11,7 @@ import click
 from coordinator.cli.options import agreement_option, store_option
 from pprl.console import force_option, json_option, path_argument, path_option, progress, show, table, talk
 from pprl.errors import PprlError
+from pprl.passphrase import PassphraseSource
 
 if TYPE_CHECKING:
     from coordinator.operations import Receipt
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 @path_argument("files", nargs=-1, required=True, metavar="FILE...")
 @store_option
 @json_option
-def receive(files: tuple[Path, ...], store: Path, as_json: bool) -> None:
+def receive(files: tuple[Path, ...], store: Path, passphrase: PassphraseSource, as_json: bool) -> None:
     """Verify each FILE (departments' submissions, the matcher's pairs) and keep it, sealed as it is.
 
     Each role takes the part that is sealed to it. A file that is refused changes nothing.
@@ -30,7 +31,7 @@ def receive(files: tuple[Path, ...], store: Path, as_json: bool) -> None:
     from coordinator import operations
     from pprl.files.atomic import read_file
 
-    me = operations.open_store(store)
+    me = operations.open_store(store, passphrase)
     receipts: list[Receipt] = []
     for place, path in enumerate(files):
         try:
@@ -51,14 +52,14 @@ def receive(files: tuple[Path, ...], store: Path, as_json: bool) -> None:
 @click.command()
 @store_option
 @json_option
-def status(store: Path, as_json: bool) -> None:
+def status(store: Path, passphrase: PassphraseSource, as_json: bool) -> None:
     """Say how far each run is, what is missing, and what must be destroyed by when.
 
     Example: coordinator status --store matcher
     """
     from coordinator import operations
 
-    runs = operations.status(operations.open_store(store))
+    runs = operations.status(operations.open_store(store, passphrase))
     show(
         runs,
         as_json=as_json,
@@ -71,7 +72,7 @@ def status(store: Path, as_json: bool) -> None:
 @agreement_option
 @path_option("-o", "--out", required=True, help="The pairs, sealed to the key issuer.")
 @force_option
-def match(store: Path, sha256: str | None, out: Path, force: bool) -> None:
+def match(store: Path, passphrase: PassphraseSource, sha256: str | None, out: Path, force: bool) -> None:
     """Matcher: compare all encodings, and seal the pairs that are not hopeless to the key issuer.
 
     Interrupting and repeating it is safe; asked again when done, it gives the same file again.
@@ -81,8 +82,9 @@ def match(store: Path, sha256: str | None, out: Path, force: bool) -> None:
     from coordinator import operations
     from pprl.files.atomic import new_file
 
+    me = operations.open_store(store, passphrase)
     with new_file(out, force=force) as file, progress() as tell:
-        _, sealed = operations.match(operations.open_store(store), sha256, progress=tell)
+        _, sealed = operations.match(me, sha256, progress=tell)
         file.write(sealed)
     talk(f"Hand {out} to the key issuer.")
 
@@ -91,7 +93,7 @@ def match(store: Path, sha256: str | None, out: Path, force: bool) -> None:
 @store_option
 @agreement_option
 @json_option
-def issue(store: Path, sha256: str | None, as_json: bool) -> None:
+def issue(store: Path, passphrase: PassphraseSource, sha256: str | None, as_json: bool) -> None:
     """Key issuer: decide which records belong to one person, and issue a linkage key for every record.
 
     Nothing leaves before 'coordinator release'.
@@ -100,8 +102,9 @@ def issue(store: Path, sha256: str | None, as_json: bool) -> None:
     """
     from coordinator import operations
 
+    me = operations.open_store(store, passphrase)
     with progress() as tell:
-        report = operations.issue(operations.open_store(store), sha256, progress=tell)
+        report = operations.issue(me, sha256, progress=tell)
     show(report, as_json=as_json, text=lambda: _report_text(report))
 
 
@@ -109,15 +112,16 @@ def issue(store: Path, sha256: str | None, as_json: bool) -> None:
 @store_option
 @agreement_option
 @json_option
-def link(store: Path, sha256: str | None, as_json: bool) -> None:
+def link(store: Path, passphrase: PassphraseSource, sha256: str | None, as_json: bool) -> None:
     """Both roles in one office: match, hand over, issue.
 
     Example: coordinator link --store coordinator-store
     """
     from coordinator import operations
 
+    me = operations.open_store(store, passphrase)
     with progress() as tell:
-        report = operations.link(operations.open_store(store), sha256, progress=tell)
+        report = operations.link(me, sha256, progress=tell)
     show(report, as_json=as_json, text=lambda: _report_text(report))
 
 
@@ -126,7 +130,7 @@ def link(store: Path, sha256: str | None, as_json: bool) -> None:
 @agreement_option
 @path_option("-o", "--out", "folder", required=True, help="New folder for the sealed results.")
 @force_option
-def release(store: Path, sha256: str | None, folder: Path, force: bool) -> None:
+def release(store: Path, passphrase: PassphraseSource, sha256: str | None, folder: Path, force: bool) -> None:
     """Key issuer: write each recipient's sealed result, if the agreement's release rules allow it.
 
     With them comes summary.json, which anybody may see: it tells no count below the agreement's small-number limit.
@@ -136,7 +140,7 @@ def release(store: Path, sha256: str | None, folder: Path, force: bool) -> None:
     from coordinator import operations
     from pprl.files.atomic import at_one_moment, new_directory
 
-    me = operations.open_store(store)
+    me = operations.open_store(store, passphrase)
     with new_directory(folder, force=force) as made:
         for name, sealed in operations.release(me, sha256).items():
             (made / name).write_bytes(sealed)

@@ -8,6 +8,7 @@ import click
 
 from coordinator.cli.options import store_option
 from pprl.console import json_option, path_argument, path_option, show, talk
+from pprl.passphrase import PassphraseSource
 
 
 @click.command()
@@ -16,7 +17,7 @@ from pprl.console import json_option, path_argument, path_option, show, talk
 )
 @path_option("-k", "--key", "key_path", required=True, help="The role's key file; its place is remembered.")
 @store_option
-def init(role: str, key_path: Path, store: Path) -> None:
+def init(role: str, key_path: Path, store: Path, passphrase: PassphraseSource) -> None:
     """Make the store of a coordinator role.
 
     One store for both roles lets one office see which records share encodings and keys: 'pprl agreement explain' says
@@ -32,7 +33,7 @@ def init(role: str, key_path: Path, store: Path) -> None:
         "issuer": (Role.KEY_ISSUER,),
         "both": (Role.MATCHER, Role.KEY_ISSUER),
     }[role]
-    party = operations.initialise(store, key_file=key_path, roles=roles)
+    party = operations.initialise(store, key_file=key_path, passphrase=passphrase, roles=roles)
     talk(f"{store} is the store of {party}.")
 
 
@@ -45,7 +46,7 @@ def agreement() -> None:
 @path_argument("agreement_path", metavar="AGREEMENT")
 @store_option
 @json_option
-def register(agreement_path: Path, store: Path, as_json: bool) -> None:
+def register(agreement_path: Path, store: Path, passphrase: PassphraseSource, as_json: bool) -> None:
     """Take up an AGREEMENT: from now on its submissions are received.
 
     Compare the printed SHA-256 with every other party, by telephone.
@@ -57,7 +58,7 @@ def register(agreement_path: Path, store: Path, as_json: bool) -> None:
     from pprl.protocol.agreement import MAX_AGREEMENT_BYTES
 
     raw = read_file(agreement_path, what="agreement", limit=MAX_AGREEMENT_BYTES + 1)
-    taken = operations.register(operations.open_store(store), raw, where=agreement_path.name)
+    taken = operations.register(operations.open_store(store, passphrase), raw, where=agreement_path.name)
     data = {
         "project": taken.content.project.id,
         "version": taken.content.project.version,

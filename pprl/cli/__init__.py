@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from pprl import __version__
-from pprl.cli import agreement, crosswalk, data, demo, identity, inspect, keys, rehearse, research, secret
+from pprl.cli import agreement, crosswalk, data, demo, inspect, keys, rehearse, research, secret
 from pprl.console import Commands, completion_command
+from pprl.party_commands import identity_command
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -24,7 +25,7 @@ def main() -> None:
 for command in (
     demo.demo,
     rehearse.rehearse,
-    identity.identity,
+    identity_command("pprl"),
     agreement.agreement,
     secret.secret,
     data.check,

@@ -8,6 +8,7 @@ import click
 
 from pprl.cli.options import agreement_option, key_option, load_agreement, load_identity
 from pprl.console import force_option, path_argument, path_option, talk
+from pprl.passphrase import PassphraseSource
 
 
 @click.group()
@@ -21,7 +22,9 @@ def crosswalk() -> None:
 @key_option
 @path_option("-o", "--out", required=True, help="Table of person, then a column a dataset.")
 @force_option
-def open_crosswalk(result: Path, agreement_path: Path, key_path: Path, out: Path, force: bool) -> None:
+def open_crosswalk(
+    result: Path, agreement_path: Path, key_path: Path, passphrase: PassphraseSource, out: Path, force: bool
+) -> None:
     """Open RESULT as a table: rows with the same person hold linkage keys of one person.
 
     Example: pprl crosswalk open crosswalk -a agreement.toml -k keys/research.key -o crosswalk.csv
@@ -31,7 +34,7 @@ def open_crosswalk(result: Path, agreement_path: Path, key_path: Path, out: Path
     from pprl.files.csv_writer import write_csv
 
     require_apart([out], [result, agreement_path, key_path])
-    agreement, identity = load_agreement(agreement_path), load_identity(key_path)
+    agreement, identity = load_agreement(agreement_path), load_identity(key_path, passphrase)
     opened = department.open_crosswalk(read_file(result, what="crosswalk"), agreement, identity)
     header, *rows = department.crosswalk_rows(opened)
     with new_file(out, force=force, mode=0o600) as file:

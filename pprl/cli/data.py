@@ -19,6 +19,7 @@ from pprl.cli.options import (
     table_options,
 )
 from pprl.console import force_option, json_option, path_argument, path_option, progress, show, table, talk
+from pprl.passphrase import PassphraseSource
 
 if TYPE_CHECKING:
     from pprl.encode.block_sizes import Blocks
@@ -78,6 +79,7 @@ def encode(
     data: Path,
     agreement_path: Path,
     key_path: Path,
+    passphrase: PassphraseSource,
     out: Path,
     map_path: Path | None,
     secret_path: Path | None,
@@ -103,7 +105,7 @@ def encode(
         raise UsageError(
             "The submission and the home map must be two files.", hint="Give --map another name."
         )
-    agreement, identity = load_agreement_in_force(agreement_path), load_identity(key_path)
+    agreement, identity = load_agreement_in_force(agreement_path), load_identity(key_path, passphrase)
     agreed = department.dataset_for(agreement.content, identity.party, dataset)
     kept = secret_file(secret_path, key_path, identity, agreement)
     require_apart([out, map_path], [data, agreement_path, key_path, kept])

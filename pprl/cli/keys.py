@@ -8,6 +8,7 @@ import click
 
 from pprl.cli.options import agreement_option, key_option, load_agreement, load_identity
 from pprl.console import force_option, path_argument, path_option, talk
+from pprl.passphrase import PassphraseSource
 
 
 @click.group()
@@ -23,7 +24,13 @@ def keys() -> None:
 @path_option("-o", "--out", required=True, help="Table of record_id and linkage_key.")
 @force_option
 def open_keys(
-    result: Path, agreement_path: Path, key_path: Path, map_path: Path, out: Path, force: bool
+    result: Path,
+    agreement_path: Path,
+    key_path: Path,
+    passphrase: PassphraseSource,
+    map_path: Path,
+    out: Path,
+    force: bool,
 ) -> None:
     """Open RESULT, and join it with your home map: a linkage key for every record that you sent.
 
@@ -35,7 +42,7 @@ def open_keys(
     from pprl.files.csv_writer import write_csv
 
     require_apart([out], [result, agreement_path, key_path, map_path])
-    agreement, identity = load_agreement(agreement_path), load_identity(key_path)
+    agreement, identity = load_agreement(agreement_path), load_identity(key_path, passphrase)
     opened = department.open_linkage_keys(read_file(result, what="result"), agreement, identity)
     home_map = read_secret_file(map_path, what="home map", limit=None)
     rows = department.join_home_map(opened, home_map)

@@ -11,6 +11,7 @@ import click
 
 from pprl.console import Function, path_option
 from pprl.errors import UsageError
+from pprl.passphrase import PassphraseSource, passphrase_option
 
 if TYPE_CHECKING:
     from pprl.crypto.identity import Identity
@@ -25,8 +26,9 @@ def agreement_option(function: Function) -> Function:
 
 
 def key_option(function: Function) -> Function:
-    """`-k KEY`."""
-    return path_option("-k", "--key", "key_path", required=True, help="Your party's key file.")(function)
+    """`-k KEY` and `--passphrase-fd N`, for `load_identity`."""
+    option = path_option("-k", "--key", "key_path", required=True, help="Your party's key file.")
+    return option(passphrase_option(function))
 
 
 def secret_option(function: Function) -> Function:
@@ -96,12 +98,11 @@ def load_agreement_in_force(path: Path) -> AgreementFile:
     return agreement
 
 
-def load_identity(path: Path) -> Identity:
-    """Read a key file."""
-    from pprl.crypto.identity import from_key_file
-    from pprl.files.atomic import read_secret_file
+def load_identity(path: Path, passphrase: PassphraseSource) -> Identity:
+    """Open a key file."""
+    from pprl.files.identity import read_identity
 
-    return from_key_file(read_secret_file(path), where=path.name)
+    return read_identity(path, passphrase)
 
 
 def secret_file(

@@ -15,6 +15,7 @@ from pprl.cli.options import (
     secret_option,
 )
 from pprl.console import force_option, path_argument, path_option, talk
+from pprl.passphrase import PassphraseSource
 
 
 @click.group()
@@ -31,7 +32,14 @@ def secret() -> None:
 @path_option("-o", "--out", "folder", required=True, help="Folder for the sealed shares.")
 @secret_option
 @force_option
-def create(agreement_path: Path, key_path: Path, folder: Path, secret_path: Path | None, force: bool) -> None:
+def create(
+    agreement_path: Path,
+    key_path: Path,
+    passphrase: PassphraseSource,
+    folder: Path,
+    secret_path: Path | None,
+    force: bool,
+) -> None:
     """Make a linkage secret for an agreement, and seal it to each other department.
 
     Example: pprl secret create -a agreement.toml -k keys/home-office.key -o to-send
@@ -40,7 +48,7 @@ def create(agreement_path: Path, key_path: Path, folder: Path, secret_path: Path
     from pprl.encode.linkage_secret import to_file
     from pprl.files.atomic import made_folder, new_files, require_apart
 
-    agreement, identity = load_agreement_in_force(agreement_path), load_identity(key_path)
+    agreement, identity = load_agreement_in_force(agreement_path), load_identity(key_path, passphrase)
     made, shares = department.make_secret(agreement, identity)
     kept = secret_file(secret_path, key_path, identity, agreement)
     sent = {party: folder / f"secret-for-{party}.sealed" for party in shares}
@@ -60,7 +68,14 @@ def create(agreement_path: Path, key_path: Path, folder: Path, secret_path: Path
 @key_option
 @secret_option
 @force_option
-def accept(share: Path, agreement_path: Path, key_path: Path, secret_path: Path | None, force: bool) -> None:
+def accept(
+    share: Path,
+    agreement_path: Path,
+    key_path: Path,
+    passphrase: PassphraseSource,
+    secret_path: Path | None,
+    force: bool,
+) -> None:
     """Open the linkage SHARE that another department has sealed to you, and keep it.
 
     Example: pprl secret accept secret-for-moj-courts.sealed -a agreement.toml -k keys/moj-courts.key
@@ -69,7 +84,7 @@ def accept(share: Path, agreement_path: Path, key_path: Path, secret_path: Path 
     from pprl.encode.linkage_secret import to_file
     from pprl.files.atomic import read_file, require_apart, write_new
 
-    agreement, identity = load_agreement_in_force(agreement_path), load_identity(key_path)
+    agreement, identity = load_agreement_in_force(agreement_path), load_identity(key_path, passphrase)
     taken = department.accept_secret(read_file(share, what="sealed share"), agreement, identity)
     kept = secret_file(secret_path, key_path, identity, agreement)
     require_apart([kept], [share, agreement_path, key_path])

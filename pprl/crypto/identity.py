@@ -2,17 +2,13 @@
 
 Each identity has three key pairs. Ed25519 and ML-DSA-65 sign together, so that a forger must break both;
 X-Wing (ML-KEM-768 with X25519) receives, so that what is recorded today stays closed to a quantum computer
-of tomorrow. Private keys are kept as their 32-byte seeds and leave an `Identity` only through `to_key_file`.
-
-The key file is canonical JSON and a line feed (docs/formats/envelope.md). In version 1 its private keys are
-not encrypted, and its `protection` says so: the file's mode and place protect it. Python can't wipe memory,
-so a key stays in that of the process until it ends.
+of tomorrow. Private keys are kept as their 32-byte seeds and leave an `Identity` only through
+`pprl.crypto.key_file`, under a passphrase.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import re
 from typing import Any, NoReturn
@@ -25,13 +21,9 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
 from pprl.crypto.derive import random_bytes, same
-from pprl.errors import ConfigError, FormatError, KeyFileError, VerificationError
+from pprl.errors import ConfigError, KeyFileError, VerificationError
 from pprl.protocol import canonical
 from pprl.protocol.agreement import PartyKeys
-
-KEY_FILE_FORMAT = "pprl-identity"
-KEY_FILE_VERSION = 1
-MAX_KEY_FILE_BYTES = 16_384
 
 SEED_BYTES = 32
 CONTENT_KEY_BYTES = 32
@@ -40,7 +32,7 @@ CONTAINER_CONTEXT = b"pprl/v1/container"
 STATEMENT_CONTEXT = b"pprl/v1/statement"
 NOTE_CONTEXT = b"pprl/v1/note"
 
-_ALGORITHMS = ("ed25519", "ml_dsa_65", "x_wing")
+ALGORITHMS = ("ed25519", "ml_dsa_65", "x_wing")
 _ML_KEM_SEED_BYTES = 64
 _ML_KEM_PUBLIC_BYTES = 1_184
 _PARTY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
@@ -61,7 +53,7 @@ class Identity:
     public: PartyKeys
 
     def __init__(self, party: str, seeds: dict[str, bytes]) -> None:
-        """Derive the keys. Only `create` and `from_key_file` call this.
+        """Derive the keys. Only `create` and `pprl.crypto.key_file` call this.
 
         Args:
             party: the party's id.
@@ -122,7 +114,7 @@ class Identity:
         return f"<identity of {self.party}>"
 
     def __reduce_ex__(self, _: Any) -> NoReturn:
-        """No pickle, no copy: a key leaves through `to_key_file` only."""
+        """No pickle, no copy: a key leaves through its key file only."""
         raise TypeError("an identity can't be pickled or copied")
 
 
@@ -138,55 +130,17 @@ def create(party: str) -> Identity:
     Raises:
         KeyFileError: no agreement could name a party so.
     """
-    _check_party(party, "The new identity")
-    return Identity(party, {algorithm: random_bytes(SEED_BYTES) for algorithm in _ALGORITHMS})
+    if not is_party_id(party):
+        raise KeyFileError(
+            "The new identity names no party that an agreement could name.",
+            hint="Ids have a letter first, then letters, digits, '-' and '_', 40 characters at most.",
+        )
+    return Identity(party, {algorithm: random_bytes(SEED_BYTES) for algorithm in ALGORITHMS})
 
 
-def to_key_file(identity: Identity) -> bytes:
-    """The key file's bytes. The caller writes them with mode 0600, and nowhere else.
-
-    Args:
-        identity: what to keep.
-
-    Returns:
-        Canonical JSON and a line feed.
-
-    Leaks: everything; whoever reads the file can sign as the party and open what is sealed to it.
-    """
-    seeds = identity._seeds
-    members = {
-        "format": KEY_FILE_FORMAT,
-        "party": identity.party,
-        "private": {algorithm: _base64(seeds[algorithm]) for algorithm in _ALGORITHMS},
-        "protection": "none",
-        "public": identity.public.model_dump(),
-        "version": KEY_FILE_VERSION,
-    }
-    return canonical.dumps(members) + b"\n"
-
-
-def from_key_file(raw: bytes, *, where: str) -> Identity:
-    """Read a key file, strictly. Run by the party that owns it.
-
-    Args:
-        raw: the file's bytes.
-        where: how messages name the file.
-
-    Returns:
-        The identity; its public keys are derived anew and agree with those in the file.
-
-    Raises:
-        KeyFileError: not a key file of this version, damaged, or with public keys of others.
-    """
-    members = _key_file_members(raw, where)
-    _check_party(members["party"], where)
-    private = members["private"]
-    if not isinstance(private, dict) or set(private) != set(_ALGORITHMS):
-        raise _damaged(where, "it must hold exactly three private keys")
-    identity = Identity(members["party"], {each: _seed(private[each], where) for each in _ALGORITHMS})
-    if members["public"] != identity.public.model_dump():
-        raise _damaged(where, "its public keys do not belong to its private keys")
-    return identity
+def is_party_id(text: Any) -> bool:
+    """Whether an agreement could name a party so."""
+    return isinstance(text, str) and _PARTY.fullmatch(text) is not None
 
 
 def fingerprint(keys: PartyKeys) -> str:
@@ -331,47 +285,6 @@ def _expanded(seed: bytes) -> tuple[MLKEM768PrivateKey, X25519PrivateKey]:
         MLKEM768PrivateKey.from_seed_bytes(expanded[:_ML_KEM_SEED_BYTES]),
         X25519PrivateKey.from_private_bytes(expanded[_ML_KEM_SEED_BYTES:]),
     )
-
-
-def _key_file_members(raw: bytes, where: str) -> dict[str, Any]:
-    if len(raw) > MAX_KEY_FILE_BYTES or not raw.endswith(b"\n"):
-        raise _damaged(where, "it is too long or cut short")
-    try:
-        members = canonical.loads(raw[:-1])
-    except FormatError:
-        # Not chained: an error about a secret file says nothing of what the file holds.
-        members = None
-    if not isinstance(members, dict) or members.get("format") != KEY_FILE_FORMAT:
-        raise KeyFileError(f"{where} is not a party's key file.", hint="Make one: identity create.")
-    if type(members.get("version")) is not int or members["version"] != KEY_FILE_VERSION:
-        raise KeyFileError(f"{where} is a key file of another version.", hint="Use the release that made it.")
-    if members.get("protection") != "none":
-        raise KeyFileError(f"{where} is protected in a way that this version can't open.")
-    if set(members) != {"format", "party", "private", "protection", "public", "version"}:
-        raise _damaged(where, "it has other members than a key file")
-    return members
-
-
-def _check_party(party: Any, where: str) -> None:
-    if not isinstance(party, str) or not _PARTY.fullmatch(party):
-        raise KeyFileError(
-            f"{where} names no party that an agreement could name.",
-            hint="Ids have a letter first, then letters, digits, '-' and '_', 40 characters at most.",
-        )
-
-
-def _seed(text: Any, where: str) -> bytes:
-    try:
-        raw = base64.b64decode(text if isinstance(text, str) else "?", validate=True)
-    except (binascii.Error, ValueError):
-        raw = b""
-    if len(raw) != SEED_BYTES or _base64(raw) != text:
-        raise _damaged(where, "a private key is not 32 bytes in standard base64")
-    return raw
-
-
-def _damaged(where: str, reason: str) -> KeyFileError:
-    return KeyFileError(f"{where} is damaged: {reason}.", hint="Restore it from your safe copy.")
 
 
 def _base64(raw: bytes) -> str:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from pprl.crypto import container
-from pprl.crypto.identity import fingerprint, from_key_file
+from pprl.crypto.identity import fingerprint
+from pprl.crypto.key_file import parse_key_file
 from pprl.errors import ConfigError, FormatError, KeyFileError
 from pprl.files.atomic import read_file
 from pprl.protocol import agreement as agreements
@@ -81,13 +82,13 @@ def _home_map(raw: bytes) -> dict[str, Any]:
 
 def _secret_file(raw: bytes) -> dict[str, Any]:
     try:
-        identity = from_key_file(raw, where="file")
+        key_file = parse_key_file(raw, where="file")
     except KeyFileError:
         return _linkage_secret(raw)
     return {
         "what": "key file: keep it to yourself",
-        "party": identity.party,
-        "fingerprint": fingerprint(identity.public),
+        "party": key_file.party,
+        "fingerprint": fingerprint(key_file.public),
     }
 
 

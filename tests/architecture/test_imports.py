@@ -22,6 +22,7 @@ NEVER_AT_THE_COORDINATOR = (
 # All that the coordinator may load of pprl: what is not listed is refused, so that a new module must be thought about.
 PPRL_AT_THE_COORDINATOR = {
     "pprl", "pprl.errors", "pprl.console", "pprl.files", "pprl.files.atomic", "pprl.files.identity",
+    "pprl.passphrase", "pprl.party_commands",
 }  # fmt: skip
 PPRL_PACKAGES_AT_THE_COORDINATOR = ("pprl.crypto", "pprl.protocol")
 HEAVY = (
@@ -154,7 +155,8 @@ def _importers(package: str) -> set[str]:
         ),
         ("pyarrow", ("pprl.files",)),
         ("tomlkit", ("pprl.agreements",)),
-        ("click", ("pprl.cli", "coordinator.cli", "pprl.console")),
+        ("click", ("pprl.cli", "coordinator.cli", "pprl.console", "pprl.passphrase", "pprl.party_commands")),
+        ("getpass", ("pprl.passphrase",)),
         ("rich", ("pprl.console",)),
         ("subprocess", ("pprl.rehearsal",)),
         ("secrets", ("pprl.crypto",)),

@@ -70,7 +70,8 @@ def test_unknown_options_are_usage_errors(words: tuple[str, ...]) -> None:
 def test_no_option_takes_a_secret(words: tuple[str, ...]) -> None:
     for parameter in command_of(words).params:
         if re.search("secret|key|pass", parameter.name or "") and parameter.param_type_name == "option":
-            assert isinstance(parameter.type, click.Path), f"{parameter.name} must name a file"
+            named = isinstance(parameter.type, click.Path) or parameter.opts == ["--passphrase-fd"]
+            assert named, f"{parameter.name} must name a file, or a file descriptor"
 
 
 def test_commands_that_write_take_force_unless_they_want_a_new_folder() -> None:

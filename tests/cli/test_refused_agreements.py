@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from coordinator.store.stages import Role
-from pprl.crypto.identity import create, to_key_file
+from pprl.crypto.identity import create
 from pprl.files.atomic import write_new
 from tests.support.commands import done, refused, run
+from tests.support.keys import key_file_of
 from tests.support.project import DATASETS, ISSUER, MATCHER, Project
 
 YESTERDAY = date.today() - timedelta(days=1)
@@ -156,7 +157,7 @@ def test_another_partys_key(project: Project) -> None:
 
 
 def test_a_key_of_nobody_in_the_agreement(project: Project) -> None:
-    write_new(project.key("stranger"), to_key_file(create("stranger")), mode=0o600)
+    write_new(project.key("stranger"), key_file_of(create("stranger")), mode=0o600)
     secret = ("--secret", project.secret("police-dept"))
     words = (
         "pprl",
@@ -172,7 +173,7 @@ def test_a_key_of_nobody_in_the_agreement(project: Project) -> None:
 
 
 def test_a_new_key_under_an_old_name(project: Project) -> None:
-    write_new(project.key("police-dept"), to_key_file(create("police-dept")), mode=0o600, force=True)
+    write_new(project.key("police-dept"), key_file_of(create("police-dept")), mode=0o600, force=True)
     for name in ("secret create", "encode"):
         words = _doors(project, project.agreement_path)[name]
         refused(*words, status=7, says="other public keys than this key file has", within=project.folder)

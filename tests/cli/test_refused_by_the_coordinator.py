@@ -17,6 +17,7 @@ from pprl.encode import linkage_secret
 from pprl.errors import DisclosureError
 from pprl.protocol import pairs, submission
 from tests.support.commands import done, refused, run
+from tests.support.keys import asked
 from tests.support.project import DATASETS, ISSUER, MATCHER, Project
 
 
@@ -411,7 +412,7 @@ def test_a_wildcard_encoding(project: Project) -> None:
 
 def test_a_store_that_should_be_gone(project: Project) -> None:
     me = project.receive_all(Role.MATCHER)
-    later = operations.open_store(me.folder, now=lambda: datetime.now(UTC) + timedelta(days=31))
+    later = operations.open_store(me.folder, asked, now=lambda: datetime.now(UTC) + timedelta(days=31))
     with pytest.raises(DisclosureError, match="gone by now: encodings"):
         operations.match(later, None, progress=lambda _what, _share: None)
 
@@ -419,7 +420,7 @@ def test_a_store_that_should_be_gone(project: Project) -> None:
 @pytest.mark.parametrize("role", [Role.MATCHER, Role.KEY_ISSUER])
 def test_a_store_that_should_be_gone_receives_nothing(project: Project, role: Role) -> None:
     me = project.open_store(role)
-    later = operations.open_store(me.folder, now=lambda: datetime.now(UTC) + timedelta(days=31))
+    later = operations.open_store(me.folder, asked, now=lambda: datetime.now(UTC) + timedelta(days=31))
     with pytest.raises(DisclosureError, match="gone by now"):
         operations.receive(later, project.submission("police").read_bytes())
     assert not list((me.folder / "containers").iterdir())

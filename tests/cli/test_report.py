@@ -12,6 +12,7 @@ from coordinator import operations
 from coordinator.store import database
 from coordinator.store.stages import Role
 from tests.support.commands import done, refused, values_in
+from tests.support.keys import asked
 from tests.support.project import DATASETS, Project, silent
 
 
@@ -29,7 +30,7 @@ def issued(made_issued: Project, tmp_path: Path) -> Project:
 
 def _with_few_links(project: Project) -> Project:
     """The issuer's store as if it had found hardly anybody."""
-    me = operations.open_store(project.store(Role.KEY_ISSUER))
+    me = operations.open_store(project.store(Role.KEY_ISSUER), asked)
     with database.writing(me.engine) as session:
         run = database.run_of(session, project.agreement.sha256, Role.KEY_ISSUER)
         run.report = {**run.report, "linked_people": 3, "linked_pairs": 4, "clusters": 3}
@@ -71,8 +72,10 @@ def test_the_matchers_report(issued: Project) -> None:
 def test_one_office_reports_both_roles(project: Project) -> None:
     path = project.one_office()
     store = project.folder / "office"
-    operations.initialise(store, key_file=project.key("matcher"), roles=(Role.MATCHER, Role.KEY_ISSUER))
-    me = operations.open_store(store)
+    operations.initialise(
+        store, key_file=project.key("matcher"), passphrase=asked, roles=(Role.MATCHER, Role.KEY_ISSUER)
+    )
+    me = operations.open_store(store, asked)
     operations.register(me, path.read_bytes(), where="agreement")
     for name in DATASETS:
         operations.receive(me, project.encode(name, agreement_path=path))

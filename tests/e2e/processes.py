@@ -11,11 +11,24 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tests.support.commands import asks_for_passphrase
+from tests.support.keys import passphrase_descriptor
+
 
 def start(*words: str | Path, cwd: Path) -> subprocess.Popen[str]:
-    """Start a command; the first word is the program."""
+    """Start a command; the first word is the program. Where it needs one, it gets the tests' passphrase."""
     command = [sys.executable, "-m", *map(str, words)]
-    return subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with passphrase_descriptor() as descriptor:
+        if asks_for_passphrase(words):
+            command += ["--passphrase-fd", str(descriptor)]
+        return subprocess.Popen(
+            command,
+            cwd=cwd,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            pass_fds=(descriptor,),
+        )
 
 
 def run(*words: str | Path, cwd: Path) -> tuple[int, str, str]:

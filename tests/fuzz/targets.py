@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pprl import department, errors, research
-from pprl.crypto import container, identity, notes
+from pprl.crypto import container, identity, key_file, notes
 from pprl.encode import linkage_secret
 from pprl.errors import PprlError
 from pprl.files import recognise, tables
@@ -47,6 +47,7 @@ from pprl.protocol import (
 from pprl.protocol.agreement import AgreementFile
 from tests.conformance.log import test_log_vectors as log_vectors
 from tests.conformance.secret_ceremony import test_secret_ceremony_vectors as ceremony_vectors
+from tests.support.keys import key_file_of
 from tests.unit.crypto import forgery
 
 ROOT = Path(__file__).parents[2]
@@ -177,12 +178,12 @@ def _canonical() -> Reading:
     return Reading(canonical.loads, tuple(map(canonical.dumps, values)), canonical.dumps)
 
 
-@target("key-file", identity.from_key_file)
+@target("key-file", key_file.parse_key_file)
 def _key_file() -> Reading:
     return Reading(
-        lambda raw: identity.from_key_file(raw, where="The file"),
-        (identity.to_key_file(forgery.NORTH), identity.to_key_file(forgery.OFFICE)),
-        identity.to_key_file,
+        lambda raw: key_file.parse_key_file(raw, where="The file"),
+        (key_file_of(forgery.NORTH), key_file_of(forgery.OFFICE)),
+        lambda read: read.raw,
     )
 
 

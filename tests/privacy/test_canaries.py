@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
+from unicodedata import normalize
 
 import pytest
 from click.testing import Result
@@ -23,6 +24,7 @@ from click.testing import Result
 from coordinator.store.stages import Role
 from pprl.protocol.agreement import Scheme
 from tests.support.commands import run
+from tests.support.keys import TEXT
 from tests.support.people import read_rows, tables, write_table
 from tests.support.project import DATASETS, ISSUER, MATCHER, PARTIES, RESEARCH, Project
 
@@ -278,13 +280,12 @@ def test_faults_of_ours(
 # Keys and the linkage secret.
 
 
-def _secrets(project: Project) -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
-    for party in PARTIES:
-        members = json.loads(project.key(party).read_bytes())["private"]
-        found |= {f"{party} {name}": base64.b64decode(value) for name, value in members.items()}
-    secret = json.loads(project.secret("court-dept").read_bytes())["secret"]
-    return {**found, "linkage secret": base64.b64decode(secret)}
+def _protected(project: Project) -> dict[str, bytes]:
+    """What stands in no file at all, not even in a key file: private keys and passphrases."""
+    seeds = {
+        f"{party} {name}": seed for party in PARTIES for name, seed in project.identity(party)._seeds.items()
+    }
+    return {**seeds, "passphrase": TEXT.encode(), "as it was typed": normalize("NFD", TEXT).encode()}
 
 
 def _forms(secret: bytes) -> set[bytes]:
@@ -309,11 +310,14 @@ def test_secrets_stand_in_their_own_files_alone(nest: Project, made_results: Pat
     outside = {
         path: path.read_bytes() for path in nest.folder.rglob("*") if path.is_file() and path not in own
     }
-    made = json.loads((nest.folder / "keys" / "again.secret").read_bytes())["secret"]
-    for what, secret in {**_secrets(nest), "made": base64.b64decode(made)}.items():
-        for form in _forms(secret):
-            assert not any(form in text.encode() for text in watch.said), what
-            assert not [path for path, content in outside.items() if form in content], what
+    kept = {"kept": nest.secret("court-dept"), "made": nest.folder / "keys" / "again.secret"}
+    secrets = {what: base64.b64decode(json.loads(path.read_bytes())["secret"]) for what, path in kept.items()}
+    everywhere = outside | {path: path.read_bytes() for path in own}
+    for hidden, files in ((secrets, outside), (_protected(nest), everywhere)):
+        for what, secret in hidden.items():
+            for form in _forms(secret):
+                assert not any(form in text.encode() for text in watch.said), what
+                assert not [path for path, content in files.items() if form in content], what
     assert {stat.S_IMODE(path.stat().st_mode) for path in own} == {0o600}
     assert len(outside) > 15
 

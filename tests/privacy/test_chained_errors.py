@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pprl import department
-from pprl.crypto.identity import from_key_file
+from pprl.crypto.key_file import Passphrase, parse_key_file, unlock
 from pprl.encode.linkage_secret import from_file
-from pprl.errors import FormatError, PprlError
+from pprl.errors import FormatError, KeyFileError, PprlError, UsageError
 from pprl.protocol import canonical
 from tests.support.project import Project
 
@@ -27,7 +27,7 @@ DAMAGES: dict[str, Damage] = {
     "spelt differently": lambda raw: raw.replace(b":", b": ", 1),
     "a comma too many": lambda raw: raw.replace(b"}", b",}"),
     "an unfinished quote": lambda raw: raw + b'"',
-    "a name twice": lambda raw: raw.replace(b'"version":1', b'"version":1,"version":1'),
+    "a name twice": lambda raw: raw.replace(b'"version":', b'"version":1,"version":'),
     "nested too deeply": lambda raw: raw + b"[" * 100_000,
 }
 
@@ -73,11 +73,26 @@ def test_errors_about_a_secret_file_hold_nothing_of_it(project: Project, damage:
 def test_errors_about_a_key_file_hold_nothing_of_it(project: Project, damage: str) -> None:
     raw = project.key("court-dept").read_bytes()
     with pytest.raises(PprlError) as caught:
-        from_key_file(DAMAGES[damage](raw), where="x")
+        parse_key_file(DAMAGES[damage](raw), where="x")
     held = _held(caught.value)
-    for value in json.loads(raw)["private"].values():
-        assert value[:16] not in held
-        assert base64.b64decode(value).hex()[:16] not in held
+    private = json.loads(raw)["private"]
+    assert private[:16] not in held
+    assert base64.b64decode(private).hex()[:16] not in held
+
+
+def test_a_wrong_passphrase_comes_alone(project: Project) -> None:
+    locked = parse_key_file(project.key("court-dept").read_bytes(), where="x")
+    with pytest.raises(KeyFileError) as caught:
+        unlock(locked, Passphrase("Zebedee and fourteen more"), where="x")
+    assert list(_chain(caught.value)) == [caught.value]
+
+
+@pytest.mark.parametrize("text", ["Zebedee", "Zebedee" * 200, "Zebedee \ud800 and fourteen more"])
+def test_errors_about_a_passphrase_hold_nothing_of_it(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Passphrase(text)
+    assert "Zebedee" not in _held(caught.value)
+    assert list(_chain(caught.value)) == [caught.value]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from pprl.crypto import container
 from pprl.protocol import envelope
 from pprl.protocol.envelope import Binding
 from tests.support.commands import done
+from tests.support.keys import asked
 from tests.support.project import Project, silent
 
 Labels = list[NDArray[np.int64]]
@@ -49,7 +50,7 @@ def _released(project: Project, made_up: Clusters, folder: Path) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(issuing, "clusters", clusters)
         patch.setattr(operations, "_require_release_rules", lambda *_: None)
-        operations.issue(operations.open_store(copied.store(Role.KEY_ISSUER)), None, progress=silent)
+        operations.issue(operations.open_store(copied.store(Role.KEY_ISSUER), asked), None, progress=silent)
         done("coordinator", "release", "--store", copied.store(Role.KEY_ISSUER), "-o", folder / "results")
     return folder / "results"
 

@@ -12,11 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pprl.crypto import container
-from pprl.crypto.identity import create, from_key_file, to_key_file
+from pprl.crypto.identity import create
+from pprl.crypto.key_file import parse_key_file
 from pprl.errors import FormatError, KeyFileError, VerificationError
 from pprl.protocol import canonical, envelope
 from pprl.protocol.agreement import Agreement, AgreementFile, Dataset, Party, Project
 from pprl.protocol.envelope import Binding, Envelope, Statement
+from tests.support.keys import key_file_of
 
 # Machines that run tests are often busy: an example may take as long as it takes.
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -141,19 +143,22 @@ def test_a_statement_or_header_with_any_node_replaced_is_refused_or_read(path: l
             parse(canonical.dumps(_grafted(canonical.loads(raw), path, graft)))
 
 
+NORTHS_KEY_FILE = key_file_of(NORTH)
+
+
 @given(st.lists(st.integers(0, 9), max_size=3), TREES)
 @UNHURRIED
 def test_a_key_file_with_any_node_replaced_is_refused_or_read(path: list[int], graft: Any) -> None:
-    tree = canonical.loads(to_key_file(NORTH)[:-1])
+    tree = canonical.loads(NORTHS_KEY_FILE[:-1])
     with contextlib.suppress(KeyFileError):
-        from_key_file(canonical.dumps(_grafted(tree, path, graft)) + b"\n", where="north.key")
+        parse_key_file(canonical.dumps(_grafted(tree, path, graft)) + b"\n", where="north.key")
 
 
 @given(st.binary(max_size=200))
 @UNHURRIED
 def test_key_files_of_arbitrary_bytes_are_refused(raw: bytes) -> None:
     with pytest.raises(KeyFileError):
-        from_key_file(raw, where="north.key")
+        parse_key_file(raw, where="north.key")
 
 
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9_-]{0,39}", fullmatch=True)

@@ -39,6 +39,7 @@ from coordinator.operations import Coordinator
 from coordinator.store.stages import TRANSITIONS, Role, Stage, Step
 from pprl import department
 from pprl.errors import FormatError, PprlError, ProtocolError, VerificationError
+from tests.support.keys import asked
 from tests.support.project import DATASETS, ISSUER, MATCHER, RESEARCH, Project, silent
 
 ROLES = (Role.MATCHER, Role.KEY_ISSUER)
@@ -93,8 +94,10 @@ class Simulation(RuleBasedStateMachine):
     def begin(self) -> None:
         for role in ROLES:
             folder = Path(self.folder.name) / role.value
-            operations.initialise(folder, key_file=self.world.project.key(PARTY[role]), roles=(role,))
-            self.stores[role] = operations.open_store(folder)
+            operations.initialise(
+                folder, key_file=self.world.project.key(PARTY[role]), passphrase=asked, roles=(role,)
+            )
+            self.stores[role] = operations.open_store(folder, asked)
             operations.register(
                 self.stores[role], self.world.project.agreement_path.read_bytes(), where="agreement.toml"
             )
@@ -204,7 +207,7 @@ class Simulation(RuleBasedStateMachine):
     @rule(role=st.sampled_from(ROLES))
     def restart(self, role: Role) -> None:
         self.stores[role].engine.dispose()
-        self.stores[role] = operations.open_store(self.stores[role].folder)
+        self.stores[role] = operations.open_store(self.stores[role].folder, asked)
 
     @rule(role=st.sampled_from(ROLES))
     def register_again(self, role: Role) -> None:
@@ -368,7 +371,7 @@ def test_a_crash_while_matching_leaves_a_run_that_can_be_matched(world: World, t
     me = project.receive_all(Role.MATCHER)
     with mock.patch("coordinator.store.database.move_on", side_effect=Crash), pytest.raises(Crash):
         operations.match(me, None, progress=silent)
-    _, first = operations.match(operations.open_store(me.folder), None, progress=silent)
+    _, first = operations.match(operations.open_store(me.folder, asked), None, progress=silent)
     _, again = operations.match(me, None, progress=silent)
     assert first == again
 
@@ -381,7 +384,7 @@ def test_two_commands_at_once_match_once(world: World, tmp_path: Path) -> None:
 
     def overtaken(*arguments: Any) -> None:
         with mock.patch("coordinator.operations.finish", custody.finish):
-            second.append(operations.match(operations.open_store(me.folder), None, progress=silent)[1])
+            second.append(operations.match(operations.open_store(me.folder, asked), None, progress=silent)[1])
         custody.finish(*arguments)
 
     with mock.patch("coordinator.operations.finish", overtaken), pytest.raises(ProtocolError):

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 import coordinator.cli
 import pprl.cli
+from tests.support.keys import passphrase_descriptor
 from tests.support.people import tables
 from tests.support.project import tree
 
@@ -48,10 +49,24 @@ def command_of(words: tuple[str, ...]) -> click.Command:
     return command
 
 
+def asks_for_passphrase(words: tuple[str | Path, ...]) -> bool:
+    """Whether the command that a command line starts with opens or makes a key file."""
+    command: click.Command | None = program(str(words[0]))
+    for word in words[1:]:
+        if not isinstance(command, click.Group):
+            break
+        command = command.commands.get(str(word))
+    return command is not None and any(each.name == "passphrase" for each in command.params)
+
+
 def run(*words: str | Path) -> Result:
-    """Run a command; the first word is the program."""
+    """Run a command; the first word is the program. Where it needs one, it gets the tests' passphrase."""
     name, *arguments = map(str, words)
-    return CliRunner().invoke(program(name), arguments, prog_name=name)
+    if not asks_for_passphrase(words) or "--passphrase-fd" in arguments:
+        return CliRunner().invoke(program(name), arguments, prog_name=name)
+    with passphrase_descriptor() as descriptor:
+        arguments += ["--passphrase-fd", str(descriptor)]
+        return CliRunner().invoke(program(name), arguments, prog_name=name)
 
 
 def done(*words: str | Path) -> Result:

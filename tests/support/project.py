@@ -20,11 +20,12 @@ from coordinator.store.stages import Role
 from pprl import department
 from pprl.agreements.amend import with_keys, with_rehearsal_approvals, with_values
 from pprl.agreements.draft import DatasetSketch, draft
-from pprl.crypto.identity import Identity, create, from_key_file, to_key_file
+from pprl.crypto.identity import Identity, create
 from pprl.encode import linkage_secret
 from pprl.encode.linkage_secret import LinkageSecret
 from pprl.files.atomic import read_secret_file, write_new
 from pprl.protocol.agreement import AgreementFile, Scheme, parse
+from tests.support.keys import asked, key_file_of, opened
 from tests.support.people import tables, write_table
 
 BEGIN, END = date(2020, 1, 1), date(2090, 12, 31)
@@ -71,7 +72,7 @@ class Project:
 
     def identity(self, party: str) -> Identity:
         """A party's keys."""
-        return from_key_file(read_secret_file(self.key(party)), where=party)
+        return opened(self.key(party).read_bytes())
 
     def secret(self, party: str, agreement: AgreementFile | None = None) -> Path:
         """A department's linkage secret of an agreement, by default the project's."""
@@ -131,8 +132,8 @@ class Project:
     def open_store(self, role: Role, *, agreement_path: Path | None = None) -> Coordinator:
         """A new store of a coordinator role, with the agreement registered."""
         party = {Role.MATCHER: MATCHER, Role.KEY_ISSUER: ISSUER}[role]
-        operations.initialise(self.store(role), key_file=self.key(party), roles=(role,))
-        me = operations.open_store(self.store(role))
+        operations.initialise(self.store(role), key_file=self.key(party), passphrase=asked, roles=(role,))
+        me = operations.open_store(self.store(role), asked)
         operations.register(me, (agreement_path or self.agreement_path).read_bytes(), where="agreement.toml")
         return me
 
@@ -181,7 +182,7 @@ def make_project(folder: Path, scheme: Scheme) -> Project:
         write_table(project.data(name), table)
     identities = {party: create(party) for party in PARTIES}
     for party, identity in identities.items():
-        write_new(project.key(party), to_key_file(identity), mode=0o600)
+        write_new(project.key(party), key_file_of(identity), mode=0o600)
     project.agreed("agreement.toml", _agreement(identities, scheme))
     for name, party in zip(DATASETS, DEPARTMENTS, strict=True):
         made = _encode(project, name, project.agreement, project.held_secret(party, project.agreement))

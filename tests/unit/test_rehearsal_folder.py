@@ -106,8 +106,9 @@ def test_folders_that_were_not_there_go_again(
     assert list(tmp_path.iterdir()) == [data]
 
 
-def _in_this_process(program: str, *words: str | Path) -> str:
+def _in_this_process(program: str, *words: str | Path, descriptors: tuple[int, ...] = ()) -> str:
     """A party's command without a process of its own, which takes half a second each."""
+    assert not descriptors or words[-2:] == ("--passphrase-fd", str(descriptors[0]))
     result = run(program, *words)
     if result.exit_code == DisclosureError.status:
         raise DisclosureError(f"{words[0]}: {result.stderr}", hint="Nothing is released.")
@@ -161,3 +162,29 @@ def test_any_other_rule_that_refuses_leaves_nothing(tmp_path: Path, data: Path) 
     with pytest.raises(DisclosureError, match="max_popcount_share"):
         _rehearse(tmp_path / "out", data, text, today=date.today())
     assert not (tmp_path / "out").exists()
+
+
+def test_each_party_has_a_passphrase_of_its_own_that_stands_nowhere(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    seen: list[rehearsal.Rehearsal] = []
+
+    def listening(program: str, *words: str | Path, descriptors: tuple[int, ...] = ()) -> str:
+        said.extend(map(str, words))
+        return _in_this_process(program, *words, descriptors=descriptors)
+
+    def stop(run: rehearsal.Rehearsal) -> None:
+        seen.append(run)
+        said.append(repr(run))
+        said.extend(path.read_text("latin-1") for path in run.folder.rglob("*") if path.is_file())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(rehearsal, "_run", listening)
+    monkeypatch.setattr(rehearsal, "_together", _one_by_one)
+    monkeypatch.setattr(rehearsal, "make_secret", stop)
+    with pytest.raises(KeyboardInterrupt):
+        _rehearse(tmp_path / "out", data)
+    passphrases = seen[0].passphrases
+    assert len(set(passphrases.values())) == len(passphrases) == 6
+    assert not [each for each in passphrases.values() for text in said if each in text]

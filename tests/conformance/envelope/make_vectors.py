@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pprl.crypto.identity import to_key_file, wrap
+from pprl.crypto.identity import wrap
 from pprl.protocol import canonical
 from pprl.protocol.envelope import CHUNK_BYTES, Binding
 from tests.unit.crypto.forgery import (
@@ -146,7 +146,10 @@ def vectors() -> dict[str, Any]:
             "keys": {party: keys and keys.model_dump() for party, keys in AGREED_KEYS.items()},
             "datasets": DATASETS,
         },
-        "recipient_key_file": to_key_file(OFFICE).decode(),
+        "recipient": {
+            "party": OFFICE.party,
+            "seeds": {algorithm: text(seed) for algorithm, seed in OFFICE._seeds.items()},
+        },
         "kind": USUAL.kind,
         "accepted": [
             {"name": name, "expect": expect, "container": text(raw), "content": text(content)}

@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 
 from pprl.crypto.container import open_container, peek
-from pprl.crypto.identity import from_key_file
+from pprl.crypto.identity import Identity
 from pprl.errors import FormatError, PprlError, VerificationError
 from pprl.protocol.agreement import Agreement, AgreementFile, Dataset, Party, PartyKeys, Project
 from tests.conformance.envelope import second_reader
 
 VECTORS: dict[str, Any] = json.loads(Path(__file__).with_name("vectors.json").read_bytes())
-OFFICE = from_key_file(VECTORS["recipient_key_file"].encode(), where="vectors.json")
+SEEDS = {name: base64.b64decode(text) for name, text in VECTORS["recipient"]["seeds"].items()}
+OFFICE = Identity(VECTORS["recipient"]["party"], SEEDS)
 REFUSALS: dict[str, type[PprlError]] = {"format": FormatError, "verification": VerificationError}
 
 
@@ -79,9 +80,7 @@ def test_about_three_refusals_to_each_success() -> None:
 
 @named("accepted")
 def test_a_second_reader_reads_the_same(vector: dict[str, Any]) -> None:
-    key_file = json.loads(VECTORS["recipient_key_file"])
-    seed = base64.b64decode(key_file["private"]["x_wing"])
     raw = base64.b64decode(vector["container"])
-    binding, content = second_reader.read(raw, VECTORS["agreement"]["keys"], seed)
+    binding, content = second_reader.read(raw, VECTORS["agreement"]["keys"], SEEDS["x_wing"])
     assert content == base64.b64decode(vector["content"])
     assert binding == asdict(peek(io.BytesIO(raw)))

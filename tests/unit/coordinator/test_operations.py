@@ -23,14 +23,15 @@ from pprl.agreements.amend import with_values
 from pprl.errors import ConfigError, DisclosureError, ProtocolError, VerificationError
 from pprl.protocol import submission
 from pprl.protocol.agreement import AgreementFile, parse
+from tests.support.keys import asked
 from tests.support.project import DATASETS, MATCHER, RESEARCH, Project, silent
 
 BOTH = (Role.MATCHER, Role.KEY_ISSUER)
 
 
 def _office(project: Project, name: str, agreement: Path, files: list[bytes]) -> Coordinator:
-    operations.initialise(project.folder / name, key_file=project.key(MATCHER), roles=BOTH)
-    me = operations.open_store(project.folder / name)
+    operations.initialise(project.folder / name, key_file=project.key(MATCHER), passphrase=asked, roles=BOTH)
+    me = operations.open_store(project.folder / name, asked)
     operations.register(me, agreement.read_bytes(), where="agreement")
     for file in files:
         operations.receive(me, file)
@@ -122,8 +123,10 @@ def test_a_damaged_public_key_is_noticed_when_the_agreement_is_registered(
 ) -> None:
     key = base64.b64encode({"zeros": bytes(1216), "ones": b"\xff" * 1216}[damaged]).decode()
     bad = project.amended("bad.toml", {("party", 5, "keys", "x_wing"): key})
-    operations.initialise(project.store(Role.MATCHER), key_file=project.key(MATCHER), roles=(Role.MATCHER,))
-    me = operations.open_store(project.store(Role.MATCHER))
+    operations.initialise(
+        project.store(Role.MATCHER), key_file=project.key(MATCHER), passphrase=asked, roles=(Role.MATCHER,)
+    )
+    me = operations.open_store(project.store(Role.MATCHER), asked)
     with pytest.raises(ConfigError, match="public keys of 'research'"):
         operations.register(me, bad.read_bytes(), where="bad")
 
@@ -132,7 +135,7 @@ def test_a_store_is_its_owners_alone(project: Project) -> None:
     folder = project.folder / "store"
     folder.mkdir(mode=0o777)
     folder.chmod(0o777)
-    operations.initialise(folder, key_file=project.key(MATCHER), roles=(Role.MATCHER,))
+    operations.initialise(folder, key_file=project.key(MATCHER), passphrase=asked, roles=(Role.MATCHER,))
     modes = {path.name: path.stat().st_mode & 0o777 for path in (folder, *folder.iterdir())}
     assert modes == {"store": 0o700, "containers": 0o700, "coordinator.sqlite": 0o600}
 
@@ -149,7 +152,7 @@ def test_a_store_takes_no_folder_that_somebody_has_prepared(project: Project, pr
     if prepared == "symlink":
         elsewhere.mkdir(mode=0o755)
     with pytest.raises(ProtocolError, match="not an empty folder"):
-        operations.initialise(folder, key_file=project.key(MATCHER), roles=(Role.MATCHER,))
+        operations.initialise(folder, key_file=project.key(MATCHER), passphrase=asked, roles=(Role.MATCHER,))
     assert not (elsewhere / "coordinator.sqlite").exists()
     assert prepared != "symlink" or elsewhere.stat().st_mode & 0o777 == 0o755
 
@@ -164,7 +167,7 @@ def test_a_database_that_somebody_has_put_there_is_not_opened(tmp_path: Path) ->
 def test_what_must_be_gone_by_when(project: Project) -> None:
     role = Role.KEY_ISSUER
     project.open_store(role)
-    (status,) = operations.status(operations.open_store(project.store(role)))
+    (status,) = operations.status(operations.open_store(project.store(role), asked))
     allowed = project.agreement.content.retention
     today = datetime.now(UTC).date()
     days = {
@@ -177,9 +180,11 @@ def test_what_must_be_gone_by_when(project: Project) -> None:
 
 def test_results_outlive_what_they_were_made_from(project: Project) -> None:
     issuer = project.issue()
-    later = operations.open_store(issuer.folder, now=lambda: datetime.now(UTC) + timedelta(days=40))
+    later = operations.open_store(issuer.folder, asked, now=lambda: datetime.now(UTC) + timedelta(days=40))
     assert set(operations.release(later, None)) > {"summary.json"}
-    much_later = operations.open_store(issuer.folder, now=lambda: datetime.now(UTC) + timedelta(days=200))
+    much_later = operations.open_store(
+        issuer.folder, asked, now=lambda: datetime.now(UTC) + timedelta(days=200)
+    )
     with pytest.raises(DisclosureError, match="gone by now: linkage_keys"):
         operations.release(much_later, None)
 

@@ -19,6 +19,7 @@ from coordinator.linkage.solve import Compared
 from coordinator.report import documents, words
 from coordinator.report.page import page
 from coordinator.store.stages import Role
+from tests.support.keys import asked
 from tests.support.project import Project
 from tests.support.reports import counts_in, numbers_in, read_page, rows_of
 
@@ -52,7 +53,7 @@ def reports(
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(issuing, "clusters", _watched(issuing.clusters, scores.setdefault(scheme, set())))
             issuer = project.issue()
-        matcher = operations.open_store(project.store(Role.MATCHER))
+        matcher = operations.open_store(project.store(Role.MATCHER), asked)
         found[scheme, "issuer"] = operations.report(issuer, None)
         found[scheme, "matcher"] = operations.report(matcher, None)
     return found
@@ -340,5 +341,5 @@ def test_the_page_is_small_and_the_same_again(report: Report) -> None:
 
 def test_a_report_after_the_agreement_has_ended(project: Project) -> None:
     issuer = project.issue()
-    later = operations.open_store(issuer.folder, now=lambda: datetime(2095, 1, 1, tzinfo=UTC))
+    later = operations.open_store(issuer.folder, asked, now=lambda: datetime(2095, 1, 1, tzinfo=UTC))
     assert operations.report(later, None)["stages"] == {"key-issuer": "issued"}
