@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test test-all lint format bench fuzz fuzz-briefly quality calibration lock wheelhouse clean
+.PHONY: demo test test-all lint format bench fuzz fuzz-briefly mutation quality calibration lock wheelhouse clean
 
 demo: $(VENV)/runtime
 	$(BIN)/pprl demo
@@ -34,6 +34,12 @@ fuzz: $(VENV)/fuzz
 
 fuzz-briefly: $(VENV)/fuzz
 	$(BIN)/python -m tests.fuzz.run --total 90 --seed 1
+
+# Small faults in the protocol's code, one at a time: do the tests notice? Goes on where it was interrupted.
+SAMPLE = 300
+SEED = 1
+mutation: $(VENV)/dev
+	nice -n 15 $(BIN)/python -m tools.mutation --sample $(SAMPLE) --seed $(SEED)
 
 # Ours beside Splink and clkhash + anonlink, into docs/quality.md; goes on where it was interrupted.
 quality: $(VENV)-peers/peers
