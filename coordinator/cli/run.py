@@ -29,13 +29,13 @@ def receive(files: tuple[Path, ...], store: Path, passphrase: PassphraseSource, 
     Example: coordinator receive offences.submission court.submission --store matcher
     """
     from coordinator import operations
-    from pprl.files.atomic import read_file
+    from coordinator.sizes import read_possible
 
     me = operations.open_store(store, passphrase)
     receipts: list[Receipt] = []
     for place, path in enumerate(files):
         try:
-            receipts += operations.receive(me, read_file(path, what="file"))
+            receipts += operations.receive(me, read_possible(me, path))
         except PprlError as error:
             raise _about(error, path, files[:place]) from None
     show(

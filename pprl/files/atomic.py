@@ -164,6 +164,26 @@ def at_one_moment(folder: Path, moment: datetime) -> None:
         os.utime(path, (seconds, seconds))
 
 
+@contextmanager
+def opened(path: Path, *, what: str) -> Iterator[BinaryIO]:
+    """Open a file that the user named, to look at parts of it before all of it is read.
+
+    Args:
+        path: the file.
+        what: what it should be, as refusals name it.
+
+    Raises:
+        UsageError: it is missing, a directory or closed to the user, or what is done with it fails.
+    """
+    try:
+        with path.open("rb") as file:
+            yield file
+    except OSError as error:
+        raise UsageError(
+            f"The {what} {path} can't be read: {_reason(error)}.", hint="Check the path."
+        ) from None
+
+
 def read_file(path: Path, *, what: str, limit: int | None = None) -> bytes:
     """Read a small file that the user named.
 

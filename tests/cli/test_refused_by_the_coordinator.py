@@ -234,8 +234,7 @@ def test_truncated_submissions(project: Project, role: Role, share: float) -> No
     project.open_store(role)
     whole = project.submission("police").read_bytes()
     path = _written(project, whole[: int(len(whole) * share)])
-    status = 8 if role is Role.MATCHER and share == 0 else 6
-    refused(*_receive(project, role, path), status=status, says="", within=project.folder)
+    refused(*_receive(project, role, path), status=6, says="", within=project.folder)
 
 
 @pytest.mark.parametrize("place", [10, 200, 4000, 8000, 12_000, 16_000])
@@ -431,3 +430,31 @@ def test_a_damaged_container_in_the_store(project: Project) -> None:
     kept = next((me.folder / "containers").iterdir())
     kept.write_bytes(kept.read_bytes()[:-1])
     refused(*_match(project), status=6, says="missing or damaged", within=project.folder)
+
+
+def _stretched(project: Project, name: str, size: int) -> Path:
+    """A submission whose second container says that it is as long as all of `size`: a sparse file."""
+    raw = project.submission("police").read_bytes()
+    (_, _), (start, _) = submission.containers(io.BytesIO(raw))
+    path = project.folder / name
+    path.write_bytes(raw[: start - 8] + (size - start).to_bytes(8, "big") + raw[start:])
+    with path.open("r+b") as file:
+        file.truncate(size)
+    return path
+
+
+@pytest.mark.parametrize("role", [Role.MATCHER, Role.KEY_ISSUER])
+def test_a_submission_longer_than_any_can_be_is_not_read(project: Project, role: Role) -> None:
+    project.open_store(role)
+    path = _stretched(project, "stretched", 1 << 36)
+    words = _receive(project, role, path)
+    refused(*words, status=6, says="by the agreement one of 'references' has", within=project.folder / "keys")
+
+
+def test_a_container_longer_than_any_can_be_is_not_read(project: Project, made_pairs: bytes) -> None:
+    project.open_store(Role.KEY_ISSUER)
+    path = _written(project, made_pairs)
+    with path.open("r+b") as file:
+        file.truncate(1 << 36)
+    words = _receive(project, Role.KEY_ISSUER, path)
+    refused(*words, status=6, says="by the agreement one of 'pairs' has", within=project.folder / "keys")
