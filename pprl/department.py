@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pprl.crypto import derive
 from pprl.crypto.exchange import open_from, require_as_bound, require_mine, seal_for
 from pprl.crypto.identity import Identity
-from pprl.encode import encoder, linkage_secret
+from pprl.encode import encoder, linkage_secret, row_commitments
 from pprl.encode import groups as encode_groups
 from pprl.encode.encoder import EncodedDataset, Survey
 from pprl.encode.linkage_secret import SECRET_KIND, LinkageSecret
+from pprl.encode.row_commitments import RowSalts
 from pprl.errors import ConfigError, DataError, Finding, FormatError, VerificationError
 from pprl.files import fields
 from pprl.files.csv_writer import write_csv
 from pprl.files.tables import Table, open_table
-from pprl.protocol import crosswalk, framing, linkage_keys, submission
+from pprl.protocol import crosswalk, framing, linkage_keys, row_proofs, submission
 from pprl.protocol.agreement import Agreement, AgreementFile, Dataset, Party, Role
 from pprl.protocol.crosswalk import Crosswalk
 from pprl.protocol.groups import KEY_COLUMN
@@ -41,10 +42,11 @@ def nothing_seen(_count: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SealedSubmission:
-    """What `encode` makes: the file to send, the map to keep, and the counts to look at."""
+    """What `encode` makes: the file to send, the map and the row salts to keep, and the counts to look at."""
 
     file: bytes
     home_map: bytes
+    row_salts: bytes
     survey: Survey
     submission: str
 
@@ -154,9 +156,24 @@ def encode_and_seal(
     return SealedSubmission(
         file=_sealed_parts(encoded, dataset, agreement, identity),
         home_map=_home_map(encoded),
+        row_salts=row_commitments.to_file(encoded.row_salts),
         survey=encoded.survey,
         submission=encoded.encodings.header.submission,
     )
+
+
+def prove_rows(
+    table: Table, salts: RowSalts, agreement: AgreementFile, wanted: Collection[int], *, seen: Seen
+) -> bytes:
+    """Open rows of the table that was encoded, for an auditor. The proof holds them in plain.
+
+    Raises:
+        VerificationError: it is not the table that was encoded.
+        UsageError: a row has no record.
+    """
+    dataset = agreement.content.dataset_named(salts.dataset)
+    proof = row_commitments.prove(_rows(table, dataset), salts, agreement, wanted, seen=seen)
+    return row_proofs.write(proof)
 
 
 def open_linkage_keys(sealed: bytes, agreement: AgreementFile, identity: Identity) -> LinkageKeys:

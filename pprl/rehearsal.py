@@ -316,7 +316,8 @@ def _encode(run: Rehearsal, dataset: Dataset) -> None:
     made = _run_as(
         run, dataset.party,
         "pprl", "encode", run.data[dataset.name], "-a", run.agreement_path, "-k", run.key(dataset.party),
-        "--dataset", dataset.name, "-o", _submission(run, dataset), "--map", _home_map(run, dataset), "--json",
+        "--dataset", dataset.name, "-o", _submission(run, dataset), "--map", _home_map(run, dataset),
+        "--salts", _row_salts(run, dataset), "--json",
     )  # fmt: skip
     report = json.loads(made)
     run.say(
@@ -341,6 +342,10 @@ def _submission(run: Rehearsal, dataset: Dataset) -> Path:
 
 def _home_map(run: Rehearsal, dataset: Dataset) -> Path:
     return run.home(dataset.party) / f"{dataset.name}.home-map.csv"
+
+
+def _row_salts(run: Rehearsal, dataset: Dataset) -> Path:
+    return run.home(dataset.party) / f"{dataset.name}.row-salts"
 
 
 def _store(run: Rehearsal, party: str) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from pprl import __version__
-from pprl.cli import agreement, crosswalk, data, demo, inspect, keys, rehearse, research, secret
+from pprl.cli import agreement, crosswalk, data, demo, inspect, keys, rehearse, research, rows, secret
 from pprl.console import Commands, completion_command
 from pprl.party_commands import identity_command
 
@@ -30,6 +30,8 @@ for command in (
     secret.secret,
     data.check,
     data.encode,
+    rows.prove_row,
+    rows.check_row,
     inspect.inspect,
     keys.keys,
     crosswalk.crosswalk,

@@ -71,6 +71,7 @@ def check(
 @key_option
 @path_option("-o", "--out", required=True, help="The submission, to send to both coordinator roles.")
 @path_option("--map", "map_path", help="The home map, which never leaves.  [default: OUT.home-map.csv]")
+@path_option("--salts", "salts_path", help="The row salts, which never leave.  [default: OUT.row-salts]")
 @secret_option
 @table_options
 @force_option
@@ -82,6 +83,7 @@ def encode(
     passphrase: PassphraseSource,
     out: Path,
     map_path: Path | None,
+    salts_path: Path | None,
     secret_path: Path | None,
     dataset: str | None,
     encoding: str | None,
@@ -91,8 +93,9 @@ def encode(
 ) -> None:
     """Encode DATA, and seal it to the coordinator.
 
-    Writes the submission, which may leave, and the home map (which record id each random handle stands for), which
-    must not: it has mode 0600, and 'pprl keys open' needs it later.
+    Writes the submission, which may leave, and two files that must not and have mode 0600: the home map (which record
+    id each random handle stands for), which 'pprl keys open' needs later, and the row salts, which 'pprl prove-row'
+    needs if an auditor asks for rows.
 
     Example: pprl encode offences.csv -a agreement.toml -k keys/home-office.key -o offences.submission
     """
@@ -101,24 +104,28 @@ def encode(
     from pprl.files.atomic import new_files, require_apart
 
     map_path = map_path or out.with_name(f"{out.name}.home-map.csv")
-    if map_path.resolve() == out.resolve():
+    salts_path = salts_path or out.with_name(f"{out.name}.row-salts")
+    if len({path.resolve() for path in (out, map_path, salts_path)}) < 3:
         raise UsageError(
-            "The submission and the home map must be two files.", hint="Give --map another name."
+            "The submission, the home map and the row salts must be three files.",
+            hint="Give --map or --salts another name.",
         )
     agreement, identity = load_agreement_in_force(agreement_path), load_identity(key_path, passphrase)
     agreed = department.dataset_for(agreement.content, identity.party, dataset)
     kept = secret_file(secret_path, key_path, identity, agreement)
-    require_apart([out, map_path], [data, agreement_path, key_path, kept])
+    require_apart([out, map_path, salts_path], [data, agreement_path, key_path, kept])
     secret = load_secret(kept, agreement)
     source = department.open_dataset(data, agreed, encoding=encoding, delimiter=delimiter)
-    with new_files((map_path, 0o600), (out, 0o644), force=force) as (map_file, file):
+    home, away = ((map_path, 0o600), (salts_path, 0o600)), (out, 0o644)
+    with new_files(*home, away, force=force) as (map_file, salts_file, file):
         made = with_progress(
             source,
             lambda seen: department.encode_and_seal(source, agreed, agreement, identity, secret, seen=seen),
         )
         map_file.write(made.home_map)
+        salts_file.write(made.row_salts)
         file.write(made.file)
-    talk(f"May leave: {out}\nStays home: {map_path}")
+    talk(f"May leave: {out}\nStays home: {map_path}\nStays home: {salts_path}")
     report = {**_survey_data(made.survey, agreed), "submission": made.submission}
     show(report, as_json=as_json, text=lambda: _survey_text(made.survey, agreed))
 

@@ -20,6 +20,7 @@ from pprl.encode.clk import ClkEncoder
 from pprl.encode.copies import copies_among, originals
 from pprl.encode.linkage_secret import LinkageSecret
 from pprl.encode.records import prepare
+from pprl.encode.row_commitments import SALT_KEY_BYTES, RowCommitment, RowSalts
 from pprl.errors import DataError, Finding
 from pprl.protocol import framing
 from pprl.protocol.agreement import Agreement, AgreementFile, Dataset
@@ -84,12 +85,14 @@ class EncodedDataset:
         encodings: for the matcher.
         references: for the key issuer.
         home_map: handle and record id of every record, in the order of the handles; never leaves.
+        row_salts: what opens rows for an auditor; never leaves.
         survey: counts for the department's own eyes.
     """
 
     encodings: Encodings
     references: References
     home_map: list[tuple[str, str]] = field(repr=False)
+    row_salts: RowSalts
     survey: Survey
 
 
@@ -175,7 +178,9 @@ def encode(
     """
     found = Survey()
     encodable: list[NDArray[np.bool_]] = []
-    batches = _encodable(prepared_batches(rows, dataset, agreement, found, seen), encodable)
+    salt_key = random_bytes(SALT_KEY_BYTES)
+    committed = RowCommitment(dataset, agreement.content, salt_key)
+    batches = _encodable(prepared_batches(committed.over(rows), dataset, agreement, found, seen), encodable)
     key = secret.encoding_key(agreement.content.encoding.scheme)
     if agreement.content.encoding.scheme == "clk":
         made = _clks(batches, agreement.content, key)
@@ -186,7 +191,15 @@ def encode(
     for encoded in made.passes:
         require_no_wildcards(encoded.filters, agreement)
     rows_encoded = np.flatnonzero(np.concatenate(encodable))
-    return _under_random_names(made, rows_encoded, dataset, agreement, secret, found, random_bytes)
+    salts = RowSalts(
+        agreement_sha256=agreement.sha256,
+        dataset=dataset.name,
+        submission=random_bytes(ID_BYTES).hex(),
+        records=found.rows,
+        rows_root=committed.root(),
+        salt_key=salt_key,
+    )
+    return _under_random_names(made, rows_encoded, dataset, agreement, secret, found, salts, random_bytes)
 
 
 def require_acceptable(found: Survey, dataset: Dataset, agreement: AgreementFile) -> None:
@@ -381,6 +394,7 @@ def _under_random_names(
     agreement: AgreementFile,
     secret: LinkageSecret,
     found: Survey,
+    salts: RowSalts,
     random_bytes: RandomBytes,
 ) -> EncodedDataset:
     """Fresh handles for the records, and fresh references for those of each pass."""
@@ -395,7 +409,7 @@ def _under_random_names(
         "agreement_sha256": agreement.sha256,
         "dataset": dataset.name,
         "party": dataset.party,
-        "submission": random_bytes(ID_BYTES).hex(),
+        "submission": salts.submission,
         "records": found.rows,
     }
     encoded = tuple(
@@ -408,6 +422,7 @@ def _under_random_names(
         key_check=secret.key_check(),
         transcript=secret.transcript,
         confirmation=secret.confirmation(dataset.party),
+        rows_root=salts.rows_root,
         passes=encoded,
     )
     return EncodedDataset(
@@ -421,6 +436,7 @@ def _under_random_names(
             made.own_patterns,
         ),
         [(handles[row].tobytes().hex(), found.record_ids[row]) for row in order],
+        salts,
         found,
     )
 

@@ -75,13 +75,15 @@ class EncodingsHeader(DatasetHeader):
     """Header of `encodings` of every scheme.
 
     `key_check` is equal in two datasets if their linkage secrets are. `transcript` names the ceremony in which the
-    secret was made, and `confirmation` shows the other departments that this one holds it.
+    secret was made, and `confirmation` shows the other departments that this one holds it. `rows_root` commits the
+    department to the rows that it read (`pprl.protocol.row_proofs`).
     """
 
     format: Literal["pprl-encodings"] = "pprl-encodings"
     key_check: Hex128
     transcript: Sha256
     confirmation: Sha256
+    rows_root: Sha256
     passes: Annotated[tuple[EncodedPass, ...], Field(min_length=1, max_length=64)]
 
 

@@ -39,7 +39,12 @@ def _writers(project: Project, results: Path) -> dict[str, tuple[Words, list[str
         ),
         "encode": (
             ("pprl", "encode", project.data("police"), *police, "-o", folder / "sub"),
-            ["sub", "sub.home-map.csv"],
+            ["sub", "sub.home-map.csv", "sub.row-salts"],
+        ),
+        "prove-row": (
+            ("pprl", "prove-row", project.data("police"), "-a", project.agreement_path, "--salts",
+             project.row_salts("police"), "--row", "2", "-o", folder / "proof"),
+            ["proof"],
         ),
         "keys open": (
             ("pprl", "keys", "open", results / "police.linkage-keys", *police, "--map",
@@ -67,7 +72,7 @@ def _writers(project: Project, results: Path) -> dict[str, tuple[Words, list[str
 
 WRITERS = [
     "pprl identity", "coordinator identity", "agreement new", "secret create", "secret accept", "encode",
-    "keys open", "crosswalk open", "match", "release", "report",
+    "prove-row", "keys open", "crosswalk open", "match", "release", "report",
 ]  # fmt: skip
 
 
@@ -135,6 +140,7 @@ WORK = {
     "secret create": "pprl.department.make_secret",
     "secret accept": "pprl.department.accept_secret",
     "encode": "pprl.department._sealed_parts",
+    "prove-row": "pprl.encode.row_commitments.prove",
     "keys open": "pprl.department.join_home_map",
     "crosswalk open": "pprl.department.crosswalk_rows",
     "match": "coordinator.linkage.matching.match",
@@ -207,13 +213,14 @@ def test_after_an_interrupt_the_same_command_works(
             (ready.folder / name).unlink()
 
 
-def test_the_home_map_and_the_submission_must_be_two_files(project: Project) -> None:
+@pytest.mark.parametrize("option", ["--map", "--salts"])
+def test_the_submission_and_what_stays_home_must_be_three_files(project: Project, option: str) -> None:
     own = ("-a", project.agreement_path, "-k", project.key("police-dept"))
     out = project.folder / "one"
     for same in (out, project.folder / "keys" / ".." / "one"):
-        words = ("pprl", "encode", project.data("police"), *own, "-o", out, "--map", same)
-        refused(*words, status=2, says="two files", within=project.folder)
-        refused(*words, "--force", status=2, says="two files", within=project.folder)
+        words = ("pprl", "encode", project.data("police"), *own, "-o", out, option, same)
+        refused(*words, status=2, says="three files", within=project.folder)
+        refused(*words, "--force", status=2, says="three files", within=project.folder)
 
 
 def test_a_command_never_writes_over_what_it_reads(project: Project) -> None:
@@ -240,6 +247,13 @@ def _own_inputs(project: Project, results: Path) -> dict[str, tuple[Words, list[
         "encode --map": (
             ("pprl", "encode", data, *police, "-o", folder / "sub", "--map"), [data, agreement, key, secret],
         ),
+        "encode --salts": (
+            ("pprl", "encode", data, *police, "-o", folder / "sub", "--salts"), [data, agreement, key, secret],
+        ),
+        "prove-row": (
+            ("pprl", "prove-row", data, "-a", agreement, "--salts", project.row_salts("police"), "--row", "2", "-o"),
+            [data, agreement, project.row_salts("police")],
+        ),
         "secret create": (("pprl", "secret", "create", *police, "-o", folder, "--secret"), [agreement, key]),
         "secret accept": (taking, [folder / "share", agreement, court_key]),
         "keys open": (opening, [result, agreement, key, home_map]),
@@ -256,6 +270,8 @@ def _own_inputs(project: Project, results: Path) -> dict[str, tuple[Words, list[
     [
         "encode -o",
         "encode --map",
+        "encode --salts",
+        "prove-row",
         "secret create",
         "secret accept",
         "keys open",
@@ -301,4 +317,4 @@ def test_encode_places_the_home_map_first_and_takes_it_away_again(
     )
     refused(*sharing, status=2, says="permission denied", within=ready.folder)
     shares = ["secret-for-court-dept.sealed", "secret-for-prison-dept.sealed"]
-    assert placed == ["sub.home-map.csv", "sub", "made", *shares]
+    assert placed == ["sub.home-map.csv", "sub.row-salts", "sub", "made", *shares]

@@ -165,9 +165,10 @@ def test_encode(project: Project) -> None:
     assert result.stdout == _survey()
     assert placeless(result.stderr, project.folder) == (
         "May leave: HERE/new.submission\nStays home: HERE/new.submission.home-map.csv\n"
+        "Stays home: HERE/new.submission.row-salts\n"
     )
     home_map = project.folder / "new.submission.home-map.csv"
-    assert _mode(home_map) == 0o600
+    assert _mode(home_map) == _mode(project.folder / "new.submission.row-salts") == 0o600
     assert {row["record_id"] for row in read_rows(home_map)} == set(tables()["police"]["offence_ref"])
 
 
@@ -219,6 +220,7 @@ def test_inspect_a_submission(project: Project) -> None:
     [
         ("keys/police-dept.key", "what: key file: keep it to yourself\nparty: police-dept\n"),
         ("police.submission.home-map.csv", "what: home map: keep it at home\nrecords: 56\n"),
+        ("police.submission.row-salts", "what: row salts: keep them at home\ndataset: police\nrecords: 56\n"),
         ("agreement.toml", "what: agreement\nproject: small\nversion: 1\n"),
     ],
 )

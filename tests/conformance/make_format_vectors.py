@@ -348,6 +348,7 @@ def encodings() -> Document:
         "key_check": "c" * 32,
         "transcript": "7" * 64,
         "confirmation": "d" * 64,
+        "rows_root": "e" * 64,
         "passes": [{"name": "clk", "records": 4, "record_bytes": 80}],
     }
     return Document("encodings", b"PPRLENC1", header, [rows(REFERENCES, FILTERS)])
@@ -391,6 +392,18 @@ def bad_passes(usual: Document) -> Iterator[Vector]:
             yield Vector(
                 f"encodings: {member} {name}", "encodings", usual.but(**{member: value}), FORMAT, member
             )
+    yield from bad_rows_roots(usual)
+
+
+def bad_rows_roots(usual: Document) -> Iterator[Vector]:
+    for name, raw in (
+        ("a root of the rows that is too short", usual.but(rows_root="e" * 62)),
+        ("a root of the rows that is too long", usual.but(rows_root="e" * 66)),
+        ("a root of the rows in capitals", usual.but(rows_root="E" * 64)),
+        ("a root of the rows that is a number", usual.but(rows_root=0)),
+        ("a root of the rows that is null", usual.but(rows_root=None)),
+    ):
+        yield Vector(f"{usual.kind}: {name}", usual.kind, raw, FORMAT, "rows_root")
 
 
 def bad_filters(usual: Document) -> Iterator[Vector]:
@@ -774,6 +787,7 @@ def blocked_encodings() -> Document:
         "key_check": "c" * 32,
         "transcript": "7" * 64,
         "confirmation": "d" * 64,
+        "rows_root": "e" * 64,
         "passes": blocked_passes(4, 3),
         "random_levels": RANDOM_LEVELS,
         "suppressed": [0, 2],
@@ -811,6 +825,7 @@ def blocked_encodings_vectors() -> Iterator[Vector]:
     yield from bad_layouts(usual)
     yield from (each for each in bad_datasets(usual) if not each.name.endswith("a record more in the header"))
     yield from bad_blocked_headers(usual)
+    yield from bad_rows_roots(usual)
     yield from bad_blocked_records(usual)
 
 

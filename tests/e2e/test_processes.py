@@ -88,7 +88,7 @@ def test_encoding_goes_on_where_hanging_up_is_ignored(large: Project) -> None:
     process.send_signal(signal.SIGHUP)
     process.communicate(timeout=300)
     assert process.returncode == 0
-    assert {path.name for path in out.iterdir()} == {"sub", "sub.home-map.csv"}
+    assert {path.name for path in out.iterdir()} == {"sub", "sub.home-map.csv", "sub.row-salts"}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=str)

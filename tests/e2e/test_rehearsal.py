@@ -205,8 +205,11 @@ def test_each_party_holds_what_it_may(rehearsed: Rehearsed) -> None:
         assert (parties / party / f"{party}.key").is_file()
         assert bool(list((parties / party).rglob("*.secret"))) == party.endswith("-dept")
         assert bool(list((parties / party).rglob("*.home-map.csv"))) == party.endswith("-dept")
+        assert bool(list((parties / party).rglob("*.row-salts"))) == party.endswith("-dept")
     private = [
-        path for path in parties.rglob("*") if path.name.endswith((".key", ".secret", ".home-map.csv"))
+        path
+        for path in parties.rglob("*")
+        if path.name.endswith((".key", ".secret", ".home-map.csv", ".row-salts"))
     ]
     assert {stat.S_IMODE(path.stat().st_mode) for path in private} == {0o600}
     assert {stat.S_IMODE(path.stat().st_mode) for path in parties.glob("*/store")} == {0o700}

@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 
 from pprl import department, errors, research
 from pprl.crypto import container, identity, key_file, notes
-from pprl.encode import linkage_secret
+from pprl.encode import linkage_secret, row_commitments
 from pprl.errors import PprlError
 from pprl.files import recognise, tables
 from pprl.protocol import agreement as agreements
@@ -41,11 +41,13 @@ from pprl.protocol import (
     pairs,
     patterns,
     receipt,
+    row_proofs,
     secret_shares,
     submission,
 )
 from pprl.protocol.agreement import AgreementFile
 from tests.conformance.log import test_log_vectors as log_vectors
+from tests.conformance.rows import test_rows_vectors as row_vectors
 from tests.conformance.secret_ceremony import test_secret_ceremony_vectors as ceremony_vectors
 from tests.support.keys import key_file_of
 from tests.unit.crypto import forgery
@@ -418,6 +420,38 @@ def _witness_request() -> Reading:
         return request
 
     return Reading(read, _of_the_log("requests", "request"), receipt.write_request)
+
+
+# Rows opened for an auditor
+
+
+def _row_proofs() -> tuple[bytes, ...]:
+    found = row_vectors.VECTORS
+    return tuple(each["proof"].encode() for each in (*found["accepted"], *found["refused"]))
+
+
+@target("row-proof", row_proofs.parse)
+def _row_proof() -> Reading:
+    return Reading(row_proofs.parse, _row_proofs(), row_proofs.write)
+
+
+@target("row-proof-verified", row_proofs.parse, row_proofs.verify)
+def _row_proof_verified() -> Reading:
+    root = row_vectors.VECTORS["roots"][7]
+    return Reading(
+        lambda raw: row_proofs.verify(row_proofs.parse(raw), row_vectors.AGREEMENT, root=root, records=7),
+        _row_proofs(),
+    )
+
+
+@target("row-salts", row_commitments.from_file)
+def _row_salts() -> Reading:
+    salts = row_commitments.RowSalts("a" * 64, "events", "5" * 32, 7, "b" * 64, row_vectors.SALT_KEY)
+    return Reading(
+        lambda raw: row_commitments.from_file(raw, where="file"),
+        (row_commitments.to_file(salts), b"{}"),
+        row_commitments.to_file,
+    )
 
 
 # Files at home, and tables

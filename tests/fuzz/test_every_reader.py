@@ -28,6 +28,7 @@ WITHIN_OTHERS = {
     "pprl.protocol.pattern_counts.parse_table": "references-field-filters",
     "pprl.protocol.pattern_counts.parse_patterns": "patterns, references-field-filters",
     "pprl.protocol.checkpoint.from_base64": "note, receipt, witness-request",
+    "pprl.protocol.row_proofs.from_ascii": "row-proof",
     "pprl.crypto.exchange.open_from": "container, container-signed-again",
 }
 CHANGES = 40

@@ -83,6 +83,7 @@ def _with_canaries(project: Project) -> Project:
     write_table(project.data("court"), table)
     project.submission("court").unlink()
     project.home_map("court").unlink()
+    project.row_salts("court").unlink()
     return project
 
 
@@ -341,8 +342,8 @@ def test_private_files_are_closed_whatever_the_umask(nest: Project) -> None:
     finally:
         os.umask(before)
     new = set(nest.folder.rglob("*")) - made
-    private = [path for path in new if path.name.endswith((".home-map.csv", ".key"))]
-    assert len(private) == 2
+    private = [path for path in new if path.name.endswith((".home-map.csv", ".row-salts", ".key"))]
+    assert len(private) == 3
     assert {stat.S_IMODE(path.stat().st_mode) for path in private} == {0o600}
     assert stat.S_IMODE(nest.store(Role.MATCHER).stat().st_mode) == 0o700
     public = [path for path in new if path.suffix == ".submission"]

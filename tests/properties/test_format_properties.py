@@ -204,7 +204,9 @@ def test_encodings_come_back(references: list[bytes], data: st.DataObject) -> No
     encoded = submission.EncodedPass(
         name="clk", records=len(references), record_bytes=ID_BYTES + FILTER_BYTES
     )
-    header = submission.ClkHeader(**about(max(1, len(references))), **SECRET, passes=(encoded,))
+    header = submission.ClkHeader(
+        **about(max(1, len(references))), **SECRET, rows_root="e" * 64, passes=(encoded,)
+    )
     made = submission.Encodings(header, (table(references),), (table(filters, FILTER_BYTES),))
     read = submission.parse_encodings(submission.write_encodings(made), AGREEMENT)
     assert read.header == header

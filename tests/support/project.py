@@ -47,7 +47,7 @@ class Project:
         police.csv ...          the departments' tables
         agreement.toml
         keys/PARTY.key          and PARTY.XXXXXXXX.secret for departments
-        police.submission       and police.submission.home-map.csv
+        police.submission       and police.submission.home-map.csv, police.submission.row-salts
     """
 
     folder: Path
@@ -90,6 +90,10 @@ class Project:
     def home_map(self, dataset: str) -> Path:
         """What a department keeps."""
         return self.folder / f"{dataset}.submission.home-map.csv"
+
+    def row_salts(self, dataset: str) -> Path:
+        """What a department keeps to open rows for an auditor."""
+        return self.folder / f"{dataset}.submission.row-salts"
 
     def store(self, role: Role) -> Path:
         """Where a coordinator role keeps its things."""
@@ -188,6 +192,7 @@ def make_project(folder: Path, scheme: Scheme) -> Project:
         made = _encode(project, name, project.agreement, project.held_secret(party, project.agreement))
         write_new(project.submission(name), made.file)
         write_new(project.home_map(name), made.home_map, mode=0o600)
+        write_new(project.row_salts(name), made.row_salts, mode=0o600)
     return project
 
 

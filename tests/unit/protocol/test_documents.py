@@ -35,7 +35,7 @@ def about(agreement: AgreementFile) -> dict[str, Any]:
 
 def encodings(agreement: AgreementFile, references: Bytes, filters: Bytes) -> submission.Encodings:
     encoded = submission.EncodedPass(name="clk", records=len(references), record_bytes=ID_BYTES + 64)
-    header = submission.ClkHeader(**about(agreement), **SECRET, passes=(encoded,))
+    header = submission.ClkHeader(**about(agreement), **SECRET, rows_root="e" * 64, passes=(encoded,))
     return submission.Encodings(header, (references,), (filters,))
 
 
