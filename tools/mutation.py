@@ -15,22 +15,26 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib
 import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from difflib import unified_diff
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn
 from xml.etree import ElementTree as Xml
 
+import pytest
 from coverage import CoverageData
 
 from pprl.rates import wilson
@@ -52,6 +56,9 @@ SLOWER = 5.0
 """A mutant whose tests take so many times as long as without it hangs."""
 MOST_TEST_SECONDS = 60.0
 """Tests of one mutant: those that go beyond are left out, the slowest first."""
+
+ASIDE = ".aside"
+"""Ending of a source while a mutant stands in its place."""
 
 _PYTEST = (
     "-m",
@@ -175,9 +182,14 @@ def record(project: Project) -> None:
     report = project.build / "tests.xml"
     there = [folder for folder in project.tests if (project.tree / folder).is_dir()]
     options = ("--cov", "--cov-context=test", "--cov-report=", f"--junitxml={report}")
-    environment = {"COVERAGE_FILE": str(project.build / "coverage")}
-    done = _pytest(project, (*options, *there), environment=environment, timeout=None)
-    if done != 0:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *_PYTEST, *options, *there],
+        cwd=project.tree,
+        env={**os.environ, "PYTHONPATH": str(project.tree), "COVERAGE_FILE": str(project.build / "coverage")},
+        stdout=subprocess.DEVNULL,
+        check=False,
+    )
+    if done.returncode != 0:
         sys.exit("Tests fail, or there are none: mend that first.")
     noticed = [each for each in read_results(project) if each.fate in {"killed", "timed out"}]
     project.results.write_text("".join(_line(each) for each in noticed))
@@ -192,17 +204,17 @@ def run(project: Project, module: str, mutant: Mutant, tests: Sequence[str]) -> 
     if not tests:
         return "not covered", 0.0
     path = project.tree / module
-    source = path.read_bytes()
+    aside = path.with_suffix(ASIDE)
     limit = START_SECONDS + SLOWER * sum(project.seconds.get(test, 0.0) for test in tests)
     started = time.monotonic()
+    path.rename(aside)
     try:
-        path.write_bytes(mutant.applied(source))
-        status = _pytest(project, ("-x", "--no-cov", *tests), environment={}, timeout=limit)
-    except subprocess.TimeoutExpired:
-        return "timed out", time.monotonic() - started
+        path.write_bytes(mutant.applied(aside.read_bytes()))
+        status = _forked(project, ("-x", "--no-cov", *tests), limit)
     finally:
-        path.write_bytes(source)
-    return "survived" if status == 0 else "killed", time.monotonic() - started
+        aside.replace(path)
+    fates: Mapping[int | None, Fate] = {0: "survived", None: "timed out"}
+    return fates.get(status, "killed"), time.monotonic() - started
 
 
 def series(project: Project, modules: Sequence[str], *, sample: int, seed: int) -> list[Result]:
@@ -214,6 +226,8 @@ def series(project: Project, modules: Sequence[str], *, sample: int, seed: int) 
         sample: how many mutants; all if there are fewer.
         seed: of the choice.
     """
+    for aside in project.tree.rglob(f"*{ASIDE}"):
+        aside.replace(aside.with_suffix(".py"))  # a series was stopped in the middle of a mutant
     every = [(module, each) for module in modules for each in mutants((project.tree / module).read_bytes())]
     chosen = random.Random(seed).sample(every, min(sample, len(every)))  # noqa: S311 - a sample, no secret
     known = {each.key: each for each in read_results(project)}
@@ -303,24 +317,61 @@ def _files(root: Path) -> list[str]:
     return [str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()]
 
 
-def _pytest(
-    project: Project, arguments: Sequence[str], *, environment: Mapping[str, str], timeout: float | None
-) -> int:
-    """Run pytest in the copy of the tree; its exit status. All of its processes end with it."""
-    process = subprocess.Popen(
-        [sys.executable, *_PYTEST, *arguments],
-        cwd=project.tree,
-        env={**os.environ, "PYTHONPATH": str(project.tree), "PYTHONDONTWRITEBYTECODE": "1", **environment},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+def _forked(project: Project, arguments: Sequence[str], limit: float) -> int | None:
+    """Run pytest in the copy of the tree, in a process that need not import other people's packages again.
+
+    Returns:
+        Its exit status; None if it had to be stopped.
+    """
+    with warnings.catch_warnings():
+        # The threads that libraries start on import are idle.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process = os.fork()
+    if not process:
+        _become_pytest(project, arguments)
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        done, status = os.waitpid(process, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.02)
+    os.killpg(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+    return None
+
+
+def _become_pytest(project: Project, arguments: Sequence[str]) -> NoReturn:
+    status = 1
     try:
-        return process.wait(timeout)
+        os.setsid()
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for stream in (0, 1, 2):
+            os.dup2(nothing, stream)
+        os.chdir(project.tree)
+        os.environ["PYTHONPATH"] = str(project.tree)
+        # A changed file keeps its length and its second: what was compiled of it must not be kept.
+        sys.dont_write_bytecode = True
+        sys.path[:] = [str(project.tree), *(each for each in sys.path if each not in {"", str(ROOT)})]
+        ours = {path.stem for path in project.tree.iterdir()}
+        for name in [name for name in sys.modules if name.partition(".")[0] in ours]:
+            del sys.modules[name]
+        status = int(pytest.main([*_PYTEST, *arguments]))
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, 9)
-            process.wait()
+        os._exit(status)
+
+
+def _warm_up() -> None:
+    """Import what the tests import, so that forks have it."""
+    warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
+    for name in (
+        "coordinator.operations",
+        "pprl.department",
+        "pprl.research",
+        "hypothesis",
+        "pytest_cov",
+        "xdist",
+    ):
+        importlib.import_module(name)
 
 
 def main() -> None:
@@ -344,6 +395,7 @@ def main() -> None:
     else:
         if options.record or not (project.build / "tests.xml").exists():
             record(project)
+        _warm_up()
         paths = [path for each in options.modules for path in _sources(project.tree, each)]
         results = series(project, paths, sample=options.sample, seed=options.seed)
     print("\n".join(told(results)))

@@ -144,6 +144,14 @@ def test_only_tests_that_execute_a_line_are_chosen(project: Project) -> None:
     assert project.tests_of("small/ranges.py", [line]) == ["tests/test_ranges.py::test_steps"]
 
 
+def test_a_source_that_a_stopped_series_left_aside_is_put_back(project: Project) -> None:
+    path = project.tree / "small" / "ranges.py"
+    path.rename(path.with_suffix(mutation.ASIDE))
+    path.write_text("broken")
+    series(project, ["small/ranges.py"], sample=0, seed=1)
+    assert path.read_text() == MODULE
+
+
 @pytest.mark.slow
 def test_a_series_goes_on_where_it_stopped_and_is_told(
     project: Project, capsys: pytest.CaptureFixture[str]
