@@ -41,8 +41,8 @@ _OPERATORS: dict[type[ast.operator], tuple[str, str]] = {
     ast.BitAnd: ("&", "|"),
     ast.BitXor: ("^", "|"),
 }
-# Calls whose words are for people.
-_TELLS = re.compile(r"\w*(Error|Finding|refused|damaged|_wrong\w*|out_of_order)$")
+# Calls whose words are for people, or for the type checker.
+_TELLS = re.compile(r"cast|\w*(Error|Finding|refused|damaged|_wrong\w*|out_of_order)$")
 
 
 @dataclass(frozen=True, slots=True)
