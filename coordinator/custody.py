@@ -19,13 +19,16 @@ from sqlalchemy import Engine
 from coordinator.store import database
 from coordinator.store.database import AgreementRow, PartRow, StoreRow
 from coordinator.store.stages import Role, Step
-from pprl.crypto.exchange import open_from, require_in_force, require_mine
+from pprl.crypto import signatures
+from pprl.crypto.exchange import Signatory, open_from, require_in_force, require_mine
 from pprl.crypto.identity import Identity
 from pprl.errors import DisclosureError, FormatError, ProtocolError
 from pprl.files.atomic import write_new
+from pprl.files.holdings import Holdings, SignatureFiles, run_key_of
 from pprl.files.identity import AskPassphrase, read_identity
 from pprl.protocol import agreement as agreements
 from pprl.protocol.agreement import AgreementFile
+from pprl.protocol.signatures import SIGNATURE_KIND, SUCCESSION_KIND
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Coordinator:
         folder: the store's folder.
         engine: its database.
         identity: the party's keys.
+        key_file: where they are kept; run keys are beside it, and never in the store.
         roles: the roles that it holds.
         now: tells the time.
     """
@@ -43,6 +47,7 @@ class Coordinator:
     folder: Path
     engine: Engine
     identity: Identity
+    key_file: Path
     roles: tuple[Role, ...]
     now: Callable[[], datetime]
 
@@ -114,13 +119,14 @@ def open_store(
     with database.reading(engine) as session:
         row = session.get_one(StoreRow, 1)
         roles = tuple(Role(role) for role in row.roles.split(","))
-        return Coordinator(folder, engine, read_identity(Path(row.key_file), passphrase), roles, now)
+        key_file = Path(row.key_file)
+        return Coordinator(folder, engine, read_identity(key_file, passphrase), key_file, roles, now)
 
 
-def agreement_in_hand(
-    me: Coordinator, sha256: str | None, role: Role, *, needs: tuple[str, ...]
-) -> AgreementFile:
-    """The agreement that a step is about: the named one, or the only one registered. It must be in force.
+def seat(me: Coordinator, sha256: str | None, role: Role, *, needs: tuple[str, ...]) -> Signatory:
+    """The store's party, at work under the agreement that a step is about: the named one, or the only one.
+
+    The agreement must be in force.
 
     Args:
         me: the store.
@@ -132,11 +138,41 @@ def agreement_in_hand(
     with database.reading(me.engine) as session:
         database.run_of(session, row.sha256, role)
         database.require_newest(session, row)
-        agreement = agreements.parse(row.raw, where="The registered agreement")
-        require_kept_no_longer(agreement, needs, row.registered_at, me.now())
+    return seat_under(me, row, needs=needs)
+
+
+def seat_under(me: Coordinator, row: AgreementRow, *, needs: tuple[str, ...]) -> Signatory:
+    """The store's party, at work under a registered agreement, which must be in force."""
+    agreement = agreements.parse(row.raw, where="The registered agreement")
+    require_kept_no_longer(agreement, needs, row.registered_at, me.now())
     require_in_force(agreement, today=me.now().date())
+    return signatory(me, agreement, _signature_files(me, row))
+
+
+def signatory(me: Coordinator, agreement: AgreementFile, files: SignatureFiles) -> Signatory:
+    """The store's party, with the agreement that everybody has signed.
+
+    Raises:
+        ProtocolError: signatures are missing.
+        VerificationError: one is not right, or this party's keys are others.
+    """
+    signed = signatures.verify_all(
+        agreement, files.signatures, previous=files.previous, successions=files.successions,
+        today=me.now().date(),
+    )  # fmt: skip
+    kept = Holdings.beside(me.key_file, me.identity.party, agreement.sha256)
     require_mine(agreement.content, me.identity)
-    return agreement
+    return Signatory.take_seat(me.identity, signed, run_key_of(kept, me.identity, agreement))
+
+
+def _signature_files(me: Coordinator, row: AgreementRow) -> SignatureFiles:
+    previous = None if row.previous is None else agreements.parse(row.previous, where="The version before")
+    with database.reading(me.engine) as session:
+        return SignatureFiles(
+            signatures=database.signatures_of(session, row.sha256, SIGNATURE_KIND),
+            successions=database.signatures_of(session, row.sha256, SUCCESSION_KIND),
+            previous=previous,
+        )
 
 
 def registered(me: Coordinator, sha256: str | None) -> AgreementRow:
@@ -205,10 +241,10 @@ def kept(me: Coordinator, digest: str) -> bytes:
     return sealed
 
 
-def open_part(me: Coordinator, agreement: AgreementFile, part: PartRow) -> bytes:
+def open_part(me: Coordinator, seat: Signatory, part: PartRow) -> bytes:
     """The document in a part that was received, after all checks of its envelope again."""
     sealed = kept(me, part.container_sha256)
-    return open_from(sealed, me=me.identity, agreement=agreement, kind=part.kind, sender=part.sender)[1]
+    return open_from(sealed, me=seat, kind=part.kind, sender=part.sender)[1]
 
 
 def finish(me: Coordinator, agreement: AgreementFile, role: Role, step: Step, report: dict[str, Any]) -> None:

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from coordinator.custody import Coordinator, keep, open_part, require_kept_no_longer
+from coordinator.custody import Coordinator, keep, open_part, seat_under
 from coordinator.store import database
 from coordinator.store.database import AgreementRow, PartRow
 from coordinator.store.stages import Role, Step
 from pprl.crypto import container
-from pprl.crypto.exchange import open_from, require_as_bound, require_in_force
+from pprl.crypto.exchange import Signatory, open_from, require_as_bound
 from pprl.errors import ProtocolError, VerificationError
-from pprl.protocol import agreement as agreements
 from pprl.protocol import pairs, patterns, submission
 from pprl.protocol.agreement import AgreementFile
 from pprl.protocol.envelope import Binding
@@ -58,7 +57,35 @@ def addressed_parts(me: Coordinator, file: bytes) -> Iterator[tuple[str, bytes]]
             yield kind, file[offset : offset + length]
 
 
-def verify(me: Coordinator, sealed: bytes, kind: str) -> tuple[AgreementFile, Binding, str, bytes]:
+def require_whole_submission(file: bytes, agreement: AgreementFile) -> None:
+    """Refuse a submission file whose two parts belong to two submissions.
+
+    Whoever carries a file could put the halves of two drafts together, and each role would find its own half right.
+    Both heads can be verified without being able to open what is under them.
+
+    Raises:
+        VerificationError: the parts are not one submission's, or one is not trusted.
+    """
+    if file[:8] != submission.SUBMISSION_MAGIC:
+        return
+    kinds = (submission.ENCODINGS_KIND, submission.REFERENCES_KIND)
+    parts = {
+        (binding.sender, binding.dataset, binding.submission, binding.records)
+        for kind, (offset, length) in zip(kinds, submission.containers(io.BytesIO(file)), strict=True)
+        for binding, _ in [
+            container.verify_head(
+                container.window(io.BytesIO(file), offset, length), agreement=agreement, kind=kind
+            )
+        ]
+    }
+    if len(parts) > 1:
+        raise VerificationError(
+            "The two parts of the file belong to different submissions.",
+            hint="Ask the department for the file that it made.",
+        )
+
+
+def verify(me: Coordinator, sealed: bytes, kind: str) -> tuple[AgreementFile, Binding, bytes]:
     """Everything that must hold before a part is kept: the envelope's checks, then the document's."""
     unverified = container.peek(io.BytesIO(sealed))
     with database.reading(me.engine) as session:
@@ -69,19 +96,18 @@ def verify(me: Coordinator, sealed: bytes, kind: str) -> tuple[AgreementFile, Bi
                 hint="Compare agreement digests with the sender.",
             )
         database.require_newest(session, row)
-        agreement = agreements.parse(row.raw, where="The registered agreement")
-        require_kept_no_longer(agreement, (kind,), row.registered_at, me.now())
-    require_in_force(agreement, today=me.now().date())
+    mine = seat_under(me, row, needs=(kind,))
+    agreement = mine.agreement.file
     sender = agreement.content.party_with("matcher").id if kind == pairs.KIND else None
-    opened, raw = open_from(sealed, me=me.identity, agreement=agreement, kind=kind, sender=sender)
-    named = _require_consistent(kind, raw, agreement, opened.binding)
+    opened, raw = open_from(sealed, me=mine, kind=kind, sender=sender)
+    _require_consistent(kind, raw, agreement, opened.binding)
     if kind == submission.ENCODINGS_KIND:
-        _require_the_secret_of_earlier_parts(me, agreement, raw)
-    return agreement, opened.binding, named, sealed
+        _require_the_secret_of_earlier_parts(me, mine, raw)
+    return agreement, opened.binding, sealed
 
 
 def take_in(
-    me: Coordinator, session: Session, agreement: AgreementFile, binding: Binding, named: str, sealed: bytes
+    me: Coordinator, session: Session, agreement: AgreementFile, binding: Binding, sealed: bytes
 ) -> Receipt:
     """Keep a part that `verify` has passed, and move its run on.
 
@@ -109,7 +135,7 @@ def take_in(
             kind=binding.kind,
             dataset=binding.dataset,
             sender=binding.sender,
-            submission=named,
+            submission=binding.submission,
             records=binding.records,
             received_at=me.now(),
         )
@@ -162,29 +188,29 @@ def require_one_secret(key_checks: Mapping[str, str]) -> None:
         )
 
 
-def _require_the_secret_of_earlier_parts(me: Coordinator, agreement: AgreementFile, raw: bytes) -> None:
+def _require_the_secret_of_earlier_parts(me: Coordinator, mine: Signatory, raw: bytes) -> None:
     """Encodings under another secret are not kept: they would hold up all the others. One earlier part tells."""
+    agreement = mine.agreement.file
     with database.reading(me.engine) as session:
         earlier = database.parts_of(session, agreement.sha256, submission.ENCODINGS_KIND)[:1]
-    documents = [*(open_part(me, agreement, part) for part in earlier), raw]
+    documents = [*(open_part(me, mine, part) for part in earlier), raw]
     headers = [submission.parse_encodings(each, agreement).header for each in documents]
     require_one_secret({header.dataset: header.key_check for header in headers})
 
 
-def _require_consistent(kind: str, raw: bytes, agreement: AgreementFile, binding: Binding) -> str:
-    """Check a document against the agreement and its envelope; gives the submission that it names, if one."""
+def _require_consistent(kind: str, raw: bytes, agreement: AgreementFile, binding: Binding) -> None:
+    """Check a document against the agreement and its envelope."""
     if kind == pairs.KIND:
         header_of_pairs = _header_of_pairs(raw, agreement)
         require_as_bound(binding, dataset="", records=sum(each.records for each in header_of_pairs.datasets))
-        return ""
+        return
     if kind == submission.ENCODINGS_KIND:
         header: DatasetHeader = submission.parse_encodings(raw, agreement).header
     else:
         header = submission.parse_references(raw, agreement).header
-    require_as_bound(binding, dataset=header.dataset, records=header.records)
+    require_as_bound(binding, dataset=header.dataset, records=header.records, submission=header.submission)
     if header.party != binding.sender:
         raise VerificationError("The document names another department than its envelope.")
-    return header.submission
 
 
 def _header_of_pairs(raw: bytes, agreement: AgreementFile) -> PairsHeader | PatternsHeader:

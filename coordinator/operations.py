@@ -17,7 +17,6 @@ from sqlalchemy.orm import Session
 
 from coordinator.custody import (
     Coordinator,
-    agreement_in_hand,
     finish,
     gone_by,
     initialise,
@@ -26,12 +25,15 @@ from coordinator.custody import (
     open_part,
     open_store,
     registered,
+    seat,
+    signatory,
 )
 from coordinator.intake import (
     PARTS_OF_ROLE,
     Receipt,
     addressed_parts,
     require_one_secret,
+    require_whole_submission,
     take_in,
     verify,
     wanted,
@@ -43,14 +45,16 @@ from coordinator.linkage.matching import Matched
 from coordinator.linkage.native import require_accelerated
 from coordinator.report import documents
 from coordinator.store import database, stages
-from coordinator.store.database import AgreementRow, PartRow, RunRow
+from coordinator.store.database import AgreementRow, PartRow, RunRow, SignatureRow
 from coordinator.store.stages import Role, Stage, Step
 from pprl.crypto import derive
-from pprl.crypto.exchange import require_in_force, require_mine, seal_for
-from pprl.errors import ConfigError, DisclosureError, ProtocolError, VerificationError
+from pprl.crypto.exchange import Signatory, require_in_force, require_mine, seal_for
+from pprl.errors import ConfigError, DisclosureError, ProtocolError
+from pprl.files.holdings import SignatureFiles
 from pprl.protocol import agreement as agreements
 from pprl.protocol import crosswalk, linkage_keys, pairs, submission
 from pprl.protocol.agreement import AgreementFile
+from pprl.protocol.signatures import SIGNATURE_KIND, SUCCESSION_KIND
 from pprl.protocol.submission import Encodings, FieldFilterHeader, References
 
 __all__ = [
@@ -73,48 +77,40 @@ SUMMARY_NAME = "summary.json"
 Progress = Callable[[str, float], None]
 
 
-def register(me: Coordinator, raw: bytes, *, where: str) -> AgreementFile:
-    """Take up an agreement: from now on its submissions are received.
+def register(me: Coordinator, raw: bytes, files: SignatureFiles, *, where: str) -> AgreementFile:
+    """Take up an agreement that everybody has signed: from now on its submissions are received.
 
     Raises:
         ConfigError: it is not valid, not in force, or does not give this party the roles of this store.
-        ProtocolError: it is registered already, or it does not follow the newest version that is.
+        ProtocolError: it is registered already, signatures are missing, or it does not follow the newest version that
+            is registered.
+        VerificationError: a signature is not right.
     """
     agreement = agreements.parse(raw, where=where)
     require_in_force(agreement, today=me.now().date())
     _require_my_roles(me, agreement)
+    with database.reading(me.engine) as session:
+        _require_next_version(session, agreement)
+    signatory(me, agreement, files)
     project = agreement.content.project
     with database.writing(me.engine) as session:
-        if session.get(AgreementRow, agreement.sha256):
-            raise ProtocolError("This agreement is registered already.")
-        newest = database.newest_version(session, project.id)
-        if newest is not None and project.version == newest.version:
-            raise ProtocolError(
-                f"Version {newest.version} of '{project.id}' is registered with other bytes.",
-                hint="Raise project.version and name the previous digest, or give another project.id.",
-            )
-        if newest is not None and project.version < newest.version:
-            raise ProtocolError(
-                f"Version {newest.version} of this agreement is registered: an older one is not taken up again."
-            )
-        if newest is not None and (project.version, project.previous_sha256) != (
-            newest.version + 1,
-            newest.sha256,
-        ):
-            raise ProtocolError(
-                f"This agreement does not follow version {newest.version}, which is registered.",
-                hint=f"The next one is version {newest.version + 1}, with previous_sha256 '{newest.sha256}'.",
-            )
+        _require_next_version(session, agreement)
         session.add(
             AgreementRow(
                 sha256=agreement.sha256,
                 project=project.id,
                 version=project.version,
                 raw=agreement.raw,
+                previous=None if files.previous is None else files.previous.raw,
                 registered_at=me.now(),
             )
         )
         session.flush()
+        for kind, raws in ((SIGNATURE_KIND, files.signatures), (SUCCESSION_KIND, files.successions)):
+            for party, signed in raws.items():
+                session.add(
+                    SignatureRow(agreement_sha256=agreement.sha256, kind=kind, party=party, raw=signed)
+                )
         for role in me.roles:
             session.add(
                 RunRow(
@@ -140,8 +136,7 @@ def receive(me: Coordinator, file: bytes) -> list[Receipt]:
         ProtocolError: received before, or no longer wanted.
     """
     accepted = [verify(me, sealed, kind) for kind, sealed in addressed_parts(me, file)]
-    if len({named for _, _, named, _ in accepted}) > 1:
-        raise VerificationError("The two parts of the file belong to different submissions.")
+    require_whole_submission(file, accepted[0][0])
     with database.writing(me.engine) as session:
         return [take_in(me, session, *each) for each in accepted]
 
@@ -158,7 +153,8 @@ def match(
         VerificationError: departments used different linkage secrets.
     """
     require_accelerated()
-    agreement = agreement_in_hand(me, agreement_sha256, Role.MATCHER, needs=("encodings", "pairs"))
+    mine = seat(me, agreement_sha256, Role.MATCHER, needs=("encodings", "pairs"))
+    agreement = mine.agreement.file
     with database.reading(me.engine) as session:
         run = database.run_of(session, agreement.sha256, Role.MATCHER)
         if Stage(run.stage) is Stage.MATCHED:
@@ -166,14 +162,13 @@ def match(
         _require_step(run, Step.MATCH)
         parts = database.parts_of(session, agreement.sha256, submission.ENCODINGS_KIND)
     started = time.monotonic()
-    encodings = {part.dataset: _open_encodings(me, agreement, part) for part in parts}
+    encodings = {part.dataset: _open_encodings(me, mine, part) for part in parts}
     _require_one_secret(encodings)
     matched = matching.match(agreement, encodings, progress=progress)
     sealed = seal_for(
         agreement.content.party_with("key-issuer"),
         matched.document,
-        sender=me.identity,
-        agreement=agreement,
+        me=mine,
         kind=pairs.KIND,
         records=matched.records,
     )
@@ -201,9 +196,8 @@ def issue(me: Coordinator, agreement_sha256: str | None, *, progress: Progress) 
         VerificationError: pairs and references don't belong together.
     """
     require_accelerated()
-    agreement = agreement_in_hand(
-        me, agreement_sha256, Role.KEY_ISSUER, needs=("references", "pairs", "linkage_keys")
-    )
+    mine = seat(me, agreement_sha256, Role.KEY_ISSUER, needs=("references", "pairs", "linkage_keys"))
+    agreement = mine.agreement.file
     with database.reading(me.engine) as session:
         run = database.run_of(session, agreement.sha256, Role.KEY_ISSUER)
         if Stage(run.stage) in {Stage.ISSUED, Stage.RELEASED}:
@@ -212,14 +206,14 @@ def issue(me: Coordinator, agreement_sha256: str | None, *, progress: Progress) 
         parts = database.parts_of(session, agreement.sha256, submission.REFERENCES_KIND)
         (pairs_part,) = database.parts_of(session, agreement.sha256, pairs.KIND)
     started = time.monotonic()
-    references = {part.dataset: _open_references(me, agreement, part) for part in parts}
-    raw_pairs = open_part(me, agreement, pairs_part)
+    references = {part.dataset: _open_references(me, mine, part) for part in parts}
+    raw_pairs = open_part(me, mine, pairs_part)
     issued = issuing.issue(
         agreement, references, raw_pairs, random_bytes=derive.random_bytes, progress=progress
     )
     report = {
         **issued.report,
-        "results": _seal_results(me, agreement, issued),
+        "results": _seal_results(me, mine, issued),
         "seconds": {"issue": round(time.monotonic() - started, 3)},
     }
     finish(me, agreement, Role.KEY_ISSUER, Step.ISSUE, report)
@@ -233,7 +227,7 @@ def release(me: Coordinator, agreement_sha256: str | None) -> Mapping[str, bytes
         ProtocolError: nothing is issued yet.
         DisclosureError: a release rule refuses.
     """
-    agreement = agreement_in_hand(me, agreement_sha256, Role.KEY_ISSUER, needs=("linkage_keys",))
+    agreement = seat(me, agreement_sha256, Role.KEY_ISSUER, needs=("linkage_keys",)).agreement.file
     with database.reading(me.engine) as session:
         run = database.run_of(session, agreement.sha256, Role.KEY_ISSUER)
         report, stage = dict(run.report), Stage(run.stage)
@@ -331,6 +325,31 @@ def _status_of(session: Session, run: RunRow) -> dict[str, Any]:
     }
 
 
+def _require_next_version(session: Session, agreement: AgreementFile) -> None:
+    """Refuse an agreement that is registered already, or does not follow the newest version that is."""
+    project = agreement.content.project
+    if session.get(AgreementRow, agreement.sha256):
+        raise ProtocolError("This agreement is registered already.")
+    newest = database.newest_version(session, project.id)
+    if newest is not None and project.version == newest.version:
+        raise ProtocolError(
+            f"Version {newest.version} of '{project.id}' is registered with other bytes.",
+            hint="Raise project.version and name the previous digest, or give another project.id.",
+        )
+    if newest is not None and project.version < newest.version:
+        raise ProtocolError(
+            f"Version {newest.version} of this agreement is registered: an older one is not taken up again."
+        )
+    if newest is not None and (project.version, project.previous_sha256) != (
+        newest.version + 1,
+        newest.sha256,
+    ):
+        raise ProtocolError(
+            f"This agreement does not follow version {newest.version}, which is registered.",
+            hint=f"The next one is version {newest.version + 1}, with previous_sha256 '{newest.sha256}'.",
+        )
+
+
 def _require_my_roles(me: Coordinator, agreement: AgreementFile) -> None:
     party = require_mine(agreement.content, me.identity)
     missing = [role for role in me.roles if role.value not in party.roles]
@@ -341,12 +360,12 @@ def _require_my_roles(me: Coordinator, agreement: AgreementFile) -> None:
         )
 
 
-def _open_encodings(me: Coordinator, agreement: AgreementFile, part: PartRow) -> Encodings:
-    return submission.parse_encodings(open_part(me, agreement, part), agreement)
+def _open_encodings(me: Coordinator, mine: Signatory, part: PartRow) -> Encodings:
+    return submission.parse_encodings(open_part(me, mine, part), mine.agreement.file)
 
 
-def _open_references(me: Coordinator, agreement: AgreementFile, part: PartRow) -> References:
-    return submission.parse_references(open_part(me, agreement, part), agreement)
+def _open_references(me: Coordinator, mine: Signatory, part: PartRow) -> References:
+    return submission.parse_references(open_part(me, mine, part), mine.agreement.file)
 
 
 def _require_one_secret(encodings: Mapping[str, Encodings]) -> None:
@@ -453,26 +472,26 @@ def _public_summary(agreement: AgreementFile, report: Mapping[str, Any]) -> byte
     return (json.dumps(summary, indent=2) + "\n").encode()
 
 
-def _seal_results(me: Coordinator, agreement: AgreementFile, issued: Issued) -> dict[str, str]:
+def _seal_results(me: Coordinator, mine: Signatory, issued: Issued) -> dict[str, str]:
     """Seal each result to its recipient and keep it; gives file names and digests."""
+    agreement = mine.agreement
     sealed = {}
     for document in issued.linkage_keys:
         about = document.header
         sealed[f"{about.dataset}.linkage-keys"] = seal_for(
             agreement.content.party_named(about.party),
             linkage_keys.write(document),
-            sender=me.identity,
-            agreement=agreement,
+            me=mine,
             kind=linkage_keys.KIND,
             records=about.records,
             dataset=about.dataset,
+            submission=about.submission,
         )
     if agreement.content.release.crosswalk_to is not None:
         sealed["crosswalk"] = seal_for(
             agreement.content.party_named(agreement.content.release.crosswalk_to),
             crosswalk.write(issued.crosswalk),
-            sender=me.identity,
-            agreement=agreement,
+            me=mine,
             kind=crosswalk.KIND,
             records=issued.crosswalk.header.records,
         )

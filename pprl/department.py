@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pprl.crypto import derive
-from pprl.crypto.exchange import open_from, require_as_bound, require_mine, seal_for
-from pprl.crypto.identity import Identity
+from pprl.crypto.exchange import Signatory, open_from, require_as_bound, seal_for
 from pprl.encode import encoder, linkage_secret, row_commitments
 from pprl.encode import groups as encode_groups
 from pprl.encode.encoder import EncodedDataset, Survey
@@ -25,7 +24,7 @@ from pprl.files import fields
 from pprl.files.csv_writer import write_csv
 from pprl.files.tables import Table, open_table
 from pprl.protocol import crosswalk, framing, linkage_keys, row_proofs, submission
-from pprl.protocol.agreement import Agreement, AgreementFile, Dataset, Party, Role
+from pprl.protocol.agreement import Agreement, AgreementFile, Dataset, Role
 from pprl.protocol.crosswalk import Crosswalk
 from pprl.protocol.groups import KEY_COLUMN
 from pprl.protocol.linkage_keys import LinkageKeys, is_linkage_key
@@ -100,7 +99,7 @@ def require_clean(found: Survey, dataset: Dataset) -> None:
     encoder.require_expected_rows(found, dataset)
 
 
-def make_secret(agreement: AgreementFile, identity: Identity) -> tuple[LinkageSecret, dict[str, bytes]]:
+def make_secret(me: Signatory) -> tuple[LinkageSecret, dict[str, bytes]]:
     """Make the linkage secret and seal it to each other department.
 
     Returns:
@@ -109,36 +108,33 @@ def make_secret(agreement: AgreementFile, identity: Identity) -> tuple[LinkageSe
     Raises:
         ConfigError: the identity is not a department's.
     """
-    me = _department(agreement.content, identity)
-    secret = linkage_secret.create(agreement.sha256)
+    _require_department(me)
+    secret = linkage_secret.create(me.agreement.sha256)
     others = {
-        party.id: seal_for(
-            party, secret.value, sender=identity, agreement=agreement, kind=SECRET_KIND, records=1
-        )
-        for party in agreement.content.party
-        if "department" in party.roles and party.id != me.id
+        party.id: seal_for(party, secret.value, me=me, kind=SECRET_KIND, records=1)
+        for party in me.agreement.content.party
+        if "department" in party.roles and party.id != me.identity.party
     }
     return secret, others
 
 
-def accept_secret(sealed: bytes, agreement: AgreementFile, identity: Identity) -> LinkageSecret:
+def accept_secret(sealed: bytes, me: Signatory) -> LinkageSecret:
     """Open the linkage secret that another department has sealed to this one.
 
     Raises:
         VerificationError: it does not come from a department of the agreement, or is not for this one.
     """
-    _department(agreement.content, identity)
-    opened, value = open_from(sealed, me=identity, agreement=agreement, kind=SECRET_KIND)
-    if "department" not in agreement.content.party_named(opened.binding.sender).roles:
+    _require_department(me)
+    opened, value = open_from(sealed, me=me, kind=SECRET_KIND)
+    if "department" not in me.agreement.content.party_named(opened.binding.sender).roles:
         raise VerificationError("The linkage secret was not sent by a department.")
-    return linkage_secret.from_bytes(value, where="The container", agreement_sha256=agreement.sha256)
+    return linkage_secret.from_bytes(value, where="The container", agreement_sha256=me.agreement.sha256)
 
 
 def encode_and_seal(
     table: Table,
     dataset: Dataset,
-    agreement: AgreementFile,
-    identity: Identity,
+    me: Signatory,
     secret: LinkageSecret,
     *,
     seen: Seen,
@@ -149,12 +145,12 @@ def encode_and_seal(
         DataError: rows break a rule that the agreement does not forgive.
         DisclosureError: an encoding fails a gate of the agreement.
     """
-    _department(agreement.content, identity)
+    _require_department(me)
     encoded = encoder.encode(
-        _rows(table, dataset), dataset, agreement, secret, random_bytes=derive.random_bytes, seen=seen
+        _rows(table, dataset), dataset, me.agreement.file, secret, random_bytes=derive.random_bytes, seen=seen
     )
     return SealedSubmission(
-        file=_sealed_parts(encoded, dataset, agreement, identity),
+        file=_sealed_parts(encoded, dataset, me),
         home_map=_home_map(encoded),
         row_salts=row_commitments.to_file(encoded.row_salts),
         survey=encoded.survey,
@@ -176,17 +172,20 @@ def prove_rows(
     return row_proofs.write(proof)
 
 
-def open_linkage_keys(sealed: bytes, agreement: AgreementFile, identity: Identity) -> LinkageKeys:
+def open_linkage_keys(sealed: bytes, me: Signatory) -> LinkageKeys:
     """Open the linkage keys that the key issuer has sealed to this department.
 
     Raises:
         VerificationError: not from this agreement's key issuer, or not for this department.
     """
-    issuer = agreement.content.party_with("key-issuer").id
-    opened, raw = open_from(sealed, me=identity, agreement=agreement, kind=linkage_keys.KIND, sender=issuer)
-    result = linkage_keys.parse(raw, agreement)
-    require_as_bound(opened.binding, dataset=result.header.dataset, records=result.header.records)
-    if result.header.party != identity.party:
+    issuer = me.agreement.content.party_with("key-issuer").id
+    opened, raw = open_from(sealed, me=me, kind=linkage_keys.KIND, sender=issuer)
+    result = linkage_keys.parse(raw, me.agreement.file)
+    about = result.header
+    require_as_bound(
+        opened.binding, dataset=about.dataset, records=about.records, submission=about.submission
+    )
+    if about.party != me.identity.party:
         raise VerificationError("The linkage keys are for another department.")
     return result
 
@@ -265,15 +264,15 @@ def group_table(
         yield (key, *told)
 
 
-def open_crosswalk(sealed: bytes, agreement: AgreementFile, identity: Identity) -> Crosswalk:
+def open_crosswalk(sealed: bytes, me: Signatory) -> Crosswalk:
     """Open the crosswalk; the research environment runs this.
 
     Raises:
         VerificationError: not from this agreement's key issuer, or not for this party.
     """
-    issuer = agreement.content.party_with("key-issuer").id
-    opened, raw = open_from(sealed, me=identity, agreement=agreement, kind=crosswalk.KIND, sender=issuer)
-    document = crosswalk.parse(raw, agreement)
+    issuer = me.agreement.content.party_with("key-issuer").id
+    opened, raw = open_from(sealed, me=me, kind=crosswalk.KIND, sender=issuer)
+    document = crosswalk.parse(raw, me.agreement.file)
     require_as_bound(opened.binding, dataset="", records=document.header.records)
     return document
 
@@ -306,25 +305,23 @@ def _rows(table: Table, dataset: Dataset) -> Iterator[tuple[int, dict[str, list[
         yield batch.first_row, batch.columns
 
 
-def _department(agreement: Agreement, identity: Identity) -> Party:
-    party = require_mine(agreement, identity)
-    if "department" not in party.roles:
-        raise ConfigError(f"'{party.id}' is not a department in this agreement: it may not hold the secret.")
-    return party
+def _require_department(me: Signatory) -> None:
+    if "department" not in me.party.roles:
+        raise ConfigError(
+            f"'{me.party.id}' is not a department in this agreement: it may not hold the secret."
+        )
 
 
-def _sealed_parts(
-    encoded: EncodedDataset, dataset: Dataset, agreement: AgreementFile, identity: Identity
-) -> bytes:
+def _sealed_parts(encoded: EncodedDataset, dataset: Dataset, me: Signatory) -> bytes:
     def sealed(role: Role, kind: str, document: bytes) -> bytes:
         return seal_for(
-            agreement.content.party_with(role),
+            me.agreement.content.party_with(role),
             document,
-            sender=identity,
-            agreement=agreement,
+            me=me,
             kind=kind,
             records=encoded.survey.rows,
             dataset=dataset.name,
+            submission=encoded.encodings.header.submission,
         )
 
     return submission.write_submission(

@@ -31,6 +31,7 @@ from pprl.errors import ConfigError, DisclosureError, PprlError, UsageError
 from pprl.files.atomic import made_folder, read_secret_file, write_new
 from pprl.files.tables import open_table
 from pprl.protocol.agreement import AgreementFile, Dataset, parse
+from pprl.protocol.signatures import signatories
 from pprl.scoring import Score, score
 
 Say = Callable[[str], None]
@@ -115,6 +116,7 @@ def rehearse(
     with _new_folder(folder):
         run = Rehearsal(agreement, _kept(data, folder) if keep_data else data, folder, say)
         make_keys(run, text, today)
+        sign(run)
         make_secret(run)
         encode(run)
         match_and_issue(run)
@@ -155,6 +157,18 @@ def make_keys(run: Rehearsal, text: str, today: date) -> None:
         write_new(run.agreement_path, filled_in)
         run.agreement = parse(filled_in, where="agreement.toml")
         run.say(f"Agreement {run.agreement.sha256[:16]}...: everything below is bound to it.")
+
+
+def sign(run: Rehearsal) -> None:
+    """Every party signs the agreement, and each department compares its words with all the others."""
+    with run.stage("sign"):
+        everybody = [party.id for party in signatories(run.agreement.content)]
+        departments = [party.id for party in run.agreement.content.party if "department" in party.roles]
+        run.say("Each department commits to a share of the linkage secret; every party signs the agreement.")
+        _together(lambda party: _with_key(run, party, "pprl", "secret", "commit"), departments)
+        _together(lambda party: _sign(run, party), everybody)
+        run.say("Each department compares the agreement's twelve words with all the others.")
+        _together(lambda party: _compare_words(run, party, everybody), departments)
 
 
 def make_secret(run: Rehearsal) -> None:
@@ -369,6 +383,20 @@ def _together(work: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
 def _coordinate(run: Rehearsal, party: str, *arguments: str | Path) -> str:
     """Run a command of the coordinator on a party's store."""
     return _run_as(run, party, "coordinator", *arguments, "--store", _store(run, party))
+
+
+def _sign(run: Rehearsal, party: str) -> None:
+    program = _program(run.agreement.content.party_named(party).roles)
+    _run_as(run, party, program, "agreement", "sign", run.agreement_path, "-k", run.key(party))
+
+
+def _compare_words(run: Rehearsal, party: str, everybody: Sequence[str]) -> None:
+    heard = [word for other in everybody if other != party for word in ("--heard-from", other)]
+    _run_as(run, party, "pprl", "agreement", "verify", run.agreement_path, "-k", run.key(party), *heard)
+
+
+def _with_key(run: Rehearsal, party: str, program: str, *words: str | Path) -> str:
+    return _run_as(run, party, program, *words, "-a", run.agreement_path, "-k", run.key(party))
 
 
 def _run_as(run: Rehearsal, party: str, program: str, *arguments: str | Path) -> str:

@@ -8,6 +8,7 @@ from coordinator.cli import report, run, setup
 from pprl import __version__
 from pprl.console import Commands, completion_command
 from pprl.party_commands import identity_command
+from pprl.signing_commands import signing_commands
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -19,6 +20,9 @@ def main() -> None:
     and sees no encoding. Each has its own key file and its own store.
     """
 
+
+for command in signing_commands("coordinator"):
+    setup.agreement.add_command(command)
 
 for command in (
     identity_command("coordinator"),

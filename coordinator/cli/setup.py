@@ -47,18 +47,22 @@ def agreement() -> None:
 @store_option
 @json_option
 def register(agreement_path: Path, store: Path, passphrase: PassphraseSource, as_json: bool) -> None:
-    """Take up an AGREEMENT: from now on its submissions are received.
+    """Take up an AGREEMENT that everybody has signed: from now on its submissions are received.
 
-    Compare the printed SHA-256 with every other party, by telephone.
+    The signatures are in the folder beside it. Compare the printed SHA-256 with every other party, by telephone.
 
     Example: coordinator agreement register agreement.toml --store matcher
     """
     from coordinator import operations
     from pprl.files.atomic import read_file
+    from pprl.files.holdings import read_signatures, signatures_beside
     from pprl.protocol.agreement import MAX_AGREEMENT_BYTES
 
     raw = read_file(agreement_path, what="agreement", limit=MAX_AGREEMENT_BYTES + 1)
-    taken = operations.register(operations.open_store(store, passphrase), raw, where=agreement_path.name)
+    files = read_signatures(signatures_beside(agreement_path))
+    taken = operations.register(
+        operations.open_store(store, passphrase), raw, files, where=agreement_path.name
+    )
     data = {
         "project": taken.content.project.id,
         "version": taken.content.project.version,

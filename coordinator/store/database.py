@@ -48,7 +48,18 @@ class AgreementRow(_Base):
     project: Mapped[str]
     version: Mapped[int]
     raw: Mapped[bytes]
+    previous: Mapped[bytes | None]
     registered_at: Mapped[datetime]
+
+
+class SignatureRow(_Base):
+    """A party's signature of a registered agreement, or, of a party of the version before, its agreement to that."""
+
+    __tablename__ = "signature"
+    agreement_sha256: Mapped[str] = mapped_column(ForeignKey("agreement.sha256"), primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    party: Mapped[str] = mapped_column(primary_key=True)
+    raw: Mapped[bytes]
 
 
 class PartRow(_Base):
@@ -176,6 +187,14 @@ def require_newest(session: Session, row: AgreementRow) -> None:
             f"Version {newest.version} of this agreement is registered: version {row.version} is over.",
             hint="Go on with the newest version.",
         )
+
+
+def signatures_of(session: Session, agreement_sha256: str, kind: str) -> dict[str, bytes]:
+    """The signature files of a kind that a registered agreement came with, by party."""
+    query = select(SignatureRow).where(
+        SignatureRow.agreement_sha256 == agreement_sha256, SignatureRow.kind == kind
+    )
+    return {row.party: row.raw for row in session.scalars(query)}
 
 
 def parts_of(session: Session, agreement_sha256: str, kind: str) -> list[PartRow]:

@@ -8,6 +8,7 @@ from pprl import __version__
 from pprl.cli import agreement, crosswalk, data, demo, inspect, keys, rehearse, research, rows, secret
 from pprl.console import Commands, completion_command
 from pprl.party_commands import identity_command
+from pprl.signing_commands import signing_commands
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -21,6 +22,9 @@ def main() -> None:
     Start with: pprl demo
     """
 
+
+for command in signing_commands("pprl"):
+    agreement.agreement.add_command(command)
 
 for command in (
     demo.demo,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pprl.cli.options import agreement_option, key_option, load_agreement, load_identity
+from pprl.cli.options import agreement_option, key_option, load_signatory
 from pprl.console import force_option, path_argument, path_option, talk
 from pprl.passphrase import PassphraseSource
 
@@ -34,8 +34,8 @@ def open_crosswalk(
     from pprl.files.csv_writer import write_csv
 
     require_apart([out], [result, agreement_path, key_path])
-    agreement, identity = load_agreement(agreement_path), load_identity(key_path, passphrase)
-    opened = department.open_crosswalk(read_file(result, what="crosswalk"), agreement, identity)
+    me = load_signatory(agreement_path, key_path, passphrase, in_force=False)
+    opened = department.open_crosswalk(read_file(result, what="crosswalk"), me)
     header, *rows = department.crosswalk_rows(opened)
     with new_file(out, force=force, mode=0o600) as file:
         count = write_csv(file, header, rows)

@@ -11,9 +11,9 @@ from pprl.cli.options import (
     agreement_option,
     key_option,
     load_agreement,
-    load_agreement_in_force,
-    load_identity,
     load_secret,
+    load_signatory,
+    require_heard,
     secret_file,
     secret_option,
     table_options,
@@ -110,9 +110,11 @@ def encode(
             "The submission, the home map and the row salts must be three files.",
             hint="Give --map or --salts another name.",
         )
-    agreement, identity = load_agreement_in_force(agreement_path), load_identity(key_path, passphrase)
-    agreed = department.dataset_for(agreement.content, identity.party, dataset)
-    kept = secret_file(secret_path, key_path, identity, agreement)
+    me = load_signatory(agreement_path, key_path, passphrase)
+    require_heard(me, key_path)
+    agreement = me.agreement.file
+    agreed = department.dataset_for(agreement.content, me.identity.party, dataset)
+    kept = secret_file(secret_path, key_path, me.identity, agreement)
     require_apart([out, map_path, salts_path], [data, agreement_path, key_path, kept])
     secret = load_secret(kept, agreement)
     source = department.open_dataset(data, agreed, encoding=encoding, delimiter=delimiter)
@@ -120,7 +122,7 @@ def encode(
     with new_files(*home, away, force=force) as (map_file, salts_file, file):
         made = with_progress(
             source,
-            lambda seen: department.encode_and_seal(source, agreed, agreement, identity, secret, seen=seen),
+            lambda seen: department.encode_and_seal(source, agreed, me, secret, seen=seen),
         )
         map_file.write(made.home_map)
         salts_file.write(made.row_salts)

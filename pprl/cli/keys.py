@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pprl.cli.options import agreement_option, key_option, load_agreement, load_identity
+from pprl.cli.options import agreement_option, key_option, load_signatory
 from pprl.console import force_option, path_argument, path_option, talk
 from pprl.passphrase import PassphraseSource
 
@@ -42,8 +42,8 @@ def open_keys(
     from pprl.files.csv_writer import write_csv
 
     require_apart([out], [result, agreement_path, key_path, map_path])
-    agreement, identity = load_agreement(agreement_path), load_identity(key_path, passphrase)
-    opened = department.open_linkage_keys(read_file(result, what="result"), agreement, identity)
+    me = load_signatory(agreement_path, key_path, passphrase, in_force=False)
+    opened = department.open_linkage_keys(read_file(result, what="result"), me)
     home_map = read_secret_file(map_path, what="home map", limit=None)
     rows = department.join_home_map(opened, home_map)
     with new_file(out, force=force, mode=0o600) as file:

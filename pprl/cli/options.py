@@ -14,6 +14,7 @@ from pprl.errors import UsageError
 from pprl.passphrase import PassphraseSource, passphrase_option
 
 if TYPE_CHECKING:
+    from pprl.crypto.exchange import Signatory
     from pprl.crypto.identity import Identity
     from pprl.encode.linkage_secret import LinkageSecret
     from pprl.protocol.agreement import AgreementFile
@@ -96,6 +97,34 @@ def load_agreement_in_force(path: Path) -> AgreementFile:
     agreement = load_agreement(path)
     require_in_force(agreement, today=today())
     return agreement
+
+
+def load_signatory(
+    agreement_path: Path, key_path: Path, passphrase: PassphraseSource, *, in_force: bool = True
+) -> Signatory:
+    """A party at work: its agreement, that everybody has signed, and its keys. Remembers the version.
+
+    Args:
+        agreement_path: the agreement; the signatures are in the folder beside it.
+        key_path: the party's key file; its run key is in the folder beside it.
+        passphrase: gives the key file's passphrase.
+        in_force: whether the agreement must be in force today: results may be opened after it has ended.
+    """
+    from pprl.files import party
+
+    day = today()
+    agreement = load_agreement_in_force(agreement_path) if in_force else load_agreement(agreement_path)
+    identity = load_identity(key_path, passphrase)
+    return party.signatory(agreement, agreement_path, identity, key_path, today=day)
+
+
+def require_heard(me: Signatory, key_path: Path) -> None:
+    """Refuse to reveal or encode anything before the agreement's words were compared with all who signed."""
+    from pprl.files import seen
+    from pprl.protocol.signatures import others
+
+    memory = seen.read(seen.path_beside(key_path, me.identity.party))
+    memory.require_heard(me.agreement.file, others(me.agreement.content, me.identity.party))
 
 
 def load_identity(path: Path, passphrase: PassphraseSource) -> Identity:

@@ -11,6 +11,8 @@ from pprl.cli.options import (
     key_option,
     load_agreement_in_force,
     load_identity,
+    load_signatory,
+    require_heard,
     secret_file,
     secret_option,
 )
@@ -24,6 +26,33 @@ def secret() -> None:
 
     One department runs 'create' and hands each sealed share to its recipient; each recipient runs 'accept'.
     """
+
+
+@secret.command()
+@agreement_option
+@key_option
+def commit(agreement_path: Path, key_path: Path, passphrase: PassphraseSource) -> None:
+    """Draw your department's share, and the commitment to it that your signature will carry.
+
+    Run it before 'pprl agreement sign'. Done twice, it changes nothing.
+
+    Example: pprl secret commit -a agreement.toml -k keys/home-office.key
+    """
+    from pprl.crypto import at_rest, derive
+    from pprl.encode import ceremony
+    from pprl.files.atomic import new_files
+    from pprl.files.holdings import Holdings
+
+    agreement, identity = load_agreement_in_force(agreement_path), load_identity(key_path, passphrase)
+    kept = Holdings.beside(key_path, identity.party, agreement.sha256).made()
+    if kept.commitment.exists():
+        talk("This was done already.")
+        return
+    share = ceremony.draw_share(derive.random_bytes)
+    made = ceremony.commitment(share, agreement_sha256=agreement.sha256, department=identity.party)
+    with new_files((kept.share, 0o600), (kept.commitment, 0o600)) as (share_file, commitment_file):
+        share_file.write(at_rest.keep(share, identity=identity, agreement=agreement, kind="own-share"))
+        commitment_file.write(f"{made}\n".encode())
 
 
 @secret.command()
@@ -48,9 +77,10 @@ def create(
     from pprl.encode.linkage_secret import to_file
     from pprl.files.atomic import made_folder, new_files, require_apart
 
-    agreement, identity = load_agreement_in_force(agreement_path), load_identity(key_path, passphrase)
-    made, shares = department.make_secret(agreement, identity)
-    kept = secret_file(secret_path, key_path, identity, agreement)
+    me = load_signatory(agreement_path, key_path, passphrase)
+    require_heard(me, key_path)
+    made, shares = department.make_secret(me)
+    kept = secret_file(secret_path, key_path, me.identity, me.agreement.file)
     sent = {party: folder / f"secret-for-{party}.sealed" for party in shares}
     require_apart([kept, *sent.values()], [agreement_path, key_path])
     targets = [(kept, 0o600), *((path, 0o644) for path in sent.values())]
@@ -84,9 +114,9 @@ def accept(
     from pprl.encode.linkage_secret import to_file
     from pprl.files.atomic import read_file, require_apart, write_new
 
-    agreement, identity = load_agreement_in_force(agreement_path), load_identity(key_path, passphrase)
-    taken = department.accept_secret(read_file(share, what="sealed share"), agreement, identity)
-    kept = secret_file(secret_path, key_path, identity, agreement)
+    me = load_signatory(agreement_path, key_path, passphrase)
+    taken = department.accept_secret(read_file(share, what="sealed share"), me)
+    kept = secret_file(secret_path, key_path, me.identity, me.agreement.file)
     require_apart([kept], [share, agreement_path, key_path])
     write_new(kept, to_file(taken), mode=0o600, force=force)
     talk(f"Kept here: {kept}")

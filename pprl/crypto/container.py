@@ -22,17 +22,17 @@ from cryptography.exceptions import InvalidTag
 from pprl.crypto.derive import random_bytes, same
 from pprl.crypto.identity import (
     CONTAINER_CONTEXT,
-    CONTENT_KEY_BYTES,
     Identity,
     ed25519_verifies,
     ml_dsa_65_verifies,
     same_keys,
-    wrap,
 )
+from pprl.crypto.x_wing import CONTENT_KEY_BYTES, XWingKey, wrap
 from pprl.errors import ConfigError, FormatError, KeyFileError, ProtocolError, VerificationError
-from pprl.protocol import envelope
+from pprl.protocol import dsse, envelope
 from pprl.protocol.agreement import AgreementFile, PartyKeys
-from pprl.protocol.envelope import Binding, Envelope, Statement
+from pprl.protocol.dsse import Envelope
+from pprl.protocol.envelope import Binding, Statement
 
 STEP_BYTES = 1_048_576
 MAX_CONTAINER_BYTES = 2**42
@@ -45,11 +45,13 @@ class Opened:
 
     Attributes:
         binding: who sealed what to whom, for which step; verified.
-        container_sha256: the container's name in logs and receipts, 64 hexadecimal digits.
+        container_sha256: SHA-256 of the whole container, 64 hexadecimal digits.
+        head_sha256: SHA-256 of its head alone, which is signed and names the ciphertext by its digest.
     """
 
     binding: Binding
     container_sha256: str
+    head_sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def seal(
     *,
     binding: Binding,
     sender: Identity,
-    recipient: PartyKeys,
+    sealed_to: str,
     spool_directory: Path | None = None,
 ) -> str:
     """Sign content as the sender and seal it to the recipient. Run by the sender.
@@ -79,7 +81,8 @@ def seal(
         out: where the container goes; nothing is written unless the whole content could be sealed.
         binding: what the container is.
         sender: the keys of `binding.sender`.
-        recipient: the public keys of `binding.recipient`, from the agreement.
+        sealed_to: the recipient's public X-Wing key in base64: the run key of its agreement signature, or the
+            identity's own where the sender keeps something for itself.
         spool_directory: where the temporary file is made; the system's place for them if None.
 
     Returns:
@@ -99,11 +102,11 @@ def seal(
         )
     directory = None if spool_directory is None else str(spool_directory)
     content_key = random_bytes(CONTENT_KEY_BYTES)
-    wrapped_key = wrap(content_key, recipient, info=binding.digest)
+    wrapped_key = wrap(content_key, sealed_to, info=binding.digest)
     with tempfile.SpooledTemporaryFile(max_size=_HELD_IN_MEMORY_BYTES, dir=directory) as spool:
         ciphertext_sha256 = _encrypt(plaintext, spool, content_key, binding)
         payload = envelope.write_statement(Statement(binding, ciphertext_sha256, wrapped_key))
-        signatures = sender.sign(envelope.signed_bytes(payload), context=CONTAINER_CONTEXT)
+        signatures = sender.sign(dsse.signed_bytes(payload), context=CONTAINER_CONTEXT)
         head = envelope.write_header(Envelope(payload, *signatures))
         spool.seek(0)
         return _write(out, head, spool)
@@ -114,6 +117,7 @@ def open_container(
     out: BinaryIO,
     *,
     me: Identity,
+    opens_with: XWingKey,
     agreement: AgreementFile,
     kind: str,
     sender: str | None = None,
@@ -152,7 +156,8 @@ def open_container(
     Args:
         container: the whole container and nothing else, seekable; `window` shows one inside a larger file.
         out: receives the content.
-        me: the recipient's keys.
+        me: the recipient's identity.
+        opens_with: the private half of the key that the content was sealed to.
         agreement: our agreement, already parsed; the only source of the sender's keys.
         kind: the kind of content that this step takes.
         sender: who must have sent it; any party of the agreement if None.
@@ -168,24 +173,46 @@ def open_container(
     """
     size = _check_size(container, max_bytes)  # 1
     body = _read_head(container)  # 2
-    signed = envelope.parse_envelope(body.head[envelope.PREFIX_BYTES :])  # 3
-    keys = _check_sender_is_known(signed, agreement)  # 4
-    _check_ed25519(signed, keys)  # 5
-    _check_ml_dsa_65(signed, keys)  # 6
-    statement = envelope.parse_statement(signed.payload)  # 7
+    statement = _checked_head(body, agreement, kind=kind, sender=sender, dataset=dataset)  # 3 to 9
     binding = statement.binding
-    _check_agreement_digest(binding, agreement)  # 8
-    _check_agreement_version(binding, agreement)  # 8
-    _check_expected(binding, kind, sender, dataset)  # 9
-    _check_dataset_is_theirs(binding, agreement)  # 9
     _check_recipient_is_me(binding, me)  # 10
     _check_my_keys_are_agreed(me, agreement)  # 10
     _check_ciphertext_length(binding, size - body.start)  # 11
     container_sha256 = _check_ciphertext_digest(container, body, statement)  # 12
-    content_key = me.unwrap(statement.wrapped_key, info=binding.digest)  # 13
+    content_key = opens_with.unwrap(statement.wrapped_key, info=binding.digest)  # 13
     length = _decrypt(container, body, out, content_key, binding)  # 14
     _check_content_length(binding, length)  # 15
-    return Opened(binding, container_sha256)
+    return Opened(binding, container_sha256, hashlib.sha256(body.head).hexdigest())
+
+
+def verify_head(
+    container: BinaryIO,
+    *,
+    agreement: AgreementFile,
+    kind: str | None = None,
+    max_bytes: int = MAX_CONTAINER_BYTES,
+) -> tuple[Binding, bytes]:
+    """Verify what a container is, and who sealed it, without being able to open it: checks 1 to 9.
+
+    For whoever passes a container on, and for auditors, who hold heads without ciphertexts. The ciphertext, if it is
+    there, is not looked at: that it is the signed one is for its recipient to check.
+
+    Args:
+        container: the container, or its head alone.
+        agreement: as for `open_container`.
+        kind: the kind of content that it must be of; any if None.
+        max_bytes: the most that this step takes.
+
+    Returns:
+        The verified binding, and the head: the container's bytes in front of its ciphertext.
+
+    Raises:
+        FormatError: the bytes are not a container.
+        VerificationError: they are, and a check refused it.
+    """
+    _check_size(container, max_bytes)  # 1
+    body = _read_head(container)  # 2
+    return _checked_head(body, agreement, kind=kind, sender=None, dataset=None).binding, body.head  # 3 to 9
 
 
 def peek(container: BinaryIO) -> Binding:
@@ -252,6 +279,21 @@ class _Window(io.RawIOBase):
         return len(found)
 
 
+def _checked_head(
+    body: _Body, agreement: AgreementFile, *, kind: str | None, sender: str | None, dataset: str | None
+) -> Statement:
+    signed = envelope.parse_envelope(body.head[envelope.PREFIX_BYTES :])  # 3
+    keys = _check_sender_is_known(signed, agreement)  # 4
+    _check_ed25519(signed, keys)  # 5
+    _check_ml_dsa_65(signed, keys)  # 6
+    statement = envelope.parse_statement(signed.payload)  # 7
+    _check_agreement_digest(statement.binding, agreement)  # 8
+    _check_agreement_version(statement.binding, agreement)  # 8
+    _check_expected(statement.binding, kind, sender, dataset)  # 9
+    _check_dataset_is_theirs(statement.binding, agreement)  # 9
+    return statement
+
+
 def _encrypt(plaintext: BinaryIO, spool: IO[bytes], content_key: bytes, binding: Binding) -> str:
     encryptor = Cobblestone256Encryptor(content_key, binding.digest)
     digest = hashlib.sha256()
@@ -315,12 +357,12 @@ def _check_sender_is_known(signed: Envelope, agreement: AgreementFile) -> PartyK
 
 
 def _check_ed25519(signed: Envelope, keys: PartyKeys) -> None:
-    if not ed25519_verifies(signed.ed25519, envelope.signed_bytes(signed.payload), keys):
+    if not ed25519_verifies(signed.ed25519, dsse.signed_bytes(signed.payload), keys):
         raise _wrong_signature("Ed25519")
 
 
 def _check_ml_dsa_65(signed: Envelope, keys: PartyKeys) -> None:
-    message = envelope.signed_bytes(signed.payload)
+    message = dsse.signed_bytes(signed.payload)
     if not ml_dsa_65_verifies(signed.ml_dsa_65, message, keys, context=CONTAINER_CONTEXT):
         raise _wrong_signature("ML-DSA-65")
 
@@ -345,7 +387,7 @@ def _check_agreement_version(binding: Binding, agreement: AgreementFile) -> None
         raise VerificationError("The container names another version than its agreement has.")
 
 
-def _check_expected(binding: Binding, kind: str, sender: str | None, dataset: str | None) -> None:
+def _check_expected(binding: Binding, kind: str | None, sender: str | None, dataset: str | None) -> None:
     expected = (
         ("kind", kind, binding.kind),
         ("sender", sender, binding.sender),

@@ -7,14 +7,17 @@ issuer alike.
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from datetime import date
 
 from pprl.crypto import container
 from pprl.crypto.container import Opened
 from pprl.crypto.identity import Identity, require_usable
+from pprl.crypto.x_wing import XWingKey
 from pprl.errors import ConfigError, VerificationError
 from pprl.protocol.agreement import Agreement, AgreementFile, Party, readiness
 from pprl.protocol.envelope import Binding
+from pprl.protocol.signatures import SignedAgreement
 
 
 def require_in_force(agreement: AgreementFile, *, today: date) -> None:
@@ -50,65 +53,89 @@ def require_mine(agreement: Agreement, identity: Identity) -> Party:
     return party
 
 
+@dataclass(frozen=True, slots=True)
+class Signatory:
+    """A party at work under an agreement that everybody has signed: who it is, and what it opens with.
+
+    Attributes:
+        identity: the keys with which it signs.
+        agreement: what everything is bound to.
+        run_key: the private half of the key to which others seal, for this agreement alone.
+    """
+
+    identity: Identity
+    agreement: SignedAgreement
+    run_key: XWingKey
+
+    @classmethod
+    def take_seat(cls, identity: Identity, agreement: SignedAgreement, run_key: XWingKey) -> Signatory:
+        """A signatory whose keys are the ones that the agreement and its signature give it.
+
+        Raises:
+            VerificationError: they are others.
+        """
+        party = require_mine(agreement.content, identity)
+        if agreement.run_key_of(party) != run_key.public:
+            raise VerificationError(
+                f"The run key that is kept here is not the one that '{party.id}' signed with.",
+                hint="Use the signature that was made together with it, or restore the run key.",
+            )
+        return cls(identity, agreement, run_key)
+
+    @property
+    def party(self) -> Party:
+        """The agreement's entry of this party."""
+        return self.agreement.content.party_named(self.identity.party)
+
+
 def seal_for(
     recipient: Party,
     plaintext: bytes,
     *,
-    sender: Identity,
-    agreement: AgreementFile,
+    me: Signatory,
     kind: str,
     records: int,
     dataset: str = "",
+    submission: str = "",
 ) -> bytes:
     """A container that only the recipient can open, and that only the sender can have made.
 
     Args:
-        recipient: a party of the agreement, with keys.
+        recipient: a party of the agreement that has signed.
         plaintext: the document.
-        sender: who seals; must be the agreement's party of that name.
-        agreement: what everything is bound to.
+        me: who seals.
         kind: what the document is.
         records: the records of its dataset, or of all datasets; docs/protocol.md says which for each kind.
         dataset: what dataset it is about, if one.
+        submission: what submission it is part of, if one; 32 hexadecimal digits.
 
     Leaks: to whoever carries it, everything but the plaintext: sender, recipient, kind, sizes and counts.
     """
-    require_mine(agreement.content, sender)
-    if recipient.keys is None:
-        raise ConfigError(
-            f"'{recipient.id}' has no public keys in the agreement.", hint="Paste its party card."
-        )
     binding = Binding(
-        agreement_sha256=agreement.sha256,
-        agreement_version=agreement.content.project.version,
-        sender=sender.party,
+        agreement_sha256=me.agreement.sha256,
+        agreement_version=me.agreement.content.project.version,
+        sender=me.identity.party,
         recipient=recipient.id,
         kind=kind,
         dataset=dataset,
+        submission=submission,
         sequence=1,
         previous_sha256=None,
         plaintext_bytes=len(plaintext),
         records=records,
     )
     sealed = io.BytesIO()
-    container.seal(io.BytesIO(plaintext), sealed, binding=binding, sender=sender, recipient=recipient.keys)
+    run_key = me.agreement.run_key_of(recipient)
+    container.seal(io.BytesIO(plaintext), sealed, binding=binding, sender=me.identity, sealed_to=run_key)
     return sealed.getvalue()
 
 
-def open_from(
-    sealed: bytes,
-    *,
-    me: Identity,
-    agreement: AgreementFile,
-    kind: str,
-    sender: str | None = None,
-) -> tuple[Opened, bytes]:
+def open_from(sealed: bytes, *, me: Signatory, kind: str, sender: str | None = None) -> tuple[Opened, bytes]:
     """What a container holds, after every check that `container.open_container` numbers.
 
     Args:
         sealed: the container.
-        me: who opens.
-        agreement: what it must be bound to.
+        me: who opens, under the agreement that the container must be bound to.
         kind: what it must be.
         sender: who must have sent it; any party of the agreement if None.
 
@@ -118,21 +145,25 @@ def open_from(
     """
     plaintext = io.BytesIO()
     opened = container.open_container(
-        io.BytesIO(sealed), plaintext, me=me, agreement=agreement, kind=kind, sender=sender
-    )
+        io.BytesIO(sealed), plaintext, me=me.identity, opens_with=me.run_key, agreement=me.agreement.file,
+        kind=kind, sender=sender,
+    )  # fmt: skip
     return opened, plaintext.getvalue()
 
 
-def require_as_bound(binding: Binding, *, dataset: str, records: int) -> None:
+def require_as_bound(binding: Binding, *, dataset: str, records: int, submission: str = "") -> None:
     """Refuse a document that tells something else than its envelope, which is what receipts and logs quote.
 
     Args:
         binding: the verified envelope's.
         dataset: the dataset that the document names, if one.
         records: the records of its dataset or datasets that it names.
+        submission: the submission that it names, if one.
 
     Raises:
         VerificationError: they differ.
     """
-    if (binding.dataset, binding.records) != (dataset, records):
-        raise VerificationError("The document names another dataset or number of records than its envelope.")
+    if (binding.dataset, binding.records, binding.submission) != (dataset, records, submission):
+        raise VerificationError(
+            "The document names another dataset, submission or number of records than its envelope."
+        )

@@ -1,9 +1,8 @@
 """A party's identity: the keys with which it signs and opens what is sealed to it.
 
-Each identity has three key pairs. Ed25519 and ML-DSA-65 sign together, so that a forger must break both;
-X-Wing (ML-KEM-768 with X25519) receives, so that what is recorded today stays closed to a quantum computer
-of tomorrow. Private keys are kept as their 32-byte seeds and leave an `Identity` only through
-`pprl.crypto.key_file`, under a passphrase.
+Each identity has three key pairs. Ed25519 and ML-DSA-65 sign together, so that a forger must break both; X-Wing
+opens what the party has sealed to itself, its own secrets at rest. Private keys are kept as their 32-byte seeds and
+leave an `Identity` only through `pprl.crypto.key_file`, under a passphrase.
 """
 
 from __future__ import annotations
@@ -13,30 +12,24 @@ import hashlib
 import re
 from typing import Any, NoReturn
 
-from cryptography.exceptions import InvalidSignature, InvalidTag
-from cryptography.hazmat.primitives import hpke
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey, MLDSA65PublicKey
-from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
 from pprl.crypto.derive import random_bytes, same
+from pprl.crypto.x_wing import XWingKey, wrap
 from pprl.errors import ConfigError, KeyFileError, VerificationError
 from pprl.protocol import canonical
 from pprl.protocol.agreement import PartyKeys
 
 SEED_BYTES = 32
-CONTENT_KEY_BYTES = 32
 # What an identity signs: a signature made for one of these is none for another.
 CONTAINER_CONTEXT = b"pprl/v1/container"
 STATEMENT_CONTEXT = b"pprl/v1/statement"
 NOTE_CONTEXT = b"pprl/v1/note"
 
 ALGORITHMS = ("ed25519", "ml_dsa_65", "x_wing")
-_ML_KEM_SEED_BYTES = 64
-_ML_KEM_PUBLIC_BYTES = 1_184
 _PARTY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
-_HPKE = hpke.Suite(hpke.KEM.MLKEM768_X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
 
 
 class Identity:
@@ -45,10 +38,12 @@ class Identity:
     Attributes:
         party: the party's id in agreements.
         public: its public keys.
+        x_wing: the key that opens what the party has sealed to itself.
     """
 
-    __slots__ = ("_ed25519", "_ml_dsa_65", "_seeds", "_x_wing", "party", "public")
+    __slots__ = ("_ed25519", "_ml_dsa_65", "_seeds", "party", "public", "x_wing")
 
+    x_wing: XWingKey
     party: str
     public: PartyKeys
 
@@ -59,16 +54,15 @@ class Identity:
             party: the party's id.
             seeds: 32 random bytes for each of ed25519, ml_dsa_65 and x_wing.
         """
-        ml_kem, x25519 = _expanded(seeds["x_wing"])
         self.party = party
         self._seeds = seeds
         self._ed25519 = Ed25519PrivateKey.from_private_bytes(seeds["ed25519"])
         self._ml_dsa_65 = MLDSA65PrivateKey.from_seed_bytes(seeds["ml_dsa_65"])
-        self._x_wing = hpke.MLKEM768X25519PrivateKey(ml_kem, x25519)
+        self.x_wing = XWingKey(seeds["x_wing"])
         self.public = PartyKeys(
             ed25519=_base64(self._ed25519.public_key().public_bytes_raw()),
             ml_dsa_65=_base64(self._ml_dsa_65.public_key().public_bytes_raw()),
-            x_wing=_base64(ml_kem.public_key().public_bytes_raw() + x25519.public_key().public_bytes_raw()),
+            x_wing=self.x_wing.public,
         )
 
     def sign(self, message: bytes, *, context: bytes) -> tuple[bytes, bytes]:
@@ -84,30 +78,6 @@ class Identity:
         Source: RFC 8032; FIPS 204, algorithm 2.
         """
         return self._ed25519.sign(message), self._ml_dsa_65.sign(message, context)
-
-    def unwrap(self, wrapped_key: bytes, *, info: bytes) -> bytes:
-        """Open a content key that was wrapped for this identity.
-
-        Args:
-            wrapped_key: what `wrap` made.
-            info: what it was bound to.
-
-        Returns:
-            The content key, 32 bytes.
-
-        Raises:
-            VerificationError: wrapped for another key, bound to something else, or altered.
-        """
-        try:
-            key = _HPKE.decrypt(wrapped_key, self._x_wing, info=info)
-        except (InvalidTag, ValueError):
-            key = b""
-        if len(key) != CONTENT_KEY_BYTES:
-            raise VerificationError(
-                "The content key was not wrapped for these keys and this binding.",
-                hint="Ask the sender to seal it again to your keys as they stand in the agreement.",
-            )
-        return key
 
     def __repr__(self) -> str:
         """Party alone: representations end up in logs and tracebacks."""
@@ -178,34 +148,6 @@ def party_card(identity: Identity) -> str:
     )
 
 
-def wrap(content_key: bytes, keys: PartyKeys, *, info: bytes) -> bytes:
-    """Wrap a content key so that only one party can open it. Run by the sender.
-
-    Args:
-        content_key: 32 fresh random bytes.
-        keys: the recipient's public keys.
-        info: what the wrapping is bound to; the recipient must give the same.
-
-    Returns:
-        HPKE's encapsulated key and ciphertext, 1,168 bytes.
-
-    Raises:
-        VerificationError: the recipient's key is no valid key.
-
-    Source: RFC 9180, base mode, single shot; KEM 0x647A (X-Wing), KDF 0x0001, AEAD 0x0002.
-    """
-    raw = base64.b64decode(keys.x_wing)
-    try:
-        ml_kem = MLKEM768PublicKey.from_public_bytes(raw[:_ML_KEM_PUBLIC_BYTES])
-        x25519 = X25519PublicKey.from_public_bytes(raw[_ML_KEM_PUBLIC_BYTES:])
-        return _HPKE.encrypt(content_key, hpke.MLKEM768X25519PublicKey(ml_kem, x25519), info=info)
-    except ValueError:
-        raise VerificationError(
-            "The recipient's X-Wing key is not a valid public key.",
-            hint="Ask the recipient for its public card again.",
-        ) from None
-
-
 def require_usable(keys: PartyKeys, *, party: str) -> None:
     """Refuse public keys that nothing could be sealed to, or no signature checked with. Every step runs this.
 
@@ -220,7 +162,7 @@ def require_usable(keys: PartyKeys, *, party: str) -> None:
         Ed25519PublicKey.from_public_bytes(base64.b64decode(keys.ed25519))
         MLDSA65PublicKey.from_public_bytes(base64.b64decode(keys.ml_dsa_65))
         # Only use shows every fault: a point of small order loads, and then agrees on nothing.
-        wrap(bytes(SEED_BYTES), keys, info=b"")
+        wrap(bytes(SEED_BYTES), keys.x_wing, info=b"")
     except (ValueError, VerificationError):
         raise ConfigError(
             f"The public keys of '{party}' in the agreement are damaged.", hint="Paste its party card again."
@@ -276,15 +218,6 @@ def same_keys(left: PartyKeys, right: PartyKeys) -> bool:
         True if every key is equal.
     """
     return same(canonical.dumps(left.model_dump()), canonical.dumps(right.model_dump()))
-
-
-def _expanded(seed: bytes) -> tuple[MLKEM768PrivateKey, X25519PrivateKey]:
-    """X-Wing's two private keys from its one seed (draft-connolly-cfrg-xwing-kem, section 5.2)."""
-    expanded = hashlib.shake_256(seed).digest(_ML_KEM_SEED_BYTES + SEED_BYTES)
-    return (
-        MLKEM768PrivateKey.from_seed_bytes(expanded[:_ML_KEM_SEED_BYTES]),
-        X25519PrivateKey.from_private_bytes(expanded[_ML_KEM_SEED_BYTES:]),
-    )
 
 
 def _base64(raw: bytes) -> str:

@@ -20,7 +20,8 @@ from collections.abc import Callable, Mapping
 from pprl.crypto import derive
 from pprl.encode.linkage_secret import SECRET_BYTES, LinkageSecret
 from pprl.errors import ProtocolError, VerificationError
-from pprl.protocol.secret_shares import SHARE_BYTES, Transcript
+from pprl.protocol.secret_shares import SHARE_BYTES
+from pprl.protocol.transcript import Transcript
 
 SECRET_LABEL = "pprl/v1/linkage-secret"  # noqa: S105 - what is derived, not the secret
 _COMMITMENT_LABEL = b"pprl/v1/share-commitment\0"

@@ -20,41 +20,31 @@ Source: DSSE v1 (protocol and envelope), in-toto Statement v1, C2SP chunked-encr
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import re
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from pprl.errors import FormatError
-from pprl.protocol import canonical
+from pprl.protocol import canonical, dsse, members
+from pprl.protocol.dsse import Envelope
 
 MAGIC = b"PPRLENV1"
 LENGTH_BYTES = 4
 PREFIX_BYTES = len(MAGIC) + LENGTH_BYTES
 MAX_HEADER_BYTES = 65_536
 
-PAYLOAD_TYPE = "application/vnd.in-toto+json"
-STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
-PREDICATE_TYPE = "urn:pprl-protocol:container:v1"
+KIND = "container"
 SUITE = "X-Wing+HKDF-SHA256+AES-256-GCM/Cobblestone-256/Ed25519+ML-DSA-65"
 
-ED25519_SIGNATURE_BYTES = 64
-ML_DSA_65_SIGNATURE_BYTES = 3_309
 WRAPPED_KEY_BYTES = 1_168  # HPKE: 1,120 of encapsulated key, 32 of content key, 16 of tag
 
 CHUNK_BYTES = 16_384
 _STREAM_START_BYTES = 24 + 32  # salt, key commitment
 _TAG_BYTES = 16
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 _KIND = re.compile(r"[a-z][a-z0-9-]{0,39}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-
-# The key ids say which algorithm stands where, and nothing else: they are outside the signatures, so a
-# free one would let anybody make a second container of the same content, and no key is ever looked up by one.
-_KEY_IDS = ("ed25519", "ml-dsa-65")
+_WHAT = "a container"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +56,9 @@ class Binding:
         agreement_version: that agreement's version.
         sender: id of the party that signs.
         recipient: id of the party that can open it.
-        kind: the type of its content, such as `submission-encodings`.
+        kind: the type of its content, such as `encodings`.
         dataset: the dataset that it is about; empty if it is not about one.
+        submission: the submission that it is part of, 32 hexadecimal digits; empty if it is part of none.
         sequence: which of the sender's containers of this kind, dataset and recipient it is, from 1.
         previous_sha256: the container before it in that sequence; None for the first.
         plaintext_bytes: length of the content.
@@ -81,26 +72,29 @@ class Binding:
     recipient: str
     kind: str
     dataset: str
+    submission: str
     sequence: int
     previous_sha256: str | None
     plaintext_bytes: int
     records: int
 
     def __post_init__(self) -> None:
-        _match(self.agreement_sha256, _SHA256, "agreement_sha256")
-        _count(self.agreement_version, "agreement_version", least=1)
-        _match(self.sender, _NAME, "sender")
-        _match(self.recipient, _NAME, "recipient")
-        _match(self.kind, _KIND, "kind")
+        members.text(self.agreement_sha256, members.SHA256, _member("agreement_sha256"))
+        members.count(self.agreement_version, _member("agreement_version"), least=1)
+        members.name(self.sender, _member("sender"))
+        members.name(self.recipient, _member("recipient"))
+        members.text(self.kind, _KIND, _member("kind"))
         if self.dataset != "":
-            _match(self.dataset, _NAME, "dataset")
-        _count(self.sequence, "sequence", least=1)
+            members.name(self.dataset, _member("dataset"))
+        if self.submission != "":
+            members.text(self.submission, members.HEX_ID, _member("submission"))
+        members.count(self.sequence, _member("sequence"), least=1)
         if self.previous_sha256 is not None:
-            _match(self.previous_sha256, _SHA256, "previous_sha256")
+            members.text(self.previous_sha256, members.SHA256, _member("previous_sha256"))
         if (self.sequence == 1) != (self.previous_sha256 is None):
             raise FormatError("A container's binding names a previous one exactly if it is not the first.")
-        _count(self.plaintext_bytes, "plaintext_bytes")
-        _count(self.records, "records")
+        members.count(self.plaintext_bytes, _member("plaintext_bytes"))
+        members.count(self.records, _member("records"))
 
     def to_json(self) -> dict[str, Any]:
         """The members of the JSON object that stands in the predicate."""
@@ -132,27 +126,8 @@ class Statement:
     wrapped_key: bytes
 
     def __post_init__(self) -> None:
-        _match(self.ciphertext_sha256, _SHA256, "ciphertext_sha256")
-        _exactly(self.wrapped_key, WRAPPED_KEY_BYTES, "the wrapped key")
-
-
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """A signed payload, in the order of the format: Ed25519 first, ML-DSA-65 second, nothing else.
-
-    Attributes:
-        payload: the statement's bytes, as signed.
-        ed25519: 64 bytes.
-        ml_dsa_65: 3,309 bytes.
-    """
-
-    payload: bytes
-    ed25519: bytes
-    ml_dsa_65: bytes
-
-    def __post_init__(self) -> None:
-        _exactly(self.ed25519, ED25519_SIGNATURE_BYTES, "the Ed25519 signature")
-        _exactly(self.ml_dsa_65, ML_DSA_65_SIGNATURE_BYTES, "the ML-DSA-65 signature")
+        members.text(self.ciphertext_sha256, members.SHA256, "The ciphertext_sha256 of a container")
+        members.length(self.wrapped_key, WRAPPED_KEY_BYTES, "The wrapped_key of a container")
 
 
 def ciphertext_bytes(plaintext_bytes: int) -> int:
@@ -170,21 +145,6 @@ def ciphertext_bytes(plaintext_bytes: int) -> int:
     return _STREAM_START_BYTES + plaintext_bytes + chunks * _TAG_BYTES
 
 
-def signed_bytes(payload: bytes) -> bytes:
-    """The bytes that both signatures cover: DSSE's pre-authentication encoding of type and payload.
-
-    Args:
-        payload: the statement's bytes.
-
-    Returns:
-        The bytes to sign.
-
-    Source: DSSE v1, protocol.md, "PAE".
-    """
-    kind = PAYLOAD_TYPE.encode("ascii")
-    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
-
-
 def write_statement(statement: Statement) -> bytes:
     """A statement's bytes, ready to be signed. Run by the sender.
 
@@ -194,17 +154,13 @@ def write_statement(statement: Statement) -> bytes:
     Returns:
         Canonical JSON.
     """
-    return canonical.dumps(
-        {
-            "_type": STATEMENT_TYPE,
-            "predicate": {
-                "binding": statement.binding.to_json(),
-                "suite": SUITE,
-                "wrapped_key": _to_base64(statement.wrapped_key),
-            },
-            "predicateType": PREDICATE_TYPE,
-            "subject": [{"digest": {"sha256": statement.ciphertext_sha256}, "name": "ciphertext"}],
-        }
+    predicate = {
+        "binding": statement.binding.to_json(),
+        "suite": SUITE,
+        "wrapped_key": members.to_base64(statement.wrapped_key),
+    }
+    return dsse.write_statement(
+        dsse.Statement("ciphertext", statement.ciphertext_sha256, predicate), kind=KIND
     )
 
 
@@ -220,19 +176,15 @@ def parse_statement(payload: bytes) -> Statement:
     Raises:
         FormatError: anything but a statement of this version; no other exception on any bytes.
     """
-    tree = canonical.loads(payload, what="The statement of a container")
-    statement = _object(tree, {"_type", "predicate", "predicateType", "subject"}, "statement")
-    _constant(statement["_type"], STATEMENT_TYPE, "_type")
-    _constant(statement["predicateType"], PREDICATE_TYPE, "predicateType")
-    (subject,) = _array(statement["subject"], 1, "subject")
-    subject = _object(subject, {"digest", "name"}, "subject")
-    _constant(subject["name"], "ciphertext", "name")
-    digest = _object(subject["digest"], {"sha256"}, "digest")
-    predicate = _object(statement["predicate"], {"binding", "suite", "wrapped_key"}, "predicate")
-    _constant(predicate["suite"], SUITE, "suite")
-    binding = _object(predicate["binding"], {field.name for field in fields(Binding)}, "binding")
-    wrapped_key = _from_base64(predicate["wrapped_key"], "wrapped_key")
-    return Statement(Binding(**binding), digest["sha256"], wrapped_key)
+    signed = dsse.parse_statement(payload, kind=KIND, what=_WHAT)
+    members.constant(signed.subject, "ciphertext", "The subject of a container")
+    names = {"binding", "suite", "wrapped_key"}
+    predicate = members.an_object(signed.predicate, names, "The predicate of a container")
+    members.constant(predicate["suite"], SUITE, "The suite of a container")
+    bound = {field.name for field in fields(Binding)}
+    binding = members.an_object(predicate["binding"], bound, "The binding of a container")
+    wrapped_key = members.from_base64(predicate["wrapped_key"], "The wrapped_key of a container")
+    return Statement(Binding(**binding), signed.sha256, wrapped_key)
 
 
 def write_header(envelope: Envelope) -> bytes:
@@ -244,14 +196,7 @@ def write_header(envelope: Envelope) -> bytes:
     Returns:
         Magic, length and envelope.
     """
-    signatures = zip(_KEY_IDS, (envelope.ed25519, envelope.ml_dsa_65), strict=True)
-    header = canonical.dumps(
-        {
-            "payload": _to_base64(envelope.payload),
-            "payloadType": PAYLOAD_TYPE,
-            "signatures": [{"keyid": keyid, "sig": _to_base64(sig)} for keyid, sig in signatures],
-        }
-    )
+    header = dsse.write_envelope(envelope)
     return MAGIC + len(header).to_bytes(LENGTH_BYTES, "big") + header
 
 
@@ -291,63 +236,8 @@ def parse_envelope(header: bytes) -> Envelope:
     Raises:
         FormatError: anything else; no other exception on any bytes.
     """
-    tree = canonical.loads(header, what="The header of a container")
-    members = _object(tree, {"payload", "payloadType", "signatures"}, "header")
-    _constant(members["payloadType"], PAYLOAD_TYPE, "payloadType")
-    payload = _from_base64(members["payload"], "payload")
-    signatures = _array(members["signatures"], len(_KEY_IDS), "signatures")
-    ed25519, ml_dsa_65 = (_signature(*pair) for pair in zip(signatures, _KEY_IDS, strict=True))
-    return Envelope(payload, ed25519, ml_dsa_65)
+    return dsse.parse_envelope(header, what=_WHAT)
 
 
-def _signature(tree: Any, keyid: str) -> bytes:
-    members = _object(tree, {"keyid", "sig"}, "signature")
-    _constant(members["keyid"], keyid, "keyid")
-    return _from_base64(members["sig"], "sig")
-
-
-def _object(tree: Any, names: set[str], what: str) -> dict[str, Any]:
-    if not isinstance(tree, dict) or set(tree) != names:
-        raise FormatError(f"A container's {what} must be an object of exactly: {', '.join(sorted(names))}.")
-    return tree
-
-
-def _array(tree: Any, length: int, what: str) -> list[Any]:
-    if not isinstance(tree, list) or len(tree) != length:
-        raise FormatError(f"A container's {what} must be an array of exactly {length}.")
-    return tree
-
-
-def _constant(value: Any, expected: str, what: str) -> None:
-    if value != expected:
-        raise FormatError(f"A container's {what} must be '{expected}'.")
-
-
-def _match(value: Any, pattern: re.Pattern[str], what: str) -> None:
-    if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise FormatError(f"A container's {what} is not of the form that the format gives it.")
-
-
-def _count(value: Any, what: str, *, least: int = 0) -> None:
-    # bool is an int in Python, and true is no number in JSON.
-    if type(value) is not int or not least <= value <= canonical.LARGEST_INTEGER:
-        raise FormatError(f"A container's {what} must be a whole number, {least} or more.")
-
-
-def _exactly(value: bytes, length: int, what: str) -> None:
-    if len(value) != length:
-        raise FormatError(f"In a container, {what} must have {length} bytes.")
-
-
-def _to_base64(raw: bytes) -> str:
-    return base64.b64encode(raw).decode("ascii")
-
-
-def _from_base64(text: Any, what: str) -> bytes:
-    try:
-        raw = base64.b64decode(text if isinstance(text, str) else "?", validate=True)
-    except (binascii.Error, ValueError):
-        raise FormatError(f"A container's {what} is not standard base64.") from None
-    if _to_base64(raw) != text:
-        raise FormatError(f"A container's {what} is not standard base64: it has spare bits.")
-    return raw
+def _member(name: str) -> str:
+    return f"The {name} of a container"

@@ -1,10 +1,8 @@
 """The departments' shares of the linkage secret: what was committed to, and the document in which shares travel.
 
 Each department draws a share, commits to it in its signature of the agreement, and sends it to the other departments
-once it holds all signatures (docs/formats/secret.md has the ceremony and its bytes). This module owns two things:
-
-- the **transcript**, the digest of all that was committed to, which names one ceremony and no other;
-- the **document** that a container of kind `secret-share` holds: canonical JSON of exactly these members::
+once it holds all signatures (docs/formats/secret.md has the ceremony and its bytes). This module owns the document
+that a container of kind `secret-share` holds: canonical JSON of exactly these members::
 
     {"format": "pprl-secret-shares", "shares": {DEPARTMENT: BASE64 OF 32 BYTES, ...},
      "transcript": HEX, "version": 1}
@@ -17,62 +15,22 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 from pprl.errors import FormatError, VerificationError
 from pprl.protocol import canonical
-from pprl.protocol.kinds import NAME
+from pprl.protocol.transcript import Transcript
 
 KIND = "secret-share"  # the kind of a container
 SHARE_BYTES = 32
 MAX_DOCUMENT_BYTES = 8_192
 
 _FORMAT = "pprl-secret-shares"
-_TRANSCRIPT_FORMAT = "pprl-transcript"
 _VERSION = 1
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-@dataclass(frozen=True, slots=True)
-class Transcript:
-    """Everything that was committed to under one agreement, by everybody.
-
-    Attributes:
-        agreement_sha256: the agreement, 64 hexadecimal digits.
-        commitments: each department's commitment to its share, 64 hexadecimal digits.
-    """
-
-    agreement_sha256: str
-    commitments: Mapping[str, str]
-
-    def __post_init__(self) -> None:
-        _match(self.agreement_sha256, "the agreement's digest")
-        for department, commitment in self.commitments.items():
-            if not isinstance(department, str) or not NAME.fullmatch(department):
-                raise FormatError("A commitment is of a department that no agreement could name.")
-            _match(commitment, "a commitment")
-        _require_drawn_apart(self.commitments)
-        object.__setattr__(self, "commitments", MappingProxyType(dict(sorted(self.commitments.items()))))
-
-    @property
-    def departments(self) -> tuple[str, ...]:
-        """The departments that contribute, in ascending order of their ids."""
-        return tuple(self.commitments)
-
-    @property
-    def sha256(self) -> str:
-        """The name of this ceremony, 64 hexadecimal digits: SHA-256 of it all in canonical JSON."""
-        tree = {
-            "agreement_sha256": self.agreement_sha256,
-            "commitments": dict(self.commitments),
-            "format": _TRANSCRIPT_FORMAT,
-        }
-        return hashlib.sha256(canonical.dumps(tree)).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,22 +126,6 @@ def _decoded(text: Any) -> bytes:
         return base64.b64decode(text if isinstance(text, str) else "?", validate=True)
     except (binascii.Error, ValueError):
         return b""
-
-
-def _require_drawn_apart(commitments: Mapping[str, str]) -> None:
-    """Refuse a commitment that two departments make: one has copied the other's, and can't have drawn its own.
-
-    Raises:
-        VerificationError: naming both.
-    """
-    owner: dict[str, str] = {}
-    for department, commitment in sorted(commitments.items()):
-        other = owner.setdefault(commitment, department)
-        if other != department:
-            raise VerificationError(
-                f"'{other}' and '{department}' commit to the same share: one has copied the other's commitment.",
-                hint="Both must draw shares of their own and sign again.",
-            )
 
 
 def _match(value: Any, what: str) -> None:

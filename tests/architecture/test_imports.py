@@ -22,7 +22,8 @@ NEVER_AT_THE_COORDINATOR = (
 # All that the coordinator may load of pprl: what is not listed is refused, so that a new module must be thought about.
 PPRL_AT_THE_COORDINATOR = {
     "pprl", "pprl.errors", "pprl.console", "pprl.files", "pprl.files.atomic", "pprl.files.identity",
-    "pprl.passphrase", "pprl.party_commands",
+    "pprl.passphrase", "pprl.party_commands", "pprl.signing", "pprl.signing_commands",
+    "pprl.files.holdings", "pprl.files.party", "pprl.files.seen",
 }  # fmt: skip
 PPRL_PACKAGES_AT_THE_COORDINATOR = ("pprl.crypto", "pprl.protocol")
 HEAVY = (
@@ -155,7 +156,17 @@ def _importers(package: str) -> set[str]:
         ),
         ("pyarrow", ("pprl.files",)),
         ("tomlkit", ("pprl.agreements",)),
-        ("click", ("pprl.cli", "coordinator.cli", "pprl.console", "pprl.passphrase", "pprl.party_commands")),
+        (
+            "click",
+            (
+                "pprl.cli",
+                "coordinator.cli",
+                "pprl.console",
+                "pprl.passphrase",
+                "pprl.party_commands",
+                "pprl.signing_commands",
+            ),
+        ),
         ("getpass", ("pprl.passphrase",)),
         ("rich", ("pprl.console",)),
         ("subprocess", ("pprl.rehearsal",)),

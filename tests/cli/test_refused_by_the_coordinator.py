@@ -11,8 +11,7 @@ import pytest
 
 from coordinator import intake, operations
 from coordinator.store.stages import Role
-from pprl.crypto import container
-from pprl.crypto.exchange import seal_for
+from pprl.crypto.exchange import open_from, seal_for
 from pprl.encode import linkage_secret
 from pprl.errors import DisclosureError
 from pprl.protocol import pairs, submission
@@ -150,7 +149,7 @@ def test_the_same_agreement_twice(project: Project) -> None:
 def test_with_two_versions_a_step_needs_to_know_which(project: Project) -> None:
     second = _with_previous(project)
     me = project.receive_all(Role.MATCHER)
-    operations.register(me, second.read_bytes(), where="second")
+    project.register(me, second)
     refused(*_match(project), status=8, says="Several agreements are registered", within=project.folder)
     refused(*_match(project), "--agreement", "zz", status=8, says="No such agreement", within=project.folder)
     first = project.agreement.sha256[:8]
@@ -163,7 +162,7 @@ def test_a_replaced_version_receives_and_issues_nothing_more(project: Project, m
     for path in project.submissions[:2]:
         operations.receive(me, path.read_bytes())
     operations.receive(me, made_pairs)
-    operations.register(me, second.read_bytes(), where="second")
+    project.register(me, second)
     words = _receive(project, Role.KEY_ISSUER, project.submissions[2])
     refused(*words, status=8, says="version 1 is over", within=project.folder)
     words = (
@@ -273,19 +272,9 @@ def test_the_matcher_takes_no_pairs(project: Project, made_pairs: bytes) -> None
 
 def test_pairs_from_somebody_else_than_the_matcher(project: Project, made_pairs: bytes) -> None:
     project.receive_all(Role.KEY_ISSUER)
-    agreement = project.agreement
-    plain = io.BytesIO()
-    container.open_container(
-        io.BytesIO(made_pairs), plain, me=project.identity(ISSUER), agreement=agreement, kind=pairs.KIND
-    )
-    forged = seal_for(
-        agreement.content.party_with("key-issuer"),
-        plain.getvalue(),
-        sender=project.identity("police-dept"),
-        agreement=agreement,
-        kind=pairs.KIND,
-        records=1,
-    )
+    issuer, department = project.signatory(ISSUER), project.signatory("police-dept")
+    _, plain = open_from(made_pairs, me=issuer, kind=pairs.KIND)
+    forged = seal_for(issuer.party, plain, me=department, kind=pairs.KIND, records=1)
     words = _receive(project, Role.KEY_ISSUER, _written(project, forged))
     refused(*words, status=7, says="", within=project.folder)
 
@@ -373,7 +362,7 @@ def _issued_under(project: Project, values: dict[tuple[str | int, ...], object])
     fussy = project.amended("fussy.toml", values)
     for name in DATASETS:
         project.submission(name).write_bytes(project.encode(name, agreement_path=fussy))
-    project.agreement_path.write_bytes(fussy.read_bytes())
+    project.adopt(fussy)
     project.issue()
     return ("coordinator", "release", *_at(project, Role.KEY_ISSUER), "-o", project.folder / "out")
 

@@ -76,7 +76,7 @@ def test_one_office_reports_both_roles(project: Project) -> None:
         store, key_file=project.key("matcher"), passphrase=asked, roles=(Role.MATCHER, Role.KEY_ISSUER)
     )
     me = operations.open_store(store, asked)
-    operations.register(me, path.read_bytes(), where="agreement")
+    project.register(me, path)
     for name in DATASETS:
         operations.receive(me, project.encode(name, agreement_path=path))
     operations.link(me, None, progress=silent)

@@ -38,7 +38,7 @@ def large(project: Project) -> Project:
     many["offence_ref"] = [f"OFF-{number}" for number in range(ROWS)]
     write_table(project.data("police"), many)
     path = project.amended("large.toml", {("dataset", 0, "expected_rows_max"): ROWS})
-    project.agreement_path.write_bytes(path.read_bytes())
+    project.adopt(path)
     return project
 
 

@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pprl import department, errors, research
-from pprl.crypto import container, identity, key_file, notes
+from pprl.crypto import container, identity, key_file, notes, statements
 from pprl.encode import linkage_secret, row_commitments
 from pprl.errors import PprlError
 from pprl.files import recognise, tables
@@ -43,6 +43,7 @@ from pprl.protocol import (
     receipt,
     row_proofs,
     secret_shares,
+    signatures,
     submission,
 )
 from pprl.protocol.agreement import AgreementFile
@@ -237,6 +238,37 @@ def _header() -> Reading:
 @target("container-statement", envelope.parse_statement)
 def _statement() -> Reading:
     return Reading(envelope.parse_statement, tuple(_payloads()), envelope.write_statement)
+
+
+@target("agreement-signature", statements.open_statement, signatures.AgreementSignature.from_predicate)
+def _agreement_signature() -> Reading:
+    given = signatures.AgreementSignature(
+        "north", 1, forgery.OFFICE.public.x_wing, "5" * 64, date(2027, 1, 31)
+    )
+    kind, keys = signatures.SIGNATURE_KIND, forgery.NORTH.public
+
+    def signed(predicate: dict[str, Any]) -> bytes:
+        return statements.sign_statement(
+            forgery.NORTH, kind=kind, subject="paths", sha256="7" * 64, predicate=predicate
+        )
+
+    def read(raw: bytes) -> object:
+        told = statements.open_statement(raw, kind=kind, keys=keys, what="it")
+        return signatures.AgreementSignature.from_predicate(told.predicate)
+
+    return Reading(read, (signed(given.to_predicate()), signed({**given.to_predicate(), "commitment": None})))
+
+
+@target("agreement-signature-predicate", signatures.AgreementSignature.from_predicate)
+def _agreement_signature_predicate() -> Reading:
+    given = signatures.AgreementSignature(
+        "north", 1, forgery.OFFICE.public.x_wing, "5" * 64, date(2027, 1, 31)
+    )
+    return Reading(
+        lambda raw: signatures.AgreementSignature.from_predicate(canonical.loads(raw)),
+        (canonical.dumps(given.to_predicate()),),
+        lambda read: canonical.dumps(read.to_predicate()),
+    )
 
 
 @target("container", container.open_container, container.peek)

@@ -23,6 +23,9 @@ from tests.fuzz.targets import TARGETS, BrokenPromiseError, Reading, Target, che
 READS = re.compile(r"parse|open|load|read_|from_|peek|containers$")
 # Readers of a part of a document, which the document's own reader calls with what else it takes.
 WITHIN_OTHERS = {
+    "pprl.protocol.dsse.parse_envelope": "container-header, agreement-signature",
+    "pprl.protocol.dsse.parse_statement": "container-statement, agreement-signature",
+    "pprl.protocol.members.from_base64": "container-header, agreement-signature",
     "pprl.protocol.framing.read_header": "every document of docs/protocol.md",
     "pprl.protocol.framing.read_tables": "every document of docs/protocol.md",
     "pprl.protocol.pattern_counts.parse_table": "references-field-filters",

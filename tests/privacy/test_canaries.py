@@ -189,7 +189,7 @@ Spoil = Callable[[Project], None]
 
 def _strict(project: Project) -> None:
     strict = project.amended("strict.toml", {("encoding", "invalid_values"): "refuse"})
-    project.agreement_path.write_bytes(strict.read_bytes())
+    project.adopt(strict)
 
 
 def _with_cell(column: str, row: int, value: str) -> Spoil:

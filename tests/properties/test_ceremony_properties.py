@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pprl.encode import ceremony
 from pprl.errors import FormatError, PprlError, ProtocolError, VerificationError
 from pprl.protocol import secret_shares
-from pprl.protocol.secret_shares import SecretShares, Transcript
+from pprl.protocol.secret_shares import SecretShares
+from pprl.protocol.transcript import Transcript
 
 NAMES = ("police", "court", "prison", "health", "revenue", "school")
 AGREEMENT = hashlib.sha256(b"an agreement").hexdigest()

@@ -15,9 +15,10 @@ from pprl.crypto import container
 from pprl.crypto.identity import create
 from pprl.crypto.key_file import parse_key_file
 from pprl.errors import FormatError, KeyFileError, VerificationError
-from pprl.protocol import canonical, envelope
+from pprl.protocol import canonical, dsse, envelope
 from pprl.protocol.agreement import Agreement, AgreementFile, Dataset, Party, Project
-from pprl.protocol.envelope import Binding, Envelope, Statement
+from pprl.protocol.dsse import Envelope
+from pprl.protocol.envelope import Binding, Statement
 from tests.support.keys import key_file_of
 
 # Machines that run tests are often busy: an example may take as long as it takes.
@@ -41,18 +42,22 @@ AGREEMENT = AgreementFile(
     ),
     b"agreement",
 )
-BINDING = Binding(AGREEMENT.sha256, 1, "north", "office", "encodings", "register", 1, None, len(CONTENT), 5)
+BINDING = Binding(
+    AGREEMENT.sha256, 1, "north", "office", "encodings", "register", "", 1, None, len(CONTENT), 5
+)
 
 
 def _sealed(binding: Binding, content: bytes) -> bytes:
     out = io.BytesIO()
-    container.seal(io.BytesIO(content), out, binding=binding, sender=NORTH, recipient=OFFICE.public)
+    container.seal(io.BytesIO(content), out, binding=binding, sender=NORTH, sealed_to=OFFICE.public.x_wing)
     return out.getvalue()
 
 
 def _opened(raw: bytes) -> bytes:
     out = io.BytesIO()
-    container.open_container(io.BytesIO(raw), out, me=OFFICE, agreement=AGREEMENT, kind="encodings")
+    container.open_container(
+        io.BytesIO(raw), out, me=OFFICE, opens_with=OFFICE.x_wing, agreement=AGREEMENT, kind="encodings"
+    )
     return out.getvalue()
 
 
@@ -63,10 +68,10 @@ PAYLOAD = envelope.parse_envelope(SEALED[envelope.PREFIX_BYTES : BODY]).payload
 # Values that canonical JSON can spell, with the format's own words among them so that shapes nearly fit.
 WORDS = sorted(
     {"_type", "subject", "predicate", "predicateType", "digest", "sha256", "name", "payload", "payloadType"}
-    | {"signatures", "keyid", "sig", "binding", "suite", "wrapped_key", envelope.SUITE, envelope.PAYLOAD_TYPE}
+    | {"signatures", "keyid", "sig", "binding", "suite", "wrapped_key", envelope.SUITE, dsse.PAYLOAD_TYPE}
     | {
-        envelope.STATEMENT_TYPE,
-        envelope.PREDICATE_TYPE,
+        dsse.STATEMENT_TYPE,
+        dsse.predicate_type("container"),
         "ed25519",
         "ml-dsa-65",
         "ciphertext",
@@ -176,6 +181,7 @@ def bindings(draw: st.DrawFn) -> Binding:
         recipient=draw(NAMES),
         kind=draw(st.from_regex(r"[a-z][a-z0-9-]{0,39}", fullmatch=True)),
         dataset=draw(st.just("") | NAMES),
+        submission=draw(st.just("") | st.from_regex(r"[0-9a-f]{32}", fullmatch=True)),
         sequence=sequence,
         previous_sha256=None if sequence == 1 else draw(DIGESTS),
         plaintext_bytes=draw(COUNTS),
@@ -199,7 +205,7 @@ def test_whatever_is_written_reads_back(binding: Binding, digest: str, wrapped_k
 @settings(max_examples=30, deadline=None)
 def test_sealed_content_opens(content: bytes) -> None:
     binding = Binding(
-        AGREEMENT.sha256, 1, "north", "office", "encodings", "register", 1, None, len(content), 0
+        AGREEMENT.sha256, 1, "north", "office", "encodings", "register", "", 1, None, len(content), 0
     )
     assert _opened(_sealed(binding, content)) == content
 

@@ -98,9 +98,7 @@ class Simulation(RuleBasedStateMachine):
                 folder, key_file=self.world.project.key(PARTY[role]), passphrase=asked, roles=(role,)
             )
             self.stores[role] = operations.open_store(folder, asked)
-            operations.register(
-                self.stores[role], self.world.project.agreement_path.read_bytes(), where="agreement.toml"
-            )
+            self.world.project.register(self.stores[role], self.world.project.agreement_path)
 
     def teardown(self) -> None:
         self.folder.cleanup()
@@ -211,8 +209,8 @@ class Simulation(RuleBasedStateMachine):
 
     @rule(role=st.sampled_from(ROLES))
     def register_again(self, role: Role) -> None:
-        raw = self.world.project.agreement_path.read_bytes()
-        self.refused(role, lambda me: operations.register(me, raw, where="again"), ProtocolError)
+        project = self.world.project
+        self.refused(role, lambda me: project.register(me, project.agreement_path), ProtocolError)
 
     @rule(steps=st.integers(1, 5))
     def all_goes_well_for_a_while(self, steps: int) -> None:
@@ -296,13 +294,12 @@ class Simulation(RuleBasedStateMachine):
     def opens(self, results: dict[str, bytes]) -> None:
         """Every recipient can open its result, and the crosswalk's keys are among the departments'."""
         project = self.world.project
-        agreement = project.agreement
         held = set()
         for dataset in DATASETS:
             sealed = results[f"{dataset}.linkage-keys"]
-            opened = department.open_linkage_keys(sealed, agreement, project.identity(f"{dataset}-dept"))
+            opened = department.open_linkage_keys(sealed, project.signatory(f"{dataset}-dept"))
             held |= {key.tobytes() for key in opened.keys}
-        crosswalk = department.open_crosswalk(results["crosswalk"], agreement, project.identity(RESEARCH))
+        crosswalk = department.open_crosswalk(results["crosswalk"], project.signatory(RESEARCH))
         assert {key.tobytes() for key in crosswalk.keys} <= held
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -20,16 +20,23 @@ from coordinator.store.stages import Role
 from pprl import department
 from pprl.agreements.amend import with_keys, with_rehearsal_approvals, with_values
 from pprl.agreements.draft import DatasetSketch, draft
+from pprl.crypto import derive, signatures
+from pprl.crypto.exchange import Signatory
 from pprl.crypto.identity import Identity, create
-from pprl.encode import linkage_secret
+from pprl.encode import ceremony, linkage_secret
 from pprl.encode.linkage_secret import LinkageSecret
+from pprl.files import holdings, seen
+from pprl.files import party as party_files
 from pprl.files.atomic import read_secret_file, write_new
+from pprl.files.holdings import Holdings, SignatureFiles
 from pprl.protocol.agreement import AgreementFile, Scheme, parse
+from pprl.protocol.signatures import others, signatories
+from pprl.protocol.transcript import Transcript
 from tests.support.keys import asked, key_file_of, opened
 from tests.support.people import tables, write_table
 
 BEGIN, END = date(2020, 1, 1), date(2090, 12, 31)
-APPROVED = date(2021, 6, 1)
+APPROVED, TODAY = date(2021, 6, 1), date(2021, 6, 2)
 DATASETS = ("police", "court", "prison")
 DEPARTMENTS = tuple(f"{name}-dept" for name in DATASETS)
 MATCHER, ISSUER, RESEARCH = "matcher", "key-issuer", "research"
@@ -108,10 +115,56 @@ class Project:
         path = self.folder / name
         path.write_text(text, encoding="utf-8")
         agreement = parse(path.read_bytes(), where=name)
-        secret = linkage_secret.to_file(linkage_secret.create(agreement.sha256))
-        for party in DEPARTMENTS:
-            write_new(self.secret(party, agreement), secret, mode=0o600)
+        self.sign(path, agreement)
         return path
+
+    def sign(self, path: Path, agreement: AgreementFile) -> None:
+        """Everybody signs an agreement, compares its words, and the departments make its linkage secret."""
+        shares = {party: derive.random_bytes(32) for party in DEPARTMENTS}
+        commitments = {
+            party: ceremony.commitment(share, agreement_sha256=agreement.sha256, department=party)
+            for party, share in shares.items()
+        }
+        secret = ceremony.derive_secret(shares, Transcript(agreement.sha256, commitments))
+        for party in signatories(agreement.content):
+            self._sign_as(party.id, path, agreement, commitments.get(party.id))
+        for department_id in DEPARTMENTS:
+            write_new(self.secret(department_id, agreement), linkage_secret.to_file(secret), mode=0o600)
+
+    def _sign_as(self, party: str, path: Path, agreement: AgreementFile, commitment: str | None) -> None:
+        identity, key_path = self.identity(party), self.key(party)
+        kept = Holdings.beside(key_path, party, agreement.sha256).made()
+        if commitment is not None:
+            write_new(kept.commitment, f"{commitment}\n".encode(), mode=0o600)
+        run_key = holdings.made_run_key(kept, identity, agreement).public
+        folder = holdings.signatures_beside(path)
+        folder.mkdir(exist_ok=True)
+        if agreement.content.project.version > 1:
+            (folder / holdings.PREVIOUS_NAME).write_bytes(self.agreement_path.read_bytes())
+        raw = signatures.sign(agreement, identity, run_key=run_key, commitment=commitment, today=APPROVED)
+        write_new(holdings.signature_path(folder, party), raw)
+        everybody = others(agreement.content, party)
+        seen.change(
+            seen.path_beside(key_path, party),
+            # Tests make many agreements of one project and version; a party works under the last one.
+            lambda before: (
+                replace(before, agreements={})
+                .with_agreement(agreement)
+                .with_heard(agreement, everybody, today=APPROVED)
+            ),
+        )
+
+    def signatory(self, party: str, agreement_path: Path | None = None) -> Signatory:
+        """A party at work, whatever it has seen before."""
+        path = agreement_path or self.agreement_path
+        agreement = parse(path.read_bytes(), where=path.name)
+        signed = party_files.signed_agreement(agreement, path, today=TODAY)
+        identity, kept = self.identity(party), Holdings.beside(self.key(party), party, agreement.sha256)
+        return Signatory.take_seat(identity, signed, holdings.run_key_of(kept, identity, agreement))
+
+    def signature_files(self, agreement_path: Path | None = None) -> SignatureFiles:
+        """Everybody's signatures of an agreement, by default the project's."""
+        return holdings.read_signatures(holdings.signatures_beside(agreement_path or self.agreement_path))
 
     def one_office(self) -> Path:
         """Another agreement, in which the matcher is the key issuer as well."""
@@ -126,7 +179,8 @@ class Project:
         path = agreement_path or self.agreement_path
         agreement = parse(path.read_bytes(), where=path.name)
         agreed = agreement.content.dataset_named(dataset)
-        return _encode(self, dataset, agreement, secret or self.held_secret(agreed.party, agreement)).file
+        me = self.signatory(agreed.party, path)
+        return _encode(self, dataset, me, secret or self.held_secret(agreed.party, agreement)).file
 
     def held_secret(self, party: str, agreement: AgreementFile) -> LinkageSecret:
         """The secret that a department holds."""
@@ -138,8 +192,19 @@ class Project:
         party = {Role.MATCHER: MATCHER, Role.KEY_ISSUER: ISSUER}[role]
         operations.initialise(self.store(role), key_file=self.key(party), passphrase=asked, roles=(role,))
         me = operations.open_store(self.store(role), asked)
-        operations.register(me, (agreement_path or self.agreement_path).read_bytes(), where="agreement.toml")
+        self.register(me, agreement_path or self.agreement_path)
         return me
+
+    def register(self, me: Coordinator, path: Path) -> None:
+        """Take up an agreement with everybody's signatures."""
+        operations.register(me, path.read_bytes(), self.signature_files(path), where=path.name)
+
+    def adopt(self, path: Path) -> None:
+        """Put another agreement in the place of the project's."""
+        self.agreement_path.write_bytes(path.read_bytes())
+        folder = holdings.signatures_beside(self.agreement_path)
+        shutil.rmtree(folder)
+        shutil.copytree(holdings.signatures_beside(path), folder)
 
     def receive_all(self, role: Role) -> Coordinator:
         """A new store that has received every department's submission."""
@@ -189,7 +254,8 @@ def make_project(folder: Path, scheme: Scheme) -> Project:
         write_new(project.key(party), key_file_of(identity), mode=0o600)
     project.agreed("agreement.toml", _agreement(identities, scheme))
     for name, party in zip(DATASETS, DEPARTMENTS, strict=True):
-        made = _encode(project, name, project.agreement, project.held_secret(party, project.agreement))
+        me = project.signatory(party)
+        made = _encode(project, name, me, project.held_secret(party, me.agreement.file))
         write_new(project.submission(name), made.file)
         write_new(project.home_map(name), made.home_map, mode=0o600)
         write_new(project.row_salts(name), made.row_salts, mode=0o600)
@@ -237,14 +303,13 @@ def _agreement(identities: Mapping[str, Identity], scheme: Scheme) -> str:
 
 
 def _encode(
-    project: Project, dataset: str, agreement: AgreementFile, secret: LinkageSecret
+    project: Project, dataset: str, me: Signatory, secret: LinkageSecret
 ) -> department.SealedSubmission:
-    agreed = agreement.content.dataset_named(dataset)
+    agreed = me.agreement.content.dataset_named(dataset)
     return department.encode_and_seal(
         department.open_dataset(project.data(dataset), agreed, encoding=None, delimiter=None),
         agreed,
-        agreement,
-        project.identity(agreed.party),
+        me,
         secret,
         seen=department.nothing_seen,
     )

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pprl.crypto.identity import wrap
+from pprl.crypto.x_wing import wrap
 from pprl.protocol import canonical
 from pprl.protocol.envelope import CHUNK_BYTES, Binding
 from tests.unit.crypto.forgery import (
@@ -130,7 +130,7 @@ def to_south() -> Binding:
 
 def rebound() -> bytes:
     parts = Parts.of(plain())
-    wrapped_key = wrap(bytes(32), OFFICE.public, info=bytes(32))
+    wrapped_key = wrap(bytes(32), OFFICE.public.x_wing, info=bytes(32))
     parts.statement = replace(parts.statement, wrapped_key=wrapped_key)
     return parts.signed_by(NORTH, NORTH)
 

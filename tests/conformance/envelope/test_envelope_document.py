@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pprl.crypto import identity, key_file
 from pprl.crypto.container import open_container
-from pprl.protocol import canonical, envelope
+from pprl.protocol import canonical, dsse, envelope
 from pprl.protocol.envelope import Binding
 
 COSTS = (key_file.LEAST_COST, key_file.DEFAULT_COST, key_file.MOST_COST)
@@ -22,13 +22,18 @@ def test_the_table_of_the_binding_is_complete_and_in_order() -> None:
 
 
 def test_constants_stand_in_the_document() -> None:
-    words = [envelope.MAGIC.decode(), envelope.PAYLOAD_TYPE, envelope.STATEMENT_TYPE, envelope.PREDICATE_TYPE]
+    words = [
+        envelope.MAGIC.decode(),
+        dsse.PAYLOAD_TYPE,
+        dsse.STATEMENT_TYPE,
+        dsse.predicate_type("container"),
+    ]
     words += [envelope.SUITE, identity.CONTAINER_CONTEXT.decode(), key_file.FORMAT, key_file.METHOD]
-    numbers = [envelope.MAX_HEADER_BYTES, envelope.ML_DSA_65_SIGNATURE_BYTES, envelope.WRAPPED_KEY_BYTES]
+    numbers = [envelope.MAX_HEADER_BYTES, dsse.ML_DSA_65_SIGNATURE_BYTES, envelope.WRAPPED_KEY_BYTES]
     numbers += [key_file.MAX_KEY_FILE_BYTES, key_file.MOST_PASSPHRASE_BYTES]
     numbers += [getattr(cost, each.name) for cost in COSTS for each in fields(key_file.Cost)]
     words += [f"{number:,}" for number in numbers]
-    words += [f"At most {canonical.DEEPEST} arrays", f"DSSEv1 {len(envelope.PAYLOAD_TYPE)} "]
+    words += [f"At most {canonical.DEEPEST} arrays", f"DSSEv1 {len(dsse.PAYLOAD_TYPE)} "]
     assert [word for word in words if word not in DOCUMENT] == []
 
 

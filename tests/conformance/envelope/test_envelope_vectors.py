@@ -45,7 +45,13 @@ def agreement() -> AgreementFile:
 def attempt(vector: dict[str, Any], out: io.BytesIO) -> Any:
     container = io.BytesIO(base64.b64decode(vector["container"]))
     return open_container(
-        container, out, me=OFFICE, agreement=agreement(), kind=VECTORS["kind"], **vector["expect"]
+        container,
+        out,
+        me=OFFICE,
+        opens_with=OFFICE.x_wing,
+        agreement=agreement(),
+        kind=VECTORS["kind"],
+        **vector["expect"],
     )
 
 

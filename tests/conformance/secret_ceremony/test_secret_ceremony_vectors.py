@@ -13,7 +13,8 @@ import pytest
 from pprl.encode import ceremony
 from pprl.errors import BY_CODE
 from pprl.protocol import secret_shares
-from pprl.protocol.secret_shares import SecretShares, Transcript
+from pprl.protocol.secret_shares import SecretShares
+from pprl.protocol.transcript import Transcript
 from tests.conformance.secret_ceremony import make_vectors
 
 VECTORS = json.loads(make_vectors.TARGET.read_bytes())

@@ -32,22 +32,22 @@ BOTH = (Role.MATCHER, Role.KEY_ISSUER)
 def _office(project: Project, name: str, agreement: Path, files: list[bytes]) -> Coordinator:
     operations.initialise(project.folder / name, key_file=project.key(MATCHER), passphrase=asked, roles=BOTH)
     me = operations.open_store(project.folder / name, asked)
-    operations.register(me, agreement.read_bytes(), where="agreement")
+    project.register(me, agreement)
     for file in files:
         operations.receive(me, file)
     return me
 
 
-def _people(project: Project, agreement: AgreementFile, results: dict[str, bytes]) -> set[frozenset[bytes]]:
+def _people(project: Project, path: Path, results: dict[str, bytes]) -> set[frozenset[bytes]]:
     """Who belongs together, as sets of the departments' own handles."""
     handles: dict[bytes, set[bytes]] = defaultdict(set)
     for name in DATASETS:
         opened = department.open_linkage_keys(
-            results[f"{name}.linkage-keys"], agreement, project.identity(f"{name}-dept")
+            results[f"{name}.linkage-keys"], project.signatory(f"{name}-dept", path)
         )
         for handle, key in zip(opened.handles, opened.keys, strict=True):
             handles[key.tobytes()].add(handle.tobytes())
-    crosswalk = department.open_crosswalk(results["crosswalk"], agreement, project.identity(RESEARCH))
+    crosswalk = department.open_crosswalk(results["crosswalk"], project.signatory(RESEARCH, path))
     together: dict[bytes, set[bytes]] = defaultdict(set)
     for person, key in zip(crosswalk.people, crosswalk.keys, strict=True):
         together[person.tobytes()] |= handles.pop(key.tobytes())
@@ -56,7 +56,6 @@ def _people(project: Project, agreement: AgreementFile, results: dict[str, bytes
 
 def test_link_is_match_handed_over_and_issue(project: Project) -> None:
     path = project.one_office()
-    agreement = parse(path.read_bytes(), where="agreement")
     files = [project.encode(name, agreement_path=path) for name in DATASETS]
     at_once = _office(project, "at-once", path, files)
     report = operations.link(at_once, None, progress=silent)
@@ -69,7 +68,7 @@ def test_link_is_match_handed_over_and_issue(project: Project) -> None:
         each.pop("seconds")
     assert report == again
     first, second = (dict(operations.release(me, None)) for me in (at_once, in_steps))
-    assert _people(project, agreement, first) == _people(project, agreement, second)
+    assert _people(project, path, first) == _people(project, path, second)
     assert first["crosswalk"] != second["crosswalk"], "keys are drawn afresh"
 
 
@@ -92,7 +91,7 @@ def test_the_public_summary_tells_no_exact_number_of_people(project: Project) ->
     shy = project.amended("shy.toml", {("release", "small_number_limit"): 9})
     for name in DATASETS:
         project.submission(name).write_bytes(project.encode(name, agreement_path=shy))
-    project.agreement_path.write_bytes(shy.read_bytes())
+    project.adopt(shy)
     me = project.issue()
     exact = operations.issue(me, None, progress=silent)["linked_people"]
     summary = json.loads(operations.release(me, None)["summary.json"])
@@ -128,7 +127,7 @@ def test_a_damaged_public_key_is_noticed_when_the_agreement_is_registered(
     )
     me = operations.open_store(project.store(Role.MATCHER), asked)
     with pytest.raises(ConfigError, match="public keys of 'research'"):
-        operations.register(me, bad.read_bytes(), where="bad")
+        project.register(me, bad)
 
 
 def test_a_store_is_its_owners_alone(project: Project) -> None:

@@ -12,9 +12,10 @@ from cryptography.cobblestone import Cobblestone256Encryptor
 
 from pprl.crypto import container
 from pprl.crypto.identity import CONTAINER_CONTEXT, Identity, wrap
-from pprl.protocol import envelope
+from pprl.protocol import dsse, envelope
 from pprl.protocol.agreement import Agreement, AgreementFile, Dataset, Party, PartyKeys, Project
-from pprl.protocol.envelope import Binding, Envelope, Statement
+from pprl.protocol.dsse import Envelope
+from pprl.protocol.envelope import Binding, Statement
 
 CONTENT = bytes(range(256)) * 200  # three full chunks and a short one
 KIND = "encodings"
@@ -66,6 +67,7 @@ def binding(**changes: object) -> Binding:
         recipient="office",
         kind=KIND,
         dataset="north_register",
+        submission="5" * 32,
         sequence=1,
         previous_sha256=None,
         plaintext_bytes=len(CONTENT),
@@ -82,7 +84,9 @@ def sealed(
     recipient: PartyKeys = OFFICE.public,
 ) -> bytes:
     out = io.BytesIO()
-    container.seal(io.BytesIO(content), out, binding=bound or binding(), sender=sender, recipient=recipient)
+    container.seal(
+        io.BytesIO(content), out, binding=bound or binding(), sender=sender, sealed_to=recipient.x_wing
+    )
     return out.getvalue()
 
 
@@ -105,7 +109,7 @@ class Parts:
 
     def signed_by(self, ed25519: Identity, ml_dsa_65: Identity, *, payload: bytes | None = None) -> bytes:
         payload = payload or envelope.write_statement(self.statement)
-        message = envelope.signed_bytes(payload)
+        message = dsse.signed_bytes(payload)
         self.envelope = Envelope(
             payload,
             ed25519.sign(message, context=CONTAINER_CONTEXT)[0],
@@ -133,7 +137,7 @@ def sealed_with_false_length(bound: Binding, content: bytes, signer: Identity, r
     encryptor = Cobblestone256Encryptor(key, bound.digest)
     ciphertext = encryptor.update(content) + encryptor.finalize()
     statement = Statement(
-        bound, hashlib.sha256(ciphertext).hexdigest(), wrap(key, recipient, info=bound.digest)
+        bound, hashlib.sha256(ciphertext).hexdigest(), wrap(key, recipient.x_wing, info=bound.digest)
     )
     empty = Envelope(b"", bytes(64), bytes(3309))
     return Parts(empty, statement, ciphertext).signed_by(signer, signer)
@@ -154,6 +158,7 @@ def opened(
         io.BytesIO(raw),
         out,
         me=me,
+        opens_with=me.x_wing,
         agreement=agreement,
         kind=kind,
         sender=sender,

@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from pprl.crypto import container
-from pprl.crypto import identity as identity_module
+from pprl.crypto import container, x_wing
 from pprl.errors import FormatError, PprlError, VerificationError
-from pprl.protocol import canonical, envelope
+from pprl.protocol import canonical, envelope, members
 from pprl.protocol.envelope import Binding
 from tests.unit.crypto.forgery import (
     AGREED_KEYS,
@@ -52,8 +51,8 @@ LENGTH = remove(container, "_check_ciphertext_length")
 DIGEST = remove(container, "same", lambda *_: True)
 BOUND_ENCRYPTION = remove(Binding, "digest", property(lambda self: bytes(32)))
 STRICT_JSON = remove(canonical, "loads", lambda raw, **_: json.loads(raw))
-TWO_SIGNATURES = remove(envelope, "_array", lambda tree, length, _: tree[:length])
-KEY_IDS = remove(envelope, "_constant")
+TWO_SIGNATURES = remove(members, "an_array", lambda tree, length, _: tree[:length])
+KEY_IDS = remove(members, "constant")
 
 
 @dataclass(frozen=True)
@@ -106,9 +105,9 @@ def forwarding() -> Any:
 
 def forwarding_with_a_new_wrapping() -> Any:
     parts = Parts.of(sealed())
-    key = OFFICE.unwrap(parts.statement.wrapped_key, info=binding().digest)
+    key = OFFICE.x_wing.unwrap(parts.statement.wrapped_key, info=binding().digest)
     bound = binding(recipient="south")
-    wrapped = identity_module.wrap(key, SOUTH.public, info=bound.digest)
+    wrapped = x_wing.wrap(key, SOUTH.public.x_wing, info=bound.digest)
     parts.statement = replace(parts.statement, binding=bound, wrapped_key=wrapped)
     return opened(parts.signed_by(OFFICE, OFFICE), me=SOUTH)
 
@@ -172,7 +171,7 @@ def one_algorithm_twice() -> Any:
 
     def doubled(header: bytes) -> bytes:
         tree = json.loads(header)
-        tree["signatures"][0]["sig"] = envelope._to_base64(valid)
+        tree["signatures"][0]["sig"] = members.to_base64(valid)
         return canonical.dumps(tree)
 
     return opened(with_header(parts.joined(), doubled))
@@ -275,7 +274,7 @@ def trust_anybody(patch: pytest.MonkeyPatch) -> None:
 
 ATTACKS = [
     Attack("theft, signed again by the thief", theft_and_new_signature,
-           VerificationError, "not wrapped for these keys and this binding", [BOUND_ENCRYPTION]),
+           VerificationError, "not wrapped for this key and this binding", [BOUND_ENCRYPTION]),
     Attack("theft, in the sender's name", theft_in_the_senders_name,
            VerificationError, "Ed25519 signature", [ED25519, ML_DSA_65]),
     Attack("substituted sender key", substituted_sender_key,
@@ -287,7 +286,7 @@ ATTACKS = [
     Attack("sender without agreed keys", sender_without_agreed_keys,
            VerificationError, "no public keys", [trust_anybody]),
     Attack("forwarding", forwarding, VerificationError, "sealed to 'office'",
-           [remove(container, "_check_recipient_is_me")], "not wrapped for these keys"),
+           [remove(container, "_check_recipient_is_me")], "not wrapped for this key"),
     Attack("forwarding, wrapped anew", forwarding_with_a_new_wrapping,
            VerificationError, "Ed25519 signature", [ED25519, ML_DSA_65], "does not decrypt"),
     Attack("forwarding, wrapped anew, unbound", forwarding_with_a_new_wrapping,
@@ -317,15 +316,15 @@ ATTACKS = [
            VerificationError, "not the ones that the agreement gives",
            [remove(container, "_check_my_keys_are_agreed")]),
     Attack("one algorithm twice", one_algorithm_twice, FormatError, "Ed25519 signature must have 64 bytes",
-           [remove(envelope, "_exactly")], "Ed25519 signature is not"),
+           [remove(members, "length")], "Ed25519 signature is not"),
     Attack("one algorithm twice, counted by key id", one_algorithm_twice, FormatError, "64 bytes",
-           [remove(envelope, "_exactly"), ED25519]),
+           [remove(members, "length"), ED25519]),
     Attack("third signature", third_signature, FormatError, "exactly 2", [TWO_SIGNATURES]),
     Attack("missing signature", missing_signature, FormatError, "exactly 2",
-           [remove(envelope, "_array", lambda tree, length, _: (tree * 2)[:length])], "keyid must be"),
-    Attack("signatures swapped", signatures_in_the_other_order, FormatError, "keyid must be 'ed25519'",
+           [remove(members, "an_array", lambda tree, length, _: (tree * 2)[:length])], "keyid of a container must be"),
+    Attack("signatures swapped", signatures_in_the_other_order, FormatError, "keyid of a container must be 'ed25519'",
            [KEY_IDS], "64 bytes"),
-    Attack("a second spelling by key id", renamed_key_id, FormatError, "keyid must be", [KEY_IDS]),
+    Attack("a second spelling by key id", renamed_key_id, FormatError, "keyid of a container must be", [KEY_IDS]),
     Attack("duplicate key in the header", duplicate_key_in_the_header, FormatError, "a name twice",
            [STRICT_JSON]),
     Attack("space in the header", space_in_the_header, FormatError, "spelt differently", [STRICT_JSON]),

@@ -13,7 +13,18 @@ from pprl.crypto import container
 from pprl.crypto.identity import create
 from pprl.errors import FormatError, KeyFileError, ProtocolError, VerificationError
 from pprl.protocol import envelope
-from tests.unit.crypto.forgery import AGREEMENT, CONTENT, KIND, NORTH, OFFICE, SOUTH, binding, opened, sealed
+from tests.unit.crypto.forgery import (
+    AGREEMENT,
+    CONTENT,
+    KIND,
+    NORTH,
+    OFFICE,
+    SOUTH,
+    Parts,
+    binding,
+    opened,
+    sealed,
+)
 
 STEP = container.STEP_BYTES
 
@@ -25,14 +36,16 @@ def test_round_trip(length: int) -> None:
     raw = sealed(bound, content=content)
     result, plaintext = opened(raw, sender="north", dataset="north_register")
     assert plaintext == content
-    assert result == container.Opened(bound, hashlib.sha256(raw).hexdigest())
+    head = raw[: len(raw) - envelope.ciphertext_bytes(length)]
+    digests = (hashlib.sha256(each).hexdigest() for each in (raw, head))
+    assert result == container.Opened(bound, *digests)
 
 
 def test_seal_returns_the_containers_digest() -> None:
     out = io.BytesIO(b"kept")
     out.seek(4)
     digest = container.seal(
-        io.BytesIO(CONTENT), out, binding=binding(), sender=NORTH, recipient=OFFICE.public
+        io.BytesIO(CONTENT), out, binding=binding(), sender=NORTH, sealed_to=OFFICE.public.x_wing
     )
     assert out.getvalue().startswith(b"kept" + envelope.MAGIC)
     assert hashlib.sha256(out.getvalue()[4:]).hexdigest() == digest
@@ -54,7 +67,7 @@ def test_larger_than_memory_allows_goes_through_a_file(
         out,
         binding=binding(),
         sender=NORTH,
-        recipient=OFFICE.public,
+        sealed_to=OFFICE.public.x_wing,
         spool_directory=tmp_path,
     )
     assert opened(out.getvalue())[1] == CONTENT
@@ -91,7 +104,7 @@ def test_the_spool_is_made_where_the_caller_says(tmp_path: Path, spool: type[Spo
             io.BytesIO(),
             binding=binding(),
             sender=NORTH,
-            recipient=OFFICE.public,
+            sealed_to=OFFICE.public.x_wing,
             spool_directory=directory,
         )
     assert spool.directories == [str(tmp_path), None]
@@ -108,21 +121,23 @@ def test_content_of_another_length_than_bound_is_not_sealed(length: int) -> None
     out = io.BytesIO()
     content = io.BytesIO((CONTENT * 10)[:length])
     with pytest.raises(ProtocolError, match="changed its length"):
-        container.seal(content, out, binding=binding(), sender=NORTH, recipient=OFFICE.public)
+        container.seal(content, out, binding=binding(), sender=NORTH, sealed_to=OFFICE.public.x_wing)
     assert out.getvalue() == b""
 
 
 def test_keys_of_another_party_do_not_seal() -> None:
     out = io.BytesIO()
     with pytest.raises(KeyFileError, match="keys of 'south'"):
-        container.seal(io.BytesIO(CONTENT), out, binding=binding(), sender=SOUTH, recipient=OFFICE.public)
+        container.seal(
+            io.BytesIO(CONTENT), out, binding=binding(), sender=SOUTH, sealed_to=OFFICE.public.x_wing
+        )
     assert out.getvalue() == b""
 
 
 def test_fresh_identities_seal_and_open() -> None:
     north, office = create("north"), create("office")
     out = io.BytesIO()
-    container.seal(io.BytesIO(CONTENT), out, binding=binding(), sender=north, recipient=office.public)
+    container.seal(io.BytesIO(CONTENT), out, binding=binding(), sender=north, sealed_to=office.public.x_wing)
     with pytest.raises(VerificationError, match="Ed25519"):
         opened(out.getvalue(), me=office)
 
@@ -140,7 +155,9 @@ def test_nothing_is_decrypted_before_every_earlier_check() -> None:
     raw[-1] ^= 1
     out = io.BytesIO()
     with pytest.raises(VerificationError):
-        container.open_container(io.BytesIO(bytes(raw)), out, me=OFFICE, agreement=AGREEMENT, kind=KIND)
+        container.open_container(
+            io.BytesIO(bytes(raw)), out, me=OFFICE, opens_with=OFFICE.x_wing, agreement=AGREEMENT, kind=KIND
+        )
     assert out.getvalue() == b""
 
 
@@ -164,7 +181,7 @@ def test_a_container_is_read_from_its_start_wherever_the_file_stands() -> None:
     file.seek(50)
     assert container.peek(file) == binding()
     out = io.BytesIO()
-    container.open_container(file, out, me=OFFICE, agreement=AGREEMENT, kind=KIND)
+    container.open_container(file, out, me=OFFICE, opens_with=OFFICE.x_wing, agreement=AGREEMENT, kind=KIND)
     assert out.getvalue() == CONTENT
 
 
@@ -232,11 +249,15 @@ def test_containers_inside_a_larger_file() -> None:
     out = io.BytesIO()
     for offset, part, kind in ((10, first, KIND), (10 + len(first), second, "references")):
         view = container.window(file, offset, len(part))
-        container.open_container(view, out, me=OFFICE, agreement=AGREEMENT, kind=kind)
+        container.open_container(
+            view, out, me=OFFICE, opens_with=OFFICE.x_wing, agreement=AGREEMENT, kind=kind
+        )
     assert out.getvalue() == CONTENT * 2
     view = container.window(file, 10, len(first) + 1)
     with pytest.raises(FormatError, match="instead of"):
-        container.open_container(view, out, me=OFFICE, agreement=AGREEMENT, kind=KIND)
+        container.open_container(
+            view, out, me=OFFICE, opens_with=OFFICE.x_wing, agreement=AGREEMENT, kind=KIND
+        )
 
 
 @pytest.mark.slow
@@ -247,9 +268,22 @@ def test_large_content_takes_little_memory(tmp_path: Path) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with (tmp_path / "content").open("rb") as content, (tmp_path / "sealed").open("w+b") as out:
         bound = binding(plaintext_bytes=length)
-        container.seal(content, out, binding=bound, sender=NORTH, recipient=OFFICE.public)
+        container.seal(content, out, binding=bound, sender=NORTH, sealed_to=OFFICE.public.x_wing)
         with (tmp_path / "opened").open("wb") as plaintext:
-            container.open_container(out, plaintext, me=OFFICE, agreement=AGREEMENT, kind=KIND)
+            container.open_container(
+                out, plaintext, me=OFFICE, opens_with=OFFICE.x_wing, agreement=AGREEMENT, kind=KIND
+            )
     assert (tmp_path / "opened").stat().st_size == length
     grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown_kib < 64 * 1024
+
+
+def test_a_head_is_verified_without_what_it_heads() -> None:
+    raw = sealed()
+    head = raw[: len(raw) - envelope.ciphertext_bytes(len(CONTENT))]
+    for whole in (raw, head):
+        assert container.verify_head(io.BytesIO(whole), agreement=AGREEMENT) == (binding(), head)
+    with pytest.raises(VerificationError, match="kind is"):
+        container.verify_head(io.BytesIO(head), agreement=AGREEMENT, kind="references")
+    with pytest.raises(VerificationError, match="Ed25519"):
+        container.verify_head(io.BytesIO(Parts.of(raw).signed_by(SOUTH, SOUTH)), agreement=AGREEMENT)

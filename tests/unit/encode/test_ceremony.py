@@ -9,7 +9,8 @@ from pprl.encode import ceremony, linkage_secret
 from pprl.encode.linkage_secret import LinkageSecret
 from pprl.errors import FormatError, KeyFileError, ProtocolError, VerificationError
 from pprl.protocol import canonical
-from pprl.protocol.secret_shares import SecretShares, Transcript
+from pprl.protocol.secret_shares import SecretShares
+from pprl.protocol.transcript import Transcript
 
 AGREEMENT = "a" * 64
 SHARES = {"police": bytes(32), "court": bytes(range(32)), "prison": b"\xff" * 32}

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from pprl.errors import FormatError
-from pprl.protocol import canonical, envelope
-from pprl.protocol.envelope import Binding, Envelope, Statement
+from pprl.protocol import canonical, dsse, envelope
+from pprl.protocol.dsse import Envelope
+from pprl.protocol.envelope import Binding, Statement
 
 DIGEST = hashlib.sha256(b"an agreement").hexdigest()
 BINDING = Binding(
@@ -21,6 +22,7 @@ BINDING = Binding(
     recipient="office",
     kind="encodings",
     dataset="north_register",
+    submission="5" * 32,
     sequence=1,
     previous_sha256=None,
     plaintext_bytes=12_800,
@@ -34,7 +36,7 @@ def test_binding_digest_is_sha_256_of_canonical_json() -> None:
     spelt = (
         f'{{"agreement_sha256":"{DIGEST}","agreement_version":1,"dataset":"north_register","kind":"encodings",'
         '"plaintext_bytes":12800,"previous_sha256":null,"recipient":"office","records":100,"sender":"north",'
-        '"sequence":1}'
+        f'"sequence":1,"submission":"{"5" * 32}"}}'
     )
     assert BINDING.digest == hashlib.sha256(spelt.encode()).digest()
 
@@ -48,6 +50,7 @@ def test_binding_digest_is_sha_256_of_canonical_json() -> None:
         ("recipient", "south"),
         ("kind", "references"),
         ("dataset", ""),
+        ("submission", "6" * 32),
         ("plaintext_bytes", 12_801),
         ("records", 101),
     ],
@@ -77,6 +80,9 @@ def test_binding_digest_covers_the_sequence() -> None:
         {"agreement_version": 0},
         {"agreement_version": True},
         {"agreement_version": "1"},
+        {"submission": "5" * 31},
+        {"submission": "F" * 32},
+        {"submission": None},
         {"sender": ""},
         {"sender": "9north"},
         {"sender": "north\n"},
@@ -129,7 +135,7 @@ def test_ciphertext_length(plaintext: int, ciphertext: int) -> None:
 
 def test_signed_bytes_are_dsse_pae() -> None:
     # The worked example of DSSE's protocol.md has another type; its shape is the same.
-    assert envelope.signed_bytes(b"hello world") == (b"DSSEv1 28 application/vnd.in-toto+json 11 hello world")
+    assert dsse.signed_bytes(b"hello world") == (b"DSSEv1 28 application/vnd.in-toto+json 11 hello world")
 
 
 def test_round_trips() -> None:
@@ -264,7 +270,7 @@ def test_documents_that_are_no_objects_are_refused(parse: Callable[[bytes], obje
 
 def test_largest_binding_fits_the_header() -> None:
     name, most = "n" * 40, 2**53 - 1
-    largest = Binding("f" * 64, most, name, name, name, name, most, "f" * 64, most, most)
+    largest = Binding("f" * 64, most, name, name, name, name, "f" * 32, most, "f" * 64, most, most)
     statement = Statement(largest, "f" * 64, bytes(1_168))
     raw = envelope.write_header(Envelope(envelope.write_statement(statement), bytes(64), bytes(3_309)))
     assert len(raw) < 10_000

@@ -1,0 +1,159 @@
+"""Where things are that go with an agreement: the signatures beside it, and a party's own part beside its key file.
+
+agreement.toml
+agreement.signatures/PARTY.signature      every signatory's
+agreement.signatures/PARTY.succession     of parties of the version before that the new one leaves out
+agreement.signatures/previous.toml        the version before, if there is one
+
+keys/PARTY.key
+keys/PARTY.XXXXXXXX/                      the first 8 digits of the agreement's SHA-256; nobody else may enter
+run.key  commitment  share  shares/  linkage.secret
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pprl.crypto import at_rest
+from pprl.crypto.identity import Identity
+from pprl.crypto.statements import MAX_STATEMENT_BYTES
+from pprl.crypto.x_wing import SEED_BYTES, XWingKey
+from pprl.errors import KeyFileError
+from pprl.files.atomic import read_file, read_secret_file, write_new
+from pprl.protocol.agreement import MAX_AGREEMENT_BYTES, AgreementFile, parse
+from pprl.protocol.kinds import NAME
+
+PREVIOUS_NAME = "previous.toml"
+_SIGNATURE, _SUCCESSION = ".signature", ".succession"
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """A party's own part of one agreement: a folder that nobody else may enter.
+
+    Attributes:
+        folder: where it is.
+    """
+
+    folder: Path
+
+    @classmethod
+    def beside(cls, key_path: Path, party: str, agreement_sha256: str) -> Holdings:
+        """The holdings of the party whose key file this is."""
+        return cls(key_path.with_name(f"{party}.{agreement_sha256[:8]}"))
+
+    def made(self) -> Holdings:
+        """The same, with the folder there."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self
+
+    @property
+    def run_key(self) -> Path:
+        """The private half of the run key, sealed at rest."""
+        return self.folder / "run.key"
+
+    @property
+    def commitment(self) -> Path:
+        """A department's commitment to its share: 64 hexadecimal digits and a line feed."""
+        return self.folder / "commitment"
+
+    @property
+    def share(self) -> Path:
+        """A department's own share of the linkage secret, sealed at rest."""
+        return self.folder / "share"
+
+    @property
+    def shares(self) -> Path:
+        """The folder of the containers in which other departments' shares came."""
+        return self.folder / "shares"
+
+    @property
+    def linkage_secret(self) -> Path:
+        """The linkage secret, sealed at rest."""
+        return self.folder / "linkage.secret"
+
+
+def run_key_of(holdings: Holdings, identity: Identity, agreement: AgreementFile) -> XWingKey:
+    """The run key that this party made for an agreement.
+
+    Raises:
+        KeyFileError: there is none, or it can't be used.
+    """
+    if not holdings.run_key.exists():
+        raise KeyFileError(
+            f"'{identity.party}' has no run key for this agreement in {holdings.folder}.",
+            hint="It is made when you sign ('agreement sign'); if it was destroyed, nothing more can be opened.",
+        )
+    raw = read_secret_file(holdings.run_key, what="run key")
+    seed = at_rest.take(
+        raw, identity=identity, agreement=agreement, kind=at_rest.RUN_KEY_KIND, where=str(holdings.run_key)
+    )
+    if len(seed) != SEED_BYTES:
+        raise KeyFileError(f"{holdings.run_key} holds no run key.")
+    return XWingKey(seed)
+
+
+def made_run_key(holdings: Holdings, identity: Identity, agreement: AgreementFile) -> XWingKey:
+    """The run key of this party for an agreement; made now if there is none."""
+    if holdings.run_key.exists():
+        return run_key_of(holdings, identity, agreement)
+    made = XWingKey.create()
+    sealed = at_rest.keep(made.to_seed(), identity=identity, agreement=agreement, kind=at_rest.RUN_KEY_KIND)
+    write_new(holdings.made().run_key, sealed, mode=0o600)
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureFiles:
+    """What a folder of signatures holds, none of it verified.
+
+    Attributes:
+        signatures: files of kind `agreement-signature`, by party.
+        successions: files of kind `agreement-succession`, by party.
+        previous: the version before, if it is there.
+    """
+
+    signatures: Mapping[str, bytes]
+    successions: Mapping[str, bytes]
+    previous: AgreementFile | None
+
+
+def signatures_beside(agreement_path: Path) -> Path:
+    """The folder of signatures that belongs to an agreement's file."""
+    return agreement_path.with_name(f"{agreement_path.name.removesuffix('.toml')}.signatures")
+
+
+def read_signatures(folder: Path) -> SignatureFiles:
+    """Everything in a folder of signatures; nothing if there is no such folder. Other files are left alone."""
+    previous = folder / PREVIOUS_NAME
+    return SignatureFiles(
+        signatures=_files(folder, _SIGNATURE),
+        successions=_files(folder, _SUCCESSION),
+        previous=_agreement(previous) if previous.exists() else None,
+    )
+
+
+def signature_path(folder: Path, party: str) -> Path:
+    """Where a party's signature goes."""
+    return folder / f"{party}{_SIGNATURE}"
+
+
+def succession_path(folder: Path, party: str) -> Path:
+    """Where a former party's agreement to be succeeded goes."""
+    return folder / f"{party}{_SUCCESSION}"
+
+
+def _files(folder: Path, ending: str) -> dict[str, bytes]:
+    found = {}
+    for path in sorted(folder.glob(f"*{ending}")):
+        party = path.name.removesuffix(ending)
+        if re.fullmatch(NAME, party):
+            found[party] = read_file(path, what="signature", limit=MAX_STATEMENT_BYTES)
+    return found
+
+
+def _agreement(path: Path) -> AgreementFile:
+    return parse(read_file(path, what="agreement", limit=MAX_AGREEMENT_BYTES + 1), where=path.name)

@@ -1,0 +1,195 @@
+"""What a party must not forget: `PARTY.seen.json` beside its key file. Nothing in it is secret; all of it counts.
+
+- the highest version of each project's agreement that it has worked under: an older one is refused from then on;
+- with whom it has compared an agreement's words, by telephone or in person;
+- the last checkpoint of each log that it has seen: a log that takes anything back is refused.
+
+One object in canonical JSON with a line feed, mode 0600:
+
+    {"agreements": {PROJECT: {"sha256": HEX, "version": N}},
+     "checkpoints": {ORIGIN: {"root": HEX, "size": N}},
+     "format": "pprl-seen",
+     "heard": {AGREEMENT SHA-256: {PARTY: DAY}},
+     "version": 1}
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from pprl.errors import FormatError, KeyFileError, ProtocolError, VerificationError
+from pprl.files.atomic import read_secret_file, write_new
+from pprl.protocol import canonical, members
+from pprl.protocol.agreement import AgreementFile
+from pprl.protocol.signatures import a_day
+
+FORMAT = "pprl-seen"
+_MEMBERS = {"agreements", "checkpoints", "format", "heard", "version"}
+_WHAT = "A party's memory"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A party's memory.
+
+    Attributes:
+        agreements: by project id, the highest version and its SHA-256.
+        checkpoints: by a log's origin, the size and root (64 hexadecimal digits) of the last checkpoint.
+        heard: by an agreement's SHA-256, whose words were compared, and on which day.
+    """
+
+    agreements: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    checkpoints: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    heard: Mapping[str, Mapping[str, date]] = field(default_factory=dict)
+
+    def with_agreement(self, agreement: AgreementFile) -> Seen:
+        """The memory after work under an agreement.
+
+        Raises:
+            VerificationError: a higher version was seen before, or this one with other bytes.
+        """
+        project = agreement.content.project
+        version, sha256 = self.agreements.get(project.id, (0, ""))
+        if project.version < version:
+            raise VerificationError(
+                f"Version {version} of '{project.id}' was seen before: version {project.version} is over.",
+                hint="Use the newest version.",
+            )
+        if project.version == version and agreement.sha256 != sha256:
+            raise VerificationError(
+                f"Version {version} of '{project.id}' was seen before with other bytes.",
+                hint="Compare the agreement's words with the other parties: somebody has another file.",
+            )
+        return replace(self, agreements={**self.agreements, project.id: (project.version, agreement.sha256)})
+
+    def with_heard(self, agreement: AgreementFile, parties: list[str], *, today: date) -> Seen:
+        """The memory after the agreement's words were compared with some parties."""
+        heard = {**self.heard.get(agreement.sha256, {}), **dict.fromkeys(parties, today)}
+        return replace(self, heard={**self.heard, agreement.sha256: heard})
+
+    def with_checkpoint(self, origin: str, size: int, root: str) -> Seen:
+        """The memory after a checkpoint that is consistent with the last one; the caller has checked that."""
+        return replace(self, checkpoints={**self.checkpoints, origin: (size, root)})
+
+    def require_heard(self, agreement: AgreementFile, parties: list[str]) -> None:
+        """Refuse to go on before the agreement's words were compared with everybody.
+
+        Raises:
+            ProtocolError: some were not heard from yet.
+        """
+        heard = self.heard.get(agreement.sha256, {})
+        waiting = [party for party in parties if party not in heard]
+        if waiting:
+            raise ProtocolError(
+                f"The agreement's words have not been compared yet with: {', '.join(waiting)}.",
+                hint="Compare them by telephone or in person, then record it: "
+                f"'agreement verify ... --heard-from {waiting[0]}'.",
+            )
+
+
+def path_beside(key_path: Path, party: str) -> Path:
+    """Where a party's memory is kept."""
+    return key_path.with_name(f"{party}.seen.json")
+
+
+def read(path: Path) -> Seen:
+    """A party's memory; an empty one if there is no file.
+
+    Raises:
+        KeyFileError: damaged, or open to others.
+    """
+    if not path.exists():
+        return Seen()
+    raw = read_secret_file(path, what="memory of agreements", limit=None)
+    try:
+        return _parse(raw)
+    except FormatError as error:
+        fault = error.message
+    raise KeyFileError(f"{path} is damaged: {fault}", hint="Restore it from your safe copy.")
+
+
+def change(path: Path, how: Callable[[Seen], Seen]) -> Seen:
+    """Read the memory, change it and write it, with nobody else in between.
+
+    Raises:
+        PprlError: what `how` raises; the file is then as it was.
+    """
+    with _alone(path):
+        before = read(path)
+        after = how(before)
+        if after != before:
+            write_new(path, _written(after), mode=0o600, force=True)
+    return after
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold the folder's lock: the file itself is replaced, so a lock on it would hold nobody."""
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _written(seen: Seen) -> bytes:
+    tree = {
+        "agreements": {
+            project: {"sha256": sha256, "version": version}
+            for project, (version, sha256) in seen.agreements.items()
+        },
+        "checkpoints": {
+            origin: {"root": root, "size": size} for origin, (size, root) in seen.checkpoints.items()
+        },
+        "format": FORMAT,
+        "heard": {
+            sha256: {party: day.isoformat() for party, day in heard.items()}
+            for sha256, heard in seen.heard.items()
+        },
+        "version": 1,
+    }
+    return canonical.dumps(tree) + b"\n"
+
+
+def _parse(raw: bytes) -> Seen:
+    tree = canonical.loads(raw.removesuffix(b"\n"), what=_WHAT)
+    found = members.an_object(tree, _MEMBERS, _WHAT)
+    members.constant(found["format"], FORMAT, "The format of a party's memory")
+    members.constant(found["version"], 1, "The version of a party's memory")
+    return Seen(
+        agreements={
+            members.name(project, "A project"): _numbered(each, "version", "sha256")
+            for project, each in _object(found["agreements"]).items()
+        },
+        checkpoints={
+            origin: _numbered(each, "size", "root") for origin, each in _object(found["checkpoints"]).items()
+        },
+        heard={
+            members.text(sha256, members.SHA256, "An agreement"): {
+                members.name(party, "A party"): a_day(day, "A day") for party, day in _object(each).items()
+            }
+            for sha256, each in _object(found["heard"]).items()
+        },
+    )
+
+
+def _numbered(tree: Any, number: str, digest: str) -> tuple[int, str]:
+    found = members.an_object(tree, {number, digest}, "An entry of a party's memory")
+    return (
+        members.count(found[number], f"A {number}", least=1),
+        members.text(found[digest], members.SHA256, f"A {digest}"),
+    )
+
+
+def _object(tree: Any) -> dict[str, Any]:
+    if not isinstance(tree, dict):
+        raise FormatError("A part of a party's memory is no object.")
+    return tree

@@ -1,0 +1,71 @@
+"""What the departments have committed to under one agreement, and the digest that names it.
+
+The digest names one making of the linkage secret and no other (docs/formats/secret.md): shares are bound to it, and the
+coordinator compares it, without coming near a share.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from pprl.errors import FormatError, VerificationError
+from pprl.protocol import canonical, members
+from pprl.protocol.kinds import NAME
+
+_TRANSCRIPT_FORMAT = "pprl-transcript"
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """Everything that was committed to under one agreement, by everybody.
+
+    Attributes:
+        agreement_sha256: the agreement, 64 hexadecimal digits.
+        commitments: each department's commitment to its share, 64 hexadecimal digits.
+    """
+
+    agreement_sha256: str
+    commitments: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        members.text(self.agreement_sha256, members.SHA256, "The agreement of a transcript")
+        for department, commitment in self.commitments.items():
+            if not isinstance(department, str) or not NAME.fullmatch(department):
+                raise FormatError("A commitment is of a department that no agreement could name.")
+            members.text(commitment, members.SHA256, "A commitment")
+        _require_drawn_apart(self.commitments)
+        object.__setattr__(self, "commitments", MappingProxyType(dict(sorted(self.commitments.items()))))
+
+    @property
+    def departments(self) -> tuple[str, ...]:
+        """The departments that contribute, in ascending order of their ids."""
+        return tuple(self.commitments)
+
+    @property
+    def sha256(self) -> str:
+        """The name of this ceremony, 64 hexadecimal digits: SHA-256 of it all in canonical JSON."""
+        tree = {
+            "agreement_sha256": self.agreement_sha256,
+            "commitments": dict(self.commitments),
+            "format": _TRANSCRIPT_FORMAT,
+        }
+        return hashlib.sha256(canonical.dumps(tree)).hexdigest()
+
+
+def _require_drawn_apart(commitments: Mapping[str, str]) -> None:
+    """Refuse a commitment that two departments make: one has copied the other's, and can't have drawn its own.
+
+    Raises:
+        VerificationError: naming both.
+    """
+    owner: dict[str, str] = {}
+    for department, commitment in sorted(commitments.items()):
+        other = owner.setdefault(commitment, department)
+        if other != department:
+            raise VerificationError(
+                f"'{other}' and '{department}' commit to the same share: one has copied the other's commitment.",
+                hint="Both must draw shares of their own and sign again.",
+            )
