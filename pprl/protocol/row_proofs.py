@@ -156,7 +156,7 @@ class _ProofTree(BaseModel):
     root: Sha256
     rows: Annotated[list[_RowTree], Field(min_length=1, max_length=MOST_ROWS)]
     submission: Hex128
-    version: Literal[1]
+    version: Annotated[int, Field(ge=1, le=1)]  # a Literal takes true for 1
 
 
 def write(proof: RowProof) -> bytes:
