@@ -1,12 +1,14 @@
 """How many bits a filter of scheme `field-filters` has, and how many of them a value sets.
 
 A value sets about as many whatever its length, so that the number of bits does not tell how long a name is. Departments
-encode by it, and who receives filters refuses those that have more bits set than any value could.
+encode by it, and who receives filters refuses those that have more bits set than any value could, or fewer: a filter of
+a bit or two is part of many others, and would be taken for a name that is part of theirs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 from pprl.protocol.kinds import Kind
 
@@ -19,6 +21,8 @@ FORENAME_KINDS: tuple[Kind, ...] = ("given-name", "full-name")
 """If there is an identifier of one of these, a record has one filter more: the canonical forename's."""
 
 _PSEUDORANDOM_BITS = 128
+# A filter of a value has fewer bits than `least_bits` less often than once in so many.
+_ONCE_IN = 10**15
 
 
 def positions_of(kind: Kind, positions_per_field: int) -> int:
@@ -29,6 +33,50 @@ def positions_of(kind: Kind, positions_per_field: int) -> int:
 def most_of_token(filter_bits: int) -> int:
     """The most positions that one token can have: one block of pseudorandom bits gives them all."""
     return _PSEUDORANDOM_BITS // (filter_bits.bit_length() - 1)
+
+
+def least_bits(kinds: Sequence[Kind], filter_bits: int, positions_per_field: int) -> list[int]:
+    """For each filter of a record, the fewest bits that a value sets in it, but for less than one in 10^15.
+
+    Tokens' positions may fall together. So no number is impossible; the least is the one below which so few of all
+    possible positions leave a filter that no dataset will see it.
+
+    Args:
+        kinds: of the agreed identifiers, in the agreement's order.
+        filter_bits: bits of a filter.
+        positions_per_field: the agreement's.
+
+    Returns:
+        A number for each identifier, and one for the canonical forename if there is one.
+    """
+    of_token = most_of_token(filter_bits)
+    # Every value of another kind has two different tokens at least, each of which takes its share.
+    drawn = [
+        min(positions_of(kind, positions_per_field), of_token * (1 if kind in SINGLE_TOKEN_KINDS else 2))
+        for kind in kinds
+    ]
+    forename = next((kind for wanted in FORENAME_KINDS for kind in kinds if kind == wanted), None)
+    if forename is not None:
+        drawn.append(min(positions_of(forename, positions_per_field), of_token))
+    return [_least_distinct(filter_bits, positions) for positions in drawn]
+
+
+@cache
+def _least_distinct(cells: int, drawn: int) -> int:
+    """The least number that `drawn` random cells are, all different ones counted, but for one case in 10^15.
+
+    Counted exactly, in whole numbers: of all cells ** drawn ways to draw, those that hit so many different cells.
+    """
+    ways = [1]
+    for _ in range(drawn):
+        again = [found * count for found, count in enumerate(ways)]
+        other = [count * (cells - found) for found, count in enumerate(ways)]
+        ways = [one + more for one, more in zip([*again, 0], [0, *other], strict=True)]
+    below, least = 0, 0
+    while (below + ways[least]) * _ONCE_IN < cells**drawn:
+        below += ways[least]
+        least += 1
+    return least
 
 
 def most_bits(kinds: Sequence[Kind], filter_bits: int, positions_per_field: int) -> list[int]:

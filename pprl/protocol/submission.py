@@ -29,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pprl.errors import DisclosureError, FormatError, VerificationError
 from pprl.protocol import framing
 from pprl.protocol.agreement import Agreement, AgreementFile, Dataset, Name, Sha256
-from pprl.protocol.filter_bits import FORENAME_KINDS, most_bits
+from pprl.protocol.filter_bits import FORENAME_KINDS, least_bits, most_bits
 from pprl.protocol.framing import ID_BYTES, Bytes, Count, DatasetHeader, Hex128
 from pprl.protocol.pattern_counts import (
     COUNT_BYTES,
@@ -357,11 +357,12 @@ def payload_of(records: Blocked) -> Bytes:
 
 
 def require_no_wildcards(filters: Bytes, agreement: AgreementFile) -> None:
-    """Refuse encodings with so many bits set that they are alike to everybody's, or with none at all.
+    """Refuse encodings with so many or so few bits set that they are alike to everybody's, or with none at all.
 
     1. An encoding has a bit set.
     2. No more of its bits are set than the agreement's share, all its filters together.
     3. In scheme `field-filters`, no filter has more bits set than any value of its kind sets.
+    4. In scheme `field-filters`, no filter that is not empty has fewer than a value of its kind sets.
 
     Args:
         filters: shape (records, bytes of all filters).
@@ -381,16 +382,24 @@ def require_no_wildcards(filters: Bytes, agreement: AgreementFile) -> None:
             hint="Agree fewer bits for the longest features, or a larger clk_bits.",
         )
     if agreement.content.encoding.scheme == "field-filters":
-        _require_no_full_filter(filters, agreement.content)
+        _require_bits_of_a_value(filters, agreement.content)
 
 
-def _require_no_full_filter(filters: Bytes, agreement: Agreement) -> None:
+def _require_bits_of_a_value(filters: Bytes, agreement: Agreement) -> None:
     parameters = agreement.encoding.field_filter_parameters
-    most = most_bits([*agreement.kinds().values()], parameters.filter_bits, parameters.positions_per_field)
+    about = [*agreement.kinds().values()], parameters.filter_bits, parameters.positions_per_field
+    most, least = most_bits(*about), least_bits(*about)
     each = filters.reshape(len(filters), len(most), parameters.filter_bits // 8)
-    if (np.bitwise_count(each).sum(axis=2, dtype=np.int64) > most).any():
+    bits = np.bitwise_count(each).sum(axis=2, dtype=np.int64)
+    if (bits > most).any():
         raise DisclosureError(
             "A filter has more bits set than a value can set under the agreement's positions_per_field.",
+            hint="Encode again with this version, under this agreement.",
+        )
+    # Dice hardly tells a sparse filter from others, but it is part of them: level 2 of `pprl.protocol.levels`.
+    if ((bits > 0) & (bits < least)).any():
+        raise DisclosureError(
+            "A filter has fewer bits set than a value sets under the agreement's positions_per_field.",
             hint="Encode again with this version, under this agreement.",
         )
 

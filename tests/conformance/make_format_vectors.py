@@ -762,9 +762,9 @@ def blocked(tag: bytes, *bits: int) -> BlockedRecord:
 
 FIRST_PASS = [
     blocked(tag, *bits)
-    for tag, bits in zip(TAGS, [(18, 9, 3), (1, 0, 0), (24, 23, 1), (12, 12, 1)], strict=True)
+    for tag, bits in zip(TAGS, [(18, 9, 6), (7, 0, 0), (24, 18, 6), (12, 12, 6)], strict=True)
 ]
-SECOND_PASS = [blocked(TAGS[3], 0, 24, 21), blocked(TAGS[1], 5, 9, 3), blocked(TAGS[3], 5, 7, 3)]
+SECOND_PASS = [blocked(TAGS[3], 0, 24, 21), blocked(TAGS[1], 8, 9, 6), blocked(TAGS[3], 8, 7, 6)]
 
 
 def blocked_rows(references: Sequence[bytes], records: Sequence[BlockedRecord]) -> list[bytes]:
@@ -901,12 +901,16 @@ def bad_blocked_records(usual: Document) -> Iterator[Vector]:
     emptied = replace(FIRST_PASS[0], filters=[bytes(8), *FIRST_PASS[0].filters[1:]])
     yield refused("a value without its filter", first_is(emptied), second, word="filter")
     for name, bits, word in (
-        ("a bit more than agreed", (24, 24, 1), "max_popcount_share"),
+        ("a bit more than agreed", (24, 19, 6), "max_popcount_share"),
         ("every bit of one filter", (64, 0, 0), "max_popcount_share"),
-        ("a bit more than a surname sets", (25, 9, 3), "positions_per_field"),
-        ("a bit more than a forename sets", (9, 25, 3), "positions_per_field"),
-        ("a bit more than a canonical forename sets", (9, 9, 22), "positions_per_field"),
-        ("one fuller filter alone", (0, 40, 0), "positions_per_field"),
+        ("a bit more than a surname sets", (25, 9, 6), "more bits set than a value"),
+        ("a bit more than a forename sets", (9, 25, 6), "more bits set than a value"),
+        ("a bit more than a canonical forename sets", (9, 9, 22), "more bits set than a value"),
+        ("one fuller filter alone", (0, 40, 0), "more bits set than a value"),
+        ("a bit less than a surname sets", (6, 9, 6), "fewer bits set"),
+        ("a bit less than a forename sets", (9, 6, 6), "fewer bits set"),
+        ("a bit less than a canonical forename sets", (9, 9, 5), "fewer bits set"),
+        ("one bit of one filter", (1, 0, 0), "fewer bits set"),
     ):
         wildcard = first_is(blocked(TAGS[0], *bits))
         yield refused(name, wildcard, second, word=word, expect=DISCLOSURE)

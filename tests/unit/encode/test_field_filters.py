@@ -1,12 +1,15 @@
 import random
+from fractions import Fraction
+from math import comb
 
 import numpy as np
 import pytest
 
 from pprl.encode.field_filters import FieldFilterEncoder
+from pprl.encode.tokens import tokens
 from pprl.errors import ConfigError, DataError, KeyFileError
 from pprl.protocol.blocking import BlockingPass, default_passes
-from pprl.protocol.filter_bits import most_bits
+from pprl.protocol.filter_bits import _least_distinct, least_bits, most_bits
 from pprl.protocol.levels import EXACT, LEVELS, MISSING, NONE
 
 KEY = bytes(range(32))
@@ -158,6 +161,47 @@ def test_no_value_sets_more_bits_than_is_told_and_some_set_that_many(filter_bits
     found = np.unpackbits(records.filters, axis=2).sum(axis=2).max(axis=0)
     assert (found <= most).all()
     assert filter_bits < 512 or (found == most).all()
+
+
+def test_no_value_sets_fewer_bits_than_is_told():
+    for filter_bits, positions in ((512, 12), (512, 20), (64, 28), (128, 20)):
+        least = least_bits([*KINDS.values()], filter_bits, positions)
+        for records in encoder(filter_bits=filter_bits, positions_per_field=positions).encode(people(4000)):
+            bits = np.unpackbits(records.filters, axis=2).sum(axis=2)
+            assert ((bits >= least) | (bits == 0)).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("given-name", "o"),
+        ("surname", "a"),
+        ("middle-names", "b"),
+        ("full-name", "c"),
+        ("place", "1"),
+        ("free-text", "x"),
+        ("address-line", "7"),
+        ("number", "5"),
+        ("postcode", "n1"),
+        ("year-of-birth", "1999"),
+        ("date-of-birth", "2000-02-22"),
+    ],
+)
+def test_the_shortest_values_have_two_tokens(kind, value):
+    assert len(set(tokens(kind, value))) >= 2
+
+
+@pytest.mark.parametrize(("cells", "drawn"), [(64, 12), (64, 56), (128, 18), (128, 20), (512, 40)])
+def test_the_least_bits_are_those_that_inclusion_and_exclusion_give(cells, drawn):
+    def share(distinct):
+        ways = sum(
+            (-1) ** out * comb(distinct, out) * (distinct - out) ** drawn for out in range(distinct + 1)
+        )
+        return Fraction(comb(cells, distinct) * ways, cells**drawn)
+
+    least = _least_distinct(cells, drawn)
+    below = sum(share(distinct) for distinct in range(1, least))
+    assert below < Fraction(1, 10**15) <= below + share(least)
 
 
 def test_long_kinds_have_twice_the_bits_and_a_full_name_has_a_canonical_form():

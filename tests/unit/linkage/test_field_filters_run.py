@@ -359,6 +359,14 @@ def test_a_filter_with_a_bit_more_than_a_value_sets_does_not_leave_home(
         encode(pair.agreement, pair.tables["a"], "a", 5)
 
 
+def test_a_filter_with_fewer_bits_than_a_value_sets_does_not_leave_home(
+    pair: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submission, "least_bits", submission.most_bits)
+    with pytest.raises(DisclosureError, match="fewer bits"):
+        encode(pair.agreement, pair.tables["a"], "a", 5)
+
+
 def test_the_matcher_passes_on_what_was_left_out(pair: Sent, matched: bytes) -> None:
     document = patterns.parse(matched, pair.agreement)
     for each in document.header.datasets:
