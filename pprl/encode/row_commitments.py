@@ -159,7 +159,10 @@ def from_file(raw: bytes, *, where: str) -> RowSalts:
     salt_key = _salt_key(tree["salt_key"])
     if len(salt_key) != SALT_KEY_BYTES or type(tree["records"]) is not int or not _all_texts(texts):
         raise KeyFileError(f"{where} is a damaged file of row salts.")
-    return RowSalts(*texts[:3], tree["records"], texts[3], salt_key)
+    salts = RowSalts(*texts[:3], tree["records"], texts[3], salt_key)
+    if to_file(salts) != raw:  # true is equal to 1
+        raise KeyFileError(f"{where} is not a file of row salts of a version known here.")
+    return salts
 
 
 class _Leaves:

@@ -62,7 +62,7 @@ def test_encoding_that_is_stopped(large: Project, number: signal.Signals, status
     out = large.folder / "out"
     out.mkdir()
     process = start(*_encode(large), cwd=large.folder)
-    assert until(lambda: len(list(out.glob(".pprl-*"))) == 2, process=process)
+    assert until(lambda: len(list(out.glob(".pprl-*"))) == 3, process=process)
     process.send_signal(number)
     stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout) == (status, "")
