@@ -13,6 +13,7 @@ from pathlib import Path
 from pprl.crypto import signatures
 from pprl.crypto.exchange import require_in_force, require_mine
 from pprl.crypto.identity import Identity, same_keys
+from pprl.crypto.words import words
 from pprl.errors import ConfigError, KeyFileError, PprlError, ProtocolError, UsageError
 from pprl.files import holdings, party, seen
 from pprl.files.atomic import read_secret_file, write_new
@@ -39,7 +40,7 @@ class Check:
 
 def words_of(agreement: AgreementFile) -> str:
     """The twelve words that stand for an agreement's SHA-256 on the telephone."""
-    return agreement.sha256
+    return words(bytes.fromhex(agreement.sha256))
 
 
 def sign(

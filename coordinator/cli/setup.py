@@ -49,11 +49,13 @@ def agreement() -> None:
 def register(agreement_path: Path, store: Path, passphrase: PassphraseSource, as_json: bool) -> None:
     """Take up an AGREEMENT that everybody has signed: from now on its submissions are received.
 
-    The signatures are in the folder beside it. Compare the printed SHA-256 with every other party, by telephone.
+    The signatures are in the folder beside it. Compare the printed words, which stand for its SHA-256, with every other
+    party, by telephone.
 
     Example: coordinator agreement register agreement.toml --store matcher
     """
     from coordinator import operations
+    from pprl.crypto.words import words
     from pprl.files.atomic import read_file
     from pprl.files.holdings import read_signatures, signatures_beside
     from pprl.protocol.agreement import MAX_AGREEMENT_BYTES
@@ -67,5 +69,7 @@ def register(agreement_path: Path, store: Path, passphrase: PassphraseSource, as
         "project": taken.content.project.id,
         "version": taken.content.project.version,
         "agreement_sha256": taken.sha256,
+        "words": words(bytes.fromhex(taken.sha256)),
     }
-    show(data, as_json=as_json, text=lambda: f"registered {taken.content.project.id}, SHA-256 {taken.sha256}")
+    text = f"registered {taken.content.project.id}, SHA-256 {taken.sha256}\nin words {data['words']}"
+    show(data, as_json=as_json, text=lambda: text)

@@ -13,6 +13,8 @@ from typing import Literal
 
 from pprl.agreements import measured
 from pprl.agreements.check import open_ends, warnings
+from pprl.crypto.identity import fingerprint
+from pprl.crypto.words import words
 from pprl.protocol.agreement import (
     AgreedPass,
     Agreement,
@@ -149,8 +151,9 @@ def _opening(file: AgreementFile, today: date) -> str:
     else:
         status = f"Today ({_day(today)}) it is in force and complete."
     force = f"In force from {_day(project.valid_from)} to {_day(project.valid_until)}. {status}"
-    name = f"Agreement '{project.id}', version {project.version}. SHA-256 of the file:"
-    return "\n".join([_say(project.title), "", _say(name), file.sha256, "", _say(force)])
+    name = f"Agreement '{project.id}', version {project.version}. SHA-256 of the file, and the same in words:"
+    spelt = words(bytes.fromhex(file.sha256))
+    return "\n".join([_say(project.title), "", _say(name), file.sha256, _say(spelt), "", _say(force)])
 
 
 def _purposes(agreement: Agreement) -> Iterator[str]:
@@ -654,7 +657,7 @@ def _parties(agreement: Agreement) -> Iterator[str]:
 def _keys(party: Party, agreement: Agreement) -> str:
     if party.keys is None:
         return "No public keys yet." if agreement.has_work(party) else "Needs no keys to read."
-    return f"Public keys are in; Ed25519 {party.keys.ed25519}"
+    return f"Public keys are in, with this fingerprint: {fingerprint(party.keys)}."
 
 
 def _parameters(agreement: Agreement) -> Iterator[str]:
@@ -714,7 +717,8 @@ def _approvals(agreement: Agreement) -> Iterator[str]:
 def _own_checks(file: AgreementFile) -> Iterator[str]:
     project = file.content.project
     yield _item(
-        "Run sha256sum on the file, and compare all 64 digits with those at the top and with each party's."
+        "Run sha256sum on the file, and compare all 64 digits with those at the top; compare the 12 words, which are "
+        "made of them, with each party, by telephone or in person."
     )
     if project.previous_sha256:
         yield _item(

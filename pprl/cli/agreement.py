@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
@@ -74,19 +75,27 @@ def new(
 def check(agreement_path: Path, as_json: bool) -> None:
     """Say everything that is wrong with AGREEMENT, or still missing, with its line and what to do.
 
-    The exit status is 3 if it can't be used as it is.
+    First comes its SHA-256, and the same in 12 words, to compare with the other parties by telephone. The exit status
+    is 3 if it can't be used as it is.
 
     Example: pprl agreement check agreement.toml
     """
     from pprl.agreements.check import check as check_agreement
     from pprl.agreements.check import remarks_text
+    from pprl.crypto.words import words
     from pprl.errors import ConfigError
     from pprl.files.atomic import read_file
 
     raw = read_file(agreement_path, what="agreement")
     remarks = check_agreement(raw, where=agreement_path.name, today=today())
-    data = [{"level": remark.level, **asdict(remark.finding)} for remark in remarks]
-    show(data, as_json=as_json, text=lambda: remarks_text(remarks))
+    digest = hashlib.sha256(raw)
+    data = {
+        "agreement_sha256": digest.hexdigest(),
+        "words": words(digest.digest()),
+        "remarks": [{"level": remark.level, **asdict(remark.finding)} for remark in remarks],
+    }
+    name = f"SHA-256 {data['agreement_sha256']}\nin words {data['words']}\n\n"
+    show(data, as_json=as_json, text=lambda: name + remarks_text(remarks))
     if any(remark.level != "warning" for remark in remarks):
         raise ConfigError(f"{agreement_path.name} can't be used for a run as it is.")
 

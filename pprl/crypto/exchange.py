@@ -12,7 +12,7 @@ from datetime import date
 
 from pprl.crypto import container
 from pprl.crypto.container import Opened
-from pprl.crypto.identity import Identity, require_usable
+from pprl.crypto.identity import Identity, require_usable, same_keys
 from pprl.crypto.x_wing import XWingKey
 from pprl.errors import ConfigError, VerificationError
 from pprl.protocol.agreement import Agreement, AgreementFile, Party, readiness
@@ -45,7 +45,7 @@ def require_mine(agreement: Agreement, identity: Identity) -> Party:
         VerificationError: the agreement has other keys for that party.
     """
     party = agreement.party_named(identity.party)
-    if party.keys != identity.public:
+    if party.keys is None or not same_keys(party.keys, identity.public):
         raise VerificationError(
             f"The agreement gives '{identity.party}' other public keys than this key file has.",
             hint="Use the key file whose party card was pasted into the agreement.",

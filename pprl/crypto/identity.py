@@ -8,8 +8,8 @@ leave an `Identity` only through `pprl.crypto.key_file`, under a passphrase.
 from __future__ import annotations
 
 import base64
-import hashlib
 import re
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from cryptography.exceptions import InvalidSignature
@@ -17,10 +17,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey, MLDSA65PublicKey
 
 from pprl.crypto.derive import random_bytes, same
+from pprl.crypto.words import words
 from pprl.crypto.x_wing import XWingKey, wrap
 from pprl.errors import ConfigError, KeyFileError, VerificationError
-from pprl.protocol import canonical
 from pprl.protocol.agreement import PartyKeys
+from pprl.protocol.party_card import ALGORITHMS, digest, public_keys, signed_card
 
 SEED_BYTES = 32
 # What an identity signs: a signature made for one of these is none for another.
@@ -28,7 +29,6 @@ CONTAINER_CONTEXT = b"pprl/v1/container"
 STATEMENT_CONTEXT = b"pprl/v1/statement"
 NOTE_CONTEXT = b"pprl/v1/note"
 
-ALGORITHMS = ("ed25519", "ml_dsa_65", "x_wing")
 _PARTY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 
 
@@ -47,23 +47,31 @@ class Identity:
     party: str
     public: PartyKeys
 
-    def __init__(self, party: str, seeds: dict[str, bytes]) -> None:
+    def __init__(self, party: str, seeds: dict[str, bytes], *, card: tuple[str, str] | None = None) -> None:
         """Derive the keys. Only `create` and `pprl.crypto.key_file` call this.
 
         Args:
             party: the party's id.
             seeds: 32 random bytes for each of ed25519, ml_dsa_65 and x_wing.
+            card: the Ed25519 and ML-DSA-65 signatures of its card, in base64; None to sign one.
         """
         self.party = party
         self._seeds = seeds
         self._ed25519 = Ed25519PrivateKey.from_private_bytes(seeds["ed25519"])
         self._ml_dsa_65 = MLDSA65PrivateKey.from_seed_bytes(seeds["ml_dsa_65"])
         self.x_wing = XWingKey(seeds["x_wing"])
-        self.public = PartyKeys(
-            ed25519=_base64(self._ed25519.public_key().public_bytes_raw()),
-            ml_dsa_65=_base64(self._ml_dsa_65.public_key().public_bytes_raw()),
-            x_wing=self.x_wing.public,
-        )
+        keys = {
+            "ed25519": _base64(self._ed25519.public_key().public_bytes_raw()),
+            "ml_dsa_65": _base64(self._ml_dsa_65.public_key().public_bytes_raw()),
+            "x_wing": self.x_wing.public,
+        }
+        self.public = PartyKeys.model_validate({**keys, **self._card(keys, card)})
+
+    def _card(self, keys: Mapping[str, str], card: tuple[str, str] | None) -> dict[str, str]:
+        if card is None:
+            ed25519, ml_dsa_65 = self.sign(signed_card(self.party, keys), context=STATEMENT_CONTEXT)
+            card = _base64(ed25519), _base64(ml_dsa_65)
+        return dict(zip(("card_ed25519", "card_ml_dsa_65"), card, strict=True))
 
     def sign(self, message: bytes, *, context: bytes) -> tuple[bytes, bytes]:
         """Sign with both algorithms. ML-DSA-65 is randomised, so no two signatures are alike.
@@ -114,16 +122,15 @@ def is_party_id(text: Any) -> bool:
 
 
 def fingerprint(keys: PartyKeys) -> str:
-    """A short name of public keys, to compare by telephone or on paper.
+    """Public keys in words, to compare by telephone or on paper.
 
     Args:
         keys: a party's public keys.
 
     Returns:
-        The first 128 bits of the SHA-256 of the keys in canonical JSON: 8 groups of 4 hexadecimal digits.
+        12 words.
     """
-    digits = hashlib.sha256(canonical.dumps(keys.model_dump())).hexdigest()
-    return " ".join(digits[start : start + 4] for start in range(0, 32, 4))
+    return words(digest(public_keys(keys)))
 
 
 def party_card(identity: Identity) -> str:
@@ -145,19 +152,54 @@ def party_card(identity: Identity) -> str:
         f'ed25519 = "{keys.ed25519}"\n'
         f'ml_dsa_65 = "{keys.ml_dsa_65}"\n'
         f'x_wing = "{keys.x_wing}"\n'
+        f'card_ed25519 = "{keys.card_ed25519}"\n'
+        f'card_ml_dsa_65 = "{keys.card_ml_dsa_65}"\n'
     )
 
 
 def require_usable(keys: PartyKeys, *, party: str) -> None:
-    """Refuse public keys that nothing could be sealed to, or no signature checked with. Every step runs this.
+    """Refuse public keys that can't be used, or that are not all of one card, of this party. Every step runs this.
+
+    1. Each of the three is a public key of its kind.
+    2. The card names this party and these three keys, and its Ed25519 key signed it.
+    3. And so did its ML-DSA-65 key.
+
+    **What the caller owes**: that the keys are the party's own, which only people who know each other can tell
+    (`fingerprint`).
 
     Args:
         keys: a party's public keys, from the agreement.
-        party: whose they are, for the message.
+        party: the id that the agreement gives it.
 
     Raises:
-        ConfigError: a key is no public key of its kind.
+        ConfigError: a key is no public key of its kind, or the card is not signed by it.
     """
+    _require_keys(keys, party)  # 1
+    if not card_holds(party, keys):  # 2, 3
+        raise ConfigError(
+            f"The public keys of '{party}' in the agreement are not signed as its card by their owner.",
+            hint="They were altered, mixed from two cards or made for another party: paste its party card again.",
+        )
+
+
+def card_holds(party: str, keys: PartyKeys) -> bool:
+    """Whether a card is signed, with both algorithms, by the keys that it gives this party.
+
+    Args:
+        party: the party's id.
+        keys: its keys, with the card's signatures.
+
+    Returns:
+        False for anything but two valid signatures over this very card.
+    """
+    message = signed_card(party, public_keys(keys))
+    ed25519, ml_dsa_65 = base64.b64decode(keys.card_ed25519), base64.b64decode(keys.card_ml_dsa_65)
+    return ed25519_verifies(ed25519, message, keys) and ml_dsa_65_verifies(
+        ml_dsa_65, message, keys, context=STATEMENT_CONTEXT
+    )
+
+
+def _require_keys(keys: PartyKeys, party: str) -> None:
     try:
         Ed25519PublicKey.from_public_bytes(base64.b64decode(keys.ed25519))
         MLDSA65PublicKey.from_public_bytes(base64.b64decode(keys.ml_dsa_65))
@@ -208,7 +250,7 @@ def ml_dsa_65_verifies(signature: bytes, message: bytes, keys: PartyKeys, *, con
 
 
 def same_keys(left: PartyKeys, right: PartyKeys) -> bool:
-    """Whether two sets of public keys are one and the same, all three of them.
+    """Whether two sets of public keys are one and the same, all three of them, whatever card they stand on.
 
     Args:
         left: one party's keys.
@@ -217,7 +259,7 @@ def same_keys(left: PartyKeys, right: PartyKeys) -> bool:
     Returns:
         True if every key is equal.
     """
-    return same(canonical.dumps(left.model_dump()), canonical.dumps(right.model_dump()))
+    return same(digest(public_keys(left)), digest(public_keys(right)))
 
 
 def _base64(raw: bytes) -> str:

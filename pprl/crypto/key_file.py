@@ -24,10 +24,11 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from pydantic import ValidationError
 
 from pprl.crypto.derive import random_bytes, same
-from pprl.crypto.identity import ALGORITHMS, SEED_BYTES, Identity, is_party_id, same_keys
+from pprl.crypto.identity import SEED_BYTES, Identity, card_holds, is_party_id, same_keys
 from pprl.errors import FormatError, KeyFileError, UsageError
 from pprl.protocol import canonical
 from pprl.protocol.agreement import PartyKeys
+from pprl.protocol.party_card import ALGORITHMS
 
 FORMAT = "pprl-identity"
 VERSION = 2
@@ -229,6 +230,8 @@ def unlock(file: KeyFile, passphrase: Passphrase, *, where: str) -> Identity:
         )
     if not same_keys(identity.public, file.public):
         raise _damaged(where, "its public keys do not belong to its private keys")
+    if not card_holds(file.party, identity.public):
+        raise _damaged(where, "its public keys are not signed as its card")
     return identity
 
 
@@ -241,7 +244,7 @@ def _identity(file: KeyFile, passphrase: Passphrase) -> Identity | None:
         return None
     starts = range(0, len(seeds), SEED_BYTES)
     parted = {name: seeds[at : at + SEED_BYTES] for name, at in zip(ALGORITHMS, starts, strict=True)}
-    return Identity(file.party, parted)
+    return Identity(file.party, parted, card=(file.public.card_ed25519, file.public.card_ml_dsa_65))
 
 
 def _normalised(text: str) -> tuple[bytes, str]:

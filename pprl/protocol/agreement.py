@@ -49,7 +49,7 @@ _DRAWN_AS_NOTHING = frozenset(
 ) | frozenset(map(chr, [*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)]))
 
 
-def _raw_key(length: int) -> AfterValidator:
+def _raw_bytes(length: int) -> AfterValidator:
     def check(text: str) -> str:
         try:
             raw = base64.b64decode(text, validate=True)
@@ -102,11 +102,13 @@ class Dpia(_Section):
 
 
 class PartyKeys(_Section):
-    """A party's public keys, each in standard base64 of its raw bytes."""
+    """A party's public keys, and its signatures over them, each in standard base64 of its raw bytes."""
 
-    ed25519: Annotated[str, _raw_key(32)]
-    ml_dsa_65: Annotated[str, _raw_key(1952)]
-    x_wing: Annotated[str, _raw_key(1216)]
+    ed25519: Annotated[str, _raw_bytes(32)]
+    ml_dsa_65: Annotated[str, _raw_bytes(1952)]
+    x_wing: Annotated[str, _raw_bytes(1216)]
+    card_ed25519: Annotated[str, _raw_bytes(64)]
+    card_ml_dsa_65: Annotated[str, _raw_bytes(3309)]
 
 
 class Party(_Section):

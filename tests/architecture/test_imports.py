@@ -167,6 +167,7 @@ def _importers(package: str) -> set[str]:
                 "pprl.signing_commands",
             ),
         ),
+        ("mnemonic", ("pprl.crypto",)),
         ("getpass", ("pprl.passphrase",)),
         ("rich", ("pprl.console",)),
         ("subprocess", ("pprl.rehearsal",)),

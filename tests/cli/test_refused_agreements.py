@@ -109,7 +109,7 @@ def test_agreement_check_names_what_is_wrong(project: Project, what: str) -> Non
     result = run("pprl", "agreement", "check", path)
     assert result.exit_code == 3
     assert says in result.output
-    assert json.loads(run("pprl", "agreement", "check", path, "--json").stdout)
+    assert json.loads(run("pprl", "agreement", "check", path, "--json").stdout)["remarks"]
 
 
 def test_an_agreement_that_is_missing_or_far_too_large(project: Project) -> None:

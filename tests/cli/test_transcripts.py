@@ -24,7 +24,7 @@ def _mode(path: Path) -> int:
 def test_identity_create(program: str, tmp_path: Path) -> None:
     folder = tmp_path / "keys"
     result = done(program, "identity", "create", "home-office", "-o", folder)
-    assert placeless(result.stdout, folder) == "fingerprint FINGERPRINT\n"
+    assert placeless(result.stdout, folder) == "fingerprint TWELVE WORDS\n"
     assert placeless(result.stderr, folder) == (
         "Keep HERE/home-office.key to yourself. Paste HERE/home-office.party.toml into the agreement, "
         "below your [[party]].\n"
@@ -275,7 +275,10 @@ def test_the_matchers_commands(project: Project) -> None:
     assert _mode(store) == 0o700
     assert done("coordinator", "status", *at).stdout == "No agreement is registered.\n"
     result = done("coordinator", "agreement", "register", project.agreement_path, *at)
-    assert placeless(result.stdout, project.folder) == "registered small, SHA-256 SHA256\n"
+    assert (
+        placeless(result.stdout, project.folder)
+        == "registered small, SHA-256 SHA256\nin words TWELVE WORDS\n"
+    )
     result = done("coordinator", "status", *at)
     assert placeless(result.stdout, project.folder).startswith(COLLECTING)
     result = done("coordinator", "receive", *project.submissions, *at)

@@ -117,5 +117,10 @@ def placeless(text: str, folder: Path) -> str:
     text = text.replace(str(folder), "HERE")
     text = re.sub(r"\b[0-9a-f]{64}\b", "SHA256", text)
     text = re.sub(r"\b[0-9a-f]{32}\b", "HEX128", text)
-    text = re.sub(r"\b(?:[0-9a-f]{4} ){7}[0-9a-f]{4}\b", "FINGERPRINT", text)
+    text = re.sub(
+        r"\b(fingerprint|in words) (?:[a-z]{3,8} ){11}[a-z]{3,8}$",
+        r"\1 TWELVE WORDS",
+        text,
+        flags=re.MULTILINE,
+    )
     return re.sub(r"\.[0-9a-f]{8}\.secret", ".DIGEST.secret", text)

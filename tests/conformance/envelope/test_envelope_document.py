@@ -9,7 +9,8 @@ from pathlib import Path
 
 from pprl.crypto import identity, key_file
 from pprl.crypto.container import open_container
-from pprl.protocol import canonical, dsse, envelope
+from pprl.crypto.words import SALT, WORDS
+from pprl.protocol import canonical, dsse, envelope, party_card
 from pprl.protocol.envelope import Binding
 
 COSTS = (key_file.LEAST_COST, key_file.DEFAULT_COST, key_file.MOST_COST)
@@ -32,6 +33,12 @@ def test_constants_stand_in_the_document() -> None:
     numbers = [envelope.MAX_HEADER_BYTES, dsse.ML_DSA_65_SIGNATURE_BYTES, envelope.WRAPPED_KEY_BYTES]
     numbers += [key_file.MAX_KEY_FILE_BYTES, key_file.MOST_PASSPHRASE_BYTES]
     numbers += [getattr(cost, each.name) for cost in COSTS for each in fields(key_file.Cost)]
+    words += [
+        dsse.predicate_type(party_card.KIND),
+        identity.STATEMENT_CONTEXT.decode(),
+        SALT.decode(),
+        f"{WORDS} English",
+    ]
     words += [f"{number:,}" for number in numbers]
     words += [f"At most {canonical.DEEPEST} arrays", f"DSSEv1 {len(dsse.PAYLOAD_TYPE)} "]
     assert [word for word in words if word not in DOCUMENT] == []

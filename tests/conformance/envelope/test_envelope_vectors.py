@@ -30,7 +30,7 @@ def only(section: Any, **fields: object) -> Any:
 
 def agreement() -> AgreementFile:
     agreed = VECTORS["agreement"]
-    keys = {party: each and PartyKeys(**each) for party, each in agreed["keys"].items()}
+    keys = {party: each and only(PartyKeys, **each) for party, each in agreed["keys"].items()}
     return AgreementFile(
         only(
             Agreement,

@@ -49,7 +49,7 @@ def only(section: Any, **fields: object) -> Any:
 def agreement() -> AgreementFile:
     agreed = VECTORS["agreement"]
     parties = tuple(
-        only(Party, id=party, roles=tuple(roles), keys=PartyKeys(**agreed["keys"][party]))
+        only(Party, id=party, roles=tuple(roles), keys=only(PartyKeys, **agreed["keys"][party]))
         for party, roles in agreed["roles"].items()
     )
     watched = only(Log, witnesses=tuple(agreed["witnesses"]), quorum=agreed["quorum"])

@@ -45,7 +45,13 @@ def public_keys() -> Callable[[int], PartyKeys]:
         def key(length: int) -> str:
             return base64.b64encode(bytes([seed]) * length).decode()
 
-        return PartyKeys(ed25519=key(32), ml_dsa_65=key(1952), x_wing=key(1216))
+        return PartyKeys(
+            ed25519=key(32),
+            ml_dsa_65=key(1952),
+            x_wing=key(1216),
+            card_ed25519=key(64),
+            card_ml_dsa_65=key(3309),
+        )
 
     return keys
 

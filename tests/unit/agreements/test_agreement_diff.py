@@ -285,7 +285,8 @@ def test_a_changed_key_is_flagged_and_a_first_one_is_not(justice, public_keys):
     assert [(change.path, change.weakens) for change in diff(none, first)] == [("party[audit].keys", "")]
     told = diff(first, second)
     assert [change.path for change in told] == [
-        f"party[audit].keys.{name}" for name in ("ed25519", "ml_dsa_65", "x_wing")
+        f"party[audit].keys.{name}"
+        for name in ("ed25519", "ml_dsa_65", "x_wing", "card_ed25519", "card_ml_dsa_65")
     ]
     assert all("compare fingerprints" in change.weakens for change in told)
     assert all(len(change.new or "") < 100 for change in told)

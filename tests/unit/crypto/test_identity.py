@@ -21,12 +21,15 @@ from pprl.crypto.identity import (
     fingerprint,
     ml_dsa_65_verifies,
     party_card,
+    require_usable,
     same_keys,
     wrap,
 )
-from pprl.errors import KeyFileError, VerificationError
+from pprl.crypto.words import words
+from pprl.errors import ConfigError, KeyFileError, VerificationError
 from pprl.protocol import canonical
 from pprl.protocol.agreement import PartyKeys
+from pprl.protocol.party_card import public_keys, signed_card
 from tests.unit.crypto.forgery import NORTH, SOUTH, identity
 
 
@@ -92,11 +95,17 @@ def test_party_card_pastes_into_an_agreement() -> None:
 
 
 def test_fingerprint() -> None:
-    groups = fingerprint(NORTH.public).split(" ")
-    assert [len(group) for group in groups] == [4] * 8
-    digest = hashlib.sha256(canonical.dumps(NORTH.public.model_dump())).hexdigest()
-    assert digest.startswith("".join(groups))
+    keys = canonical.dumps({each: getattr(NORTH.public, each) for each in ("ed25519", "ml_dsa_65", "x_wing")})
+    assert fingerprint(NORTH.public) == words(hashlib.sha256(keys).digest())
+    assert len(fingerprint(NORTH.public).split(" ")) == 12
     assert fingerprint(SOUTH.public) != fingerprint(NORTH.public)
+
+
+def test_fingerprint_is_of_the_keys_whatever_card_they_stand_on() -> None:
+    again = identity("north")
+    assert again.public != NORTH.public
+    assert same_keys(again.public, NORTH.public)
+    assert fingerprint(again.public) == fingerprint(NORTH.public)
 
 
 def test_fingerprint_covers_every_key() -> None:
@@ -104,6 +113,71 @@ def test_fingerprint_covers_every_key() -> None:
         other = NORTH.public.model_copy(update={algorithm: getattr(SOUTH.public, algorithm)})
         assert fingerprint(other) != fingerprint(NORTH.public)
         assert not same_keys(other, NORTH.public)
+
+
+def replaced(**changes: str) -> PartyKeys:
+    return NORTH.public.model_copy(update=changes)
+
+
+FIRST_CARD, SECOND_CARD = create("north"), create("north")
+MESSAGE = signed_card("north", public_keys(NORTH.public))
+
+
+def signed_by(
+    identity: Identity, message: bytes = MESSAGE, context: bytes = STATEMENT_CONTEXT
+) -> tuple[str, str]:
+    ed25519, ml_dsa_65 = (base64.b64encode(each).decode() for each in identity.sign(message, context=context))
+    return ed25519, ml_dsa_65
+
+
+BAD_CARDS = {
+    "Ed25519 key of another card": replaced(ed25519=SOUTH.public.ed25519),
+    "ML-DSA-65 key of another card": replaced(ml_dsa_65=SOUTH.public.ml_dsa_65),
+    "X-Wing key of another card": replaced(x_wing=SOUTH.public.x_wing),
+    "both signatures of another": replaced(
+        card_ed25519=SOUTH.public.card_ed25519, card_ml_dsa_65=SOUTH.public.card_ml_dsa_65
+    ),
+    "Ed25519 signature by another": replaced(card_ed25519=signed_by(SOUTH)[0]),
+    "ML-DSA-65 signature by another": replaced(card_ml_dsa_65=signed_by(SOUTH)[1]),
+    "no Ed25519 signature": replaced(card_ed25519=base64.b64encode(bytes(64)).decode()),
+    "no ML-DSA-65 signature": replaced(card_ml_dsa_65=base64.b64encode(bytes(3309)).decode()),
+    "signed as a container": replaced(card_ml_dsa_65=signed_by(NORTH, context=CONTAINER_CONTEXT)[1]),
+    "signed for another party": replaced(
+        **dict(
+            zip(
+                ("card_ed25519", "card_ml_dsa_65"),
+                signed_by(NORTH, signed_card("south", public_keys(NORTH.public))),
+                strict=True,
+            )
+        )
+    ),
+    "sealing key of the party's other card": FIRST_CARD.public.model_copy(
+        update={"x_wing": SECOND_CARD.public.x_wing}
+    ),
+}
+
+
+@pytest.mark.parametrize("keys", BAD_CARDS.values(), ids=BAD_CARDS.keys())
+def test_a_card_that_its_keys_did_not_sign_is_refused(keys: PartyKeys) -> None:
+    with pytest.raises(
+        ConfigError, match="public keys of 'north' in the agreement are not signed as its card"
+    ):
+        require_usable(keys, party="north")
+
+
+def test_a_card_is_for_its_party_alone() -> None:
+    require_usable(NORTH.public, party="north")
+    for party in ("south", "North", "north "):
+        with pytest.raises(ConfigError, match="not signed as its card"):
+            require_usable(NORTH.public, party=party)
+
+
+@pytest.mark.parametrize("algorithm", ["ed25519", "ml_dsa_65", "x_wing"])
+def test_keys_that_are_no_keys_are_refused_as_such(algorithm: str) -> None:
+    length = len(base64.b64decode(getattr(NORTH.public, algorithm)))
+    broken = replaced(**{algorithm: base64.b64encode(bytes(length - 1)).decode()})
+    with pytest.raises(ConfigError, match="are damaged"):
+        require_usable(broken, party="north")
 
 
 CONTEXTS = (CONTAINER_CONTEXT, STATEMENT_CONTEXT, NOTE_CONTEXT)

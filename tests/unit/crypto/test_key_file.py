@@ -216,6 +216,13 @@ def test_public_keys_of_others_are_refused_whoever_wrote_them(monkeypatch: pytes
         opened(key_file_of(mixed))
 
 
+def test_a_card_that_is_not_signed_is_refused_whoever_wrote_it() -> None:
+    mixed = identity("north")
+    mixed.public = mixed.public.model_copy(update={"card_ed25519": SOUTH.public.card_ed25519})
+    with pytest.raises(KeyFileError, match="not signed as its card"):
+        opened(key_file_of(mixed))
+
+
 def test_a_hostile_file_costs_nothing_before_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(key_file, "Argon2id", None)
     for raw, _ in BAD_KEY_FILES.values():

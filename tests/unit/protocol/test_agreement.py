@@ -128,7 +128,8 @@ def keys(seed: int) -> str:
     def key(length: int) -> str:
         return base64.b64encode(bytes([seed]) * length).decode()
 
-    return f'[party.keys]\ned25519 = "{key(32)}"\nml_dsa_65 = "{key(1952)}"\nx_wing = "{key(1216)}"\n'
+    card = f'card_ed25519 = "{key(64)}"\ncard_ml_dsa_65 = "{key(3309)}"\n'
+    return f'[party.keys]\ned25519 = "{key(32)}"\nml_dsa_65 = "{key(1952)}"\nx_wing = "{key(1216)}"\n{card}'
 
 
 NORTH = 'contact = "north@gov.test"\nroles = ["department"]\n'
@@ -362,7 +363,7 @@ def test_a_fault_in_one_of_three_parties_is_no_lack_of_parties():
 
 
 def test_a_key_of_another_length_is_refused():
-    for name in ("ed25519", "ml_dsa_65", "x_wing"):
+    for name in ("ed25519", "ml_dsa_65", "x_wing", "card_ed25519", "card_ml_dsa_65"):
         short = re.sub(f'(?m)^{name} = ".*"$', f'{name} = "{base64.b64encode(bytes(31)).decode()}"', keys(1))
         [(line, column, rule)] = refusals(changed(OFFICE, OFFICE + short))
         assert column == f"party[2].keys.{name}"
