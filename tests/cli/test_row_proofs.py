@@ -176,7 +176,8 @@ def test_the_salts_of_another_agreement(project: Project) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"version": 2}, {"version": True}, {"format": "pprl-row-proof"}, {"salt_key": "AAAA"}, {"salt_key": "?"}, {"salt_key": 1},
+        {"version": 2}, {"version": True}, {"format": "pprl-row-proof"},
+        {"salt_key": "AAAA"}, {"salt_key": "?"}, {"salt_key": 1},
         {"records": True}, {"records": "56"}, {"dataset": 1}, {"rows_root": None}, {"more": 1},
     ],
     ids=str,
