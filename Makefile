@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test test-all lint format bench fuzz fuzz-briefly mutation quality calibration lock wheelhouse clean
+.PHONY: demo test test-all lint format bench attack fuzz fuzz-briefly mutation quality calibration lock wheelhouse clean
 
 demo: $(VENV)/runtime
 	$(BIN)/pprl demo
@@ -26,6 +26,10 @@ format: $(VENV)/dev
 
 bench: $(VENV)/dev
 	$(BIN)/python tools/bench.py
+
+# Every attack, with the check that stops it and without: docs/attacks.md.
+attack: $(VENV)/dev
+	$(BIN)/python -m tools.attack
 
 # Every reader of bytes from outside against made-up bytes: docs/testing.md. SECONDS are for each reader.
 SECONDS = 300

@@ -44,6 +44,7 @@ ROOT = Path(__file__).parents[1]
 MODULES = ("pprl/protocol", "pprl/crypto")
 TESTS = (
     "tests/unit",
+    "tests/attacks",
     "tests/conformance",
     "tests/properties",
     "tests/simulation",
