@@ -58,6 +58,8 @@ SLOWER = 5.0
 MOST_TEST_SECONDS = 60.0
 """Tests of one mutant: those that go beyond are left out, the slowest first."""
 
+CONTROLS = 20
+"""Tests of a module that must pass without a mutant before a series begins."""
 ASIDE = ".aside"
 """Ending of a source while a mutant stands in its place."""
 
@@ -233,6 +235,7 @@ def series(project: Project, modules: Sequence[str], *, sample: int, seed: int) 
     chosen = random.Random(seed).sample(every, min(sample, len(every)))  # noqa: S311 - a sample, no secret
     known = {each.key: each for each in read_results(project)}
     print(f"{len(chosen)} of {len(every)} mutants.", flush=True)
+    _require_passing(project, {module for module, _ in chosen})
     found = []
     for module, mutant in chosen:
         key = _key(project, module, mutant)
@@ -243,6 +246,17 @@ def series(project: Project, modules: Sequence[str], *, sample: int, seed: int) 
             print(f"{known[key].fate:12} {module}:{mutant.line} {mutant.what}", flush=True)
         found.append(known[key])
     return found
+
+
+def _require_passing(project: Project, modules: Iterable[str]) -> None:
+    """A control: without a mutant, tests of each module pass where mutants run.
+
+    Raises:
+        SystemExit: they don't, so that every mutant would seem killed.
+    """
+    tests = {test for module in modules for test in project.tests_of(module, [])[:CONTROLS]}
+    if tests and _forked(project, ("--no-cov", *sorted(tests)), START_SECONDS + MOST_TEST_SECONDS) != 0:
+        sys.exit("Tests fail without a mutant: mend that first.")
 
 
 def read_results(project: Project) -> list[Result]:
@@ -356,7 +370,9 @@ def _become_pytest(project: Project, arguments: Sequence[str]) -> NoReturn:
         ours = {path.stem for path in project.tree.iterdir()}
         for name in [name for name in sys.modules if name.partition(".")[0] in ours]:
             del sys.modules[name]
-        status = int(pytest.main([*_PYTEST, *arguments]))
+        # Plugins were imported before pytest could rewrite their assertions, and say so.
+        quiet = ("-W", "ignore::pytest.PytestAssertRewriteWarning")
+        status = int(pytest.main([*_PYTEST, *quiet, *arguments]))
     finally:
         os._exit(status)
 

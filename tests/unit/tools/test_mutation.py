@@ -105,7 +105,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     (root / "small" / "__init__.py").touch()
     (root / "small" / "ranges.py").write_text(MODULE)
     (root / "tests" / "test_ranges.py").write_text(TESTS)
-    (root / "pyproject.toml").write_text('[tool.coverage.run]\nsource = ["small"]\n')
+    (root / "pyproject.toml").write_text(
+        '[tool.coverage.run]\nsource = ["small"]\n[tool.pytest.ini_options]\nfilterwarnings = ["error"]\n'
+    )
     project = Project(root, tmp_path_factory.mktemp("build"), ("tests",))
     record(project)
     return project
@@ -150,6 +152,15 @@ def test_a_source_that_a_stopped_series_left_aside_is_put_back(project: Project)
     path.write_text("broken")
     series(project, ["small/ranges.py"], sample=0, seed=1)
     assert path.read_text() == MODULE
+
+
+def test_a_series_whose_tests_fail_anyway_is_refused(project: Project) -> None:
+    path = project.tree / "small" / "ranges.py"
+    path.write_text(MODULE.replace("found += 1", "found += 2"))
+    with pytest.raises(SystemExit, match="without a mutant"):
+        series(project, ["small/ranges.py"], sample=1, seed=1)
+    path.write_text(MODULE)
+    assert read_results(project) == []
 
 
 @pytest.mark.slow
