@@ -67,7 +67,7 @@ def require_rates_agreed(agreement: Agreement) -> tuple[Grouping, ...]:
 
 
 def linkage_rates(
-    agreement: Agreement, crosswalk_path: Path, group_paths: Mapping[str, Path]
+    agreement: Agreement, crosswalk_path: Path, group_paths: Mapping[str, Path], *, rows: int | None = None
 ) -> dict[str, DatasetRates]:
     """Linkage rates of some datasets; the research environment runs this.
 
@@ -75,6 +75,7 @@ def linkage_rates(
         agreement: the agreement.
         crosswalk_path: the opened crosswalk, a table of `person` and a column a dataset.
         group_paths: the group table of each dataset whose rates are wanted.
+        rows: how many rows the crosswalk had when it was opened; not checked if None.
 
     Returns:
         Rates by dataset, in the agreement's order. Nothing in them breaks the small-number rule.
@@ -86,7 +87,7 @@ def linkage_rates(
     """
     require_rates_agreed(agreement)
     wanted = {name: agreement.dataset_named(name) for name in group_paths}
-    crosswalk = read_crosswalk(crosswalk_path, agreement)
+    crosswalk = read_crosswalk(crosswalk_path, agreement, rows=rows)
     found = {}
     for dataset in agreement.dataset:
         if dataset.name in wanted:
@@ -96,20 +97,28 @@ def linkage_rates(
     return found
 
 
-def read_crosswalk(path: Path, agreement: Agreement) -> OpenedCrosswalk:
+def read_crosswalk(path: Path, agreement: Agreement, *, rows: int | None = None) -> OpenedCrosswalk:
     """Read an opened crosswalk.
 
+    Args:
+        path: the table.
+        agreement: names its datasets.
+        rows: how many rows it must have, since one that lost its last rows reads like a whole one; any if None.
+
     Raises:
-        DataError: it is faulty, or of other datasets.
+        DataError: it is faulty, of other datasets, or has other rows.
     """
     names = [dataset.name for dataset in agreement.dataset]
     keys: dict[str, dict[str, tuple[str, int]]] = {name: {} for name in names}
     seen: set[str] = set()
     datasets: dict[str, set[str]] = {}
     alone: dict[str, int] = {}
+    found = 0
 
     def faults() -> Iterator[Finding]:
+        nonlocal found
         for row, cells in _rows(path, (PERSON_COLUMN, *names)):
+            found += 1
             person, given = cells[0], {name: key for name, key in zip(names, cells[1:], strict=True) if key}
             if not is_linkage_key(person):
                 yield Finding("not a person's number: 32 of 0-9 and a-f", row=row, column=PERSON_COLUMN)
@@ -127,6 +136,11 @@ def read_crosswalk(path: Path, agreement: Agreement) -> OpenedCrosswalk:
         yield from (Finding("a person with a single linkage key", row=row) for row in alone.values() if row)
 
     _refuse(path, faults(), hint="Open the crosswalk again: 'pprl crosswalk open'.")
+    if rows is not None and found != rows:
+        raise DataError(
+            f"{path}: the crosswalk has {found} rows, and had {rows} when it was opened.",
+            hint="Open the crosswalk again: 'pprl crosswalk open'.",
+        )
     linked = frozenset(person for person, theirs in datasets.items() if len(theirs) > 1)
     return OpenedCrosswalk(path, keys, linked)
 

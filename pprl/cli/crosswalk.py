@@ -39,4 +39,4 @@ def open_crosswalk(
     header, *rows = department.crosswalk_rows(opened)
     with new_file(out, force=force, mode=0o600) as file:
         count = write_csv(file, header, rows)
-    talk(f"{count:,} rows are in {out}.")
+    talk(f"{count:,} rows are in {out}; keep the number for 'pprl research rates --rows {count}'.")

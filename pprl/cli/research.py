@@ -86,6 +86,11 @@ def groups(
     required=True,
     help="DATASET=FILE, the group table of each dataset whose rates are wanted.",
 )
+@click.option(
+    "--rows",
+    type=click.IntRange(min=0),
+    help="How many rows 'pprl crosswalk open' said: a crosswalk that lost its last rows looks whole.",
+)
 @path_option("-o", "--out", help="The rates as a table, too.")
 @force_option
 @json_option
@@ -93,6 +98,7 @@ def rates(
     agreement_path: Path,
     crosswalk_path: Path,
     group_paths: tuple[tuple[str, Path], ...],
+    rows: int | None,
     out: Path | None,
     force: bool,
     as_json: bool,
@@ -116,11 +122,15 @@ def rates(
     require_apart([out] if out else [], [agreement_path, crosswalk_path, *named.values()])
     agreement = load_agreement(agreement_path)
     if out is None:
-        found = linkage_rates(agreement.content, crosswalk_path, named)
+        found = linkage_rates(agreement.content, crosswalk_path, named, rows=rows)
     else:
         with new_file(out, force=force) as file:
-            found = linkage_rates(agreement.content, crosswalk_path, named)
+            found = linkage_rates(agreement.content, crosswalk_path, named, rows=rows)
             write_csv(file, RATES_HEADER, _rows(found, agreement.content, "{:.4f}".format))
+    if rows is None:
+        talk(
+            "Whether the crosswalk has all its rows was not checked: say --rows, as 'pprl crosswalk open' told them."
+        )
     text = partial(_text, found, agreement.content)
     show(_data(found, agreement), as_json=as_json, text=text)
 

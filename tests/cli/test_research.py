@@ -226,7 +226,8 @@ def test_rates_are_those_of_a_direct_computation(ready: tuple[Project, Path]) ->
 def test_rates_as_a_table_and_in_words(ready: tuple[Project, Path]) -> None:
     project, agreement = ready
     out = project.folder / "rates.csv"
-    result = done(*_rates(project, agreement, "police", "court"), "-o", out)
+    rows = len(read_rows(project.folder / "crosswalk.csv"))
+    result = done(*_rates(project, agreement, "police", "court"), "--rows", str(rows), "-o", out)
     assert result.stderr == ""
     assert result.stdout.startswith("police: linked to another dataset\n")
     assert "By sex: " in result.stdout
@@ -317,6 +318,21 @@ def test_a_faulty_crosswalk_is_refused(ready: tuple[Project, Path], change: Chan
     project, agreement = ready
     _replaced(project.folder / "crosswalk.csv", change)
     refused(*_rates(project, agreement, "court"), status=4, says=says, within=project.folder)
+
+
+def test_a_crosswalk_that_lost_its_last_rows_is_refused_if_its_rows_are_told(
+    ready: tuple[Project, Path],
+) -> None:
+    project, agreement = ready
+    path = project.folder / "crosswalk.csv"
+    whole = path.read_bytes()
+    rows = whole.count(b"\n") - 1
+    words = _rates(project, agreement, "court")
+    done(*words, "--rows", str(rows))
+    path.write_bytes(b"".join(whole.splitlines(keepends=True)[: 1 + rows // 2]))
+    assert "was not checked" in done(*words).stderr
+    says = f"had {rows} when it was opened"
+    refused(*words, "--rows", str(rows), status=4, says=says, within=project.folder)
 
 
 def test_a_key_that_is_missing_is_told_by_the_crosswalks_row(ready: tuple[Project, Path]) -> None:

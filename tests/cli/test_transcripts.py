@@ -365,7 +365,10 @@ def test_keys_and_crosswalk_open(project: Project, made_results: Path) -> None:
     own = ("-a", project.agreement_path, "-k", project.key(RESEARCH))
     result = done("pprl", "crosswalk", "open", made_results / "crosswalk", *own, "-o", out)
     people = read_rows(out)
-    assert (result.stdout, result.stderr) == ("", f"{len(people)} rows are in {out}.\n")
+    told = (
+        f"{len(people)} rows are in {out}; keep the number for 'pprl research rates --rows {len(people)}'.\n"
+    )
+    assert (result.stdout, result.stderr) == ("", told)
     assert list(people[0]) == ["person", *DATASETS]
     assert {row["court"] for row in people} - {""} <= {row["linkage_key"] for row in rows}
 
