@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from coordinator.custody import Coordinator, keep, open_part, seat_under
+from coordinator.project_keys import require_own_keys
 from coordinator.store import database
 from coordinator.store.database import AgreementRow, PartRow
 from coordinator.store.stages import Role, Step
@@ -103,6 +104,8 @@ def verify(me: Coordinator, sealed: bytes, kind: str) -> tuple[AgreementFile, Bi
     _require_consistent(kind, raw, agreement, opened.binding)
     if kind == submission.ENCODINGS_KIND:
         _require_the_secret_of_earlier_parts(me, mine, raw)
+    if kind == submission.REFERENCES_KIND:
+        require_own_keys(me, agreement, submission.parse_references(raw, agreement))
     return agreement, opened.binding, sealed
 
 

@@ -43,6 +43,7 @@ from coordinator.linkage.evidence import Suppressed, counted_by_pass, suppressed
 from coordinator.linkage.issuing import Issued
 from coordinator.linkage.matching import Matched
 from coordinator.linkage.native import require_accelerated
+from coordinator.project_keys import key_for_issue
 from coordinator.report import documents
 from coordinator.store import database, stages
 from coordinator.store.database import AgreementRow, PartRow, RunRow, SignatureRow
@@ -192,8 +193,9 @@ def issue(me: Coordinator, agreement_sha256: str | None, *, progress: Progress) 
         The run's report: counts, threshold and estimates. No scores of single pairs, no keys.
 
     Raises:
-        ProtocolError: parts are missing.
-        VerificationError: pairs and references don't belong together.
+        ProtocolError: parts are missing, or the project key is, by which linkage keys are kept.
+        VerificationError: pairs and references don't belong together, or earlier linkage keys that are offered were
+            never issued.
     """
     require_accelerated()
     mine = seat(me, agreement_sha256, Role.KEY_ISSUER, needs=("references", "pairs", "linkage_keys"))
@@ -209,7 +211,12 @@ def issue(me: Coordinator, agreement_sha256: str | None, *, progress: Progress) 
     references = {part.dataset: _open_references(me, mine, part) for part in parts}
     raw_pairs = open_part(me, mine, pairs_part)
     issued = issuing.issue(
-        agreement, references, raw_pairs, random_bytes=derive.random_bytes, progress=progress
+        agreement,
+        references,
+        raw_pairs,
+        project_key=key_for_issue(me, agreement, references),
+        random_bytes=derive.random_bytes,
+        progress=progress,
     )
     report = {
         **issued.report,

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pprl.crypto import derive
@@ -31,6 +31,7 @@ from pprl.protocol.linkage_keys import LinkageKeys, is_linkage_key
 
 HOME_MAP_HEADER = ("handle", "record_id")
 KEYS_HEADER = ("record_id", KEY_COLUMN)
+CHANGES_HEADER = ("record_id", f"previous_{KEY_COLUMN}", KEY_COLUMN)
 
 Seen = Callable[[int], None]
 
@@ -48,6 +49,39 @@ class SealedSubmission:
     row_salts: bytes
     survey: Survey
     submission: str
+    carried: Carried | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """How a table's records stand to the linkage keys of last time.
+
+    Attributes:
+        offered: records whose earlier key is offered to the key issuer.
+        new: records without an earlier key.
+        withdrawn: record ids that had a key and are no longer in the table: nothing of them is sent.
+    """
+
+    offered: int
+    new: int
+    withdrawn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What became of the linkage keys of last time.
+
+    Attributes:
+        kept: records that have the key that they had.
+        new: records that had none.
+        withdrawn: record ids that had one and were not sent.
+        changed: record id, earlier key and key of each record that got another one.
+    """
+
+    kept: int
+    new: int
+    withdrawn: int
+    changed: tuple[tuple[str, str, str], ...] = field(repr=False)
 
 
 def dataset_for(agreement: Agreement, party: str, name: str | None) -> Dataset:
@@ -137,17 +171,36 @@ def encode_and_seal(
     me: Signatory,
     secret: LinkageSecret,
     *,
+    previous: Mapping[str, str] | None = None,
     seen: Seen,
 ) -> SealedSubmission:
     """Encode a dataset, and seal each part to the one who may read it.
 
+    Args:
+        table: the department's table.
+        dataset: the dataset that it is.
+        me: the department, under the agreement.
+        secret: the departments' linkage secret.
+        previous: the linkage key that each record id had in an earlier version; None if none is to be kept.
+        seen: called with the rows read so far.
+
     Raises:
+        ConfigError: previous keys are given, and the agreement keeps none or can't.
         DataError: rows break a rule that the agreement does not forgive.
         DisclosureError: an encoding fails a gate of the agreement.
     """
     _require_department(me)
+    agreement = me.agreement.file
+    if previous is not None:
+        require_keys_can_be_kept(agreement, dataset)
     encoded = encoder.encode(
-        _rows(table, dataset), dataset, me.agreement.file, secret, random_bytes=derive.random_bytes, seen=seen
+        _rows(table, dataset),
+        dataset,
+        agreement,
+        secret,
+        previous=previous,
+        random_bytes=derive.random_bytes,
+        seen=seen,
     )
     return SealedSubmission(
         file=_sealed_parts(encoded, dataset, me),
@@ -155,7 +208,31 @@ def encode_and_seal(
         row_salts=row_commitments.to_file(encoded.row_salts),
         survey=encoded.survey,
         submission=encoded.encodings.header.submission,
+        carried=None if previous is None else _carried(encoded, previous),
     )
+
+
+def require_keys_can_be_kept(agreement: AgreementFile, dataset: Dataset) -> None:
+    """Refuse previous linkage keys where they can't be kept.
+
+    Raises:
+        ConfigError: the agreement keeps none, is the project's first version, or knows records by row number alone.
+    """
+    if not agreement.content.release.keep_linkage_keys:
+        raise ConfigError(
+            "The agreement keeps no linkage keys: every version makes new ones.",
+            hint="Leave --previous-keys out, or agree a version with release.keep_linkage_keys = true.",
+        )
+    if agreement.content.project.version == 1:
+        raise ConfigError(
+            "This is the first version of the project: no record can have a linkage key yet.",
+            hint="Leave --previous-keys out. Keys of another project are never kept.",
+        )
+    if dataset.record_id_column is None:
+        raise ConfigError(
+            f"'{dataset.name}' has no record_id_column: row numbers don't say which record had which key.",
+            hint="Agree a record_id_column, or let all its records have new keys.",
+        )
 
 
 def prove_rows(
@@ -225,6 +302,24 @@ def read_keys(path: Path) -> dict[str, str]:
     if findings:
         raise fields.refusal(path, findings, hint="Open the result again: 'pprl keys open'.")
     return keys
+
+
+def key_changes(rows: Iterable[tuple[str, str]], previous: Mapping[str, str]) -> Changes:
+    """What became of the linkage keys of last time; a department runs this at home.
+
+    Args:
+        rows: record id and linkage key, of every record that was sent.
+        previous: the earlier linkage key of each record id.
+    """
+    keys = dict(rows)
+    both = keys.keys() & previous.keys()
+    changed = sorted((each, previous[each], keys[each]) for each in both if previous[each] != keys[each])
+    return Changes(
+        kept=len(both) - len(changed),
+        new=len(keys) - len(both),
+        withdrawn=len(previous) - len(both),
+        changed=tuple(changed),
+    )
 
 
 def group_table(
@@ -327,6 +422,15 @@ def _sealed_parts(encoded: EncodedDataset, dataset: Dataset, me: Signatory) -> b
     return submission.write_submission(
         sealed("matcher", submission.ENCODINGS_KIND, submission.write_encodings(encoded.encodings)),
         sealed("key-issuer", submission.REFERENCES_KIND, submission.write_references(encoded.references)),
+    )
+
+
+def _carried(encoded: EncodedDataset, previous: Mapping[str, str]) -> Carried:
+    known = len(previous.keys() & set(encoded.survey.record_ids))
+    return Carried(
+        offered=len(encoded.references.previous.records),
+        new=encoded.survey.rows - known,
+        withdrawn=len(previous) - known,
     )
 
 

@@ -194,5 +194,9 @@ def _report_text(report: dict[str, Any]) -> str:
             f"threshold: {cut:.4f}" if cut <= 1 else "threshold: none reaches the target precision",
             f"estimated precision: {share(report['estimated_precision'])}",
             f"estimated recall: {share(report['estimated_recall'])}",
+            *(
+                f"linkage keys of {each['dataset']}: about {each['kept']:,} kept, {each['new']:,} new"
+                for each in report.get("keys", ())
+            ),
         ]
     )

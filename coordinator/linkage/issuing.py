@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from coordinator.linkage import evidence
 from coordinator.linkage.evidence import Estimate, Evidence
+from coordinator.linkage.refresh import KeySource, Refreshed, refreshed, told
 from coordinator.linkage.solve import MERGE_SHARE, Compared, clusters
 from pprl.protocol.agreement import AgreementFile
 from pprl.protocol.crosswalk import Crosswalk, CrosswalkHeader
@@ -67,6 +68,7 @@ def issue(
     references: Mapping[str, References],
     raw_pairs: bytes,
     *,
+    project_key: KeySource | None = None,
     random_bytes: RandomBytes,
     progress: Progress,
 ) -> Issued:
@@ -76,13 +78,16 @@ def issue(
         agreement: names the datasets and the rules.
         references: of every dataset.
         raw_pairs: the matcher's document.
-        random_bytes: the source of linkage keys.
+        project_key: the source of linkage keys where the agreement keeps them from version to version; else None.
+        random_bytes: the source of everything else that is drawn: other linkage keys, and people's numbers.
         progress: told what is done, and the share of it.
 
     Raises:
-        VerificationError: the pairs are not about these submissions.
+        VerificationError: the pairs are not about these submissions, or a department offers linkage keys that it was
+            never given.
 
-    Leaks: to the key issuer, which handles belong to one person. To departments, nothing but their own keys.
+    Leaks: to the key issuer, which handles belong to one person, and which earlier linkage keys they had.
+        To departments, nothing but their own keys.
     """
     progress("decide", 0.0)
     decided = _decide(agreement, references, raw_pairs)
@@ -92,7 +97,9 @@ def issue(
     found = clusters(sizes, duplicates, decided.compared, decided.threshold, merge_share=decided.merge_share)
     people = with_copies(found, copies)
     progress("issue", 0.5)
-    keys = _draw_keys(_owners(agreement, people, copies, decided), random_bytes)
+    owners = _owners(agreement, people, copies, decided)
+    kept = None if project_key is None else _refreshed(agreement, references, owners, project_key)
+    keys = _draw_keys(owners, random_bytes) if kept is None else [each.keys for each in kept]
     crosswalk = _crosswalk(people, keys, agreement, random_bytes)
     progress("issue", 1.0)
     return Issued(
@@ -101,7 +108,7 @@ def issue(
             for index, dataset in enumerate(agreement.content.dataset)
         ),
         crosswalk=crosswalk,
-        report=_report(agreement, decided, people, duplicates),
+        report=_report(agreement, decided, people, duplicates) | _told_of_keys(agreement, kept),
     )
 
 
@@ -191,6 +198,35 @@ def owners_of_keys(
         (alike,) = with_copies([alike], [copies[index]])
         owners.append(np.unique(np.stack([alike, labels]), axis=1, return_inverse=True)[1].reshape(-1))
     return owners
+
+
+def _refreshed(
+    agreement: AgreementFile,
+    references: Mapping[str, References],
+    owners: Sequence[NDArray[np.int64]],
+    project_key: KeySource,
+) -> list[Refreshed]:
+    """For each dataset, the linkage key of each record: the one that it had, or one that the project key makes."""
+    return [
+        refreshed(
+            groups,
+            references[dataset.name].previous,
+            dataset.name,
+            source=project_key,
+            version=agreement.content.project.version,
+        )
+        for dataset, groups in zip(agreement.content.dataset, owners, strict=True)
+    ]
+
+
+def _told_of_keys(agreement: AgreementFile, kept: Sequence[Refreshed] | None) -> dict[str, Any]:
+    if kept is None:
+        return {}
+    limit = agreement.content.release.small_number_limit
+    datasets = agreement.content.dataset
+    return {
+        "keys": [told(dataset.name, each, limit=limit) for dataset, each in zip(datasets, kept, strict=True)]
+    }
 
 
 def _draw_keys(owners: Sequence[NDArray[np.int64]], random_bytes: RandomBytes) -> list[Bytes]:

@@ -83,6 +83,7 @@ def _linkage(agreement: AgreementFile, issued: Mapping[str, Any], refusal: str |
             "min_linked_people": content.release.min_linked_people,
             "min_overlap": content.release.min_overlap,
         },
+        **({"keys": issued["keys"]} if "keys" in issued else {}),
         "evidence": issued["evidence"],
     }
 

@@ -110,6 +110,16 @@ def _decision(report: Report) -> Section | None:
     return Section("decided", "What was decided, and why", content)
 
 
+def _keys(report: Report) -> Section | None:
+    if "keys" not in report:
+        return None
+    content = joined(
+        element("p", words.keys_note(report)),
+        _table("keys", "Linkage keys, for each dataset", words.KEYS_HEADER, words.key_rows(report)),
+    )
+    return Section("keys", "Linkage keys kept and new", content)
+
+
 def _scores(report: Report) -> Section | None:
     if "evidence" not in report:
         return None
@@ -397,7 +407,7 @@ def _calibration(calibration: dict[str, Any]) -> Markup:
 
 
 _SECTIONS: tuple[Callable[[Report], Section | None], ...] = (
-    _decision, _scores, _estimates, _passes, _people, _matching, _weights, _model,
+    _decision, _keys, _scores, _estimates, _passes, _people, _matching, _weights, _model,
 )  # fmt: skip
 
 

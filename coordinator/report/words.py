@@ -98,6 +98,25 @@ def decision_rows(report: Report) -> list[tuple[str, str]]:
     ]
 
 
+KEYS_HEADER = ("dataset", "kept", "new", "split", "merged")
+
+
+def keys_note(report: Report) -> str:
+    """What is counted in the table of linkage keys."""
+    return (
+        "Kept: linkage keys of an earlier version that records still have. New: keys made in this one. Both are"
+        f" rounded down to steps of {report['small_number_limit']}. Split: earlier keys whose records no longer share"
+        " one; most of them keep it. Merged: keys of records that had several before. Withdrawn records are not sent,"
+        " so only their departments can count them."
+    )
+
+
+def key_rows(report: Report) -> list[tuple[str, ...]]:
+    """What became of each dataset's linkage keys, where the agreement keeps them."""
+    names = ("kept", "new", "splits", "merges")
+    return [(each["dataset"], *(count(each[name]) for name in names)) for each in report["keys"]]
+
+
 def _overlap_rows(report: Report) -> list[tuple[str, str]]:
     least = report["release"]["min_overlap"]
     agreed = "" if least is None else f" (agreed: at least {least:.1%})"
@@ -117,6 +136,9 @@ def text(report: Report) -> str:
     ]
     if "evidence" in report:
         parts += [_lines(decision_rows(report)), _passes_text(report["evidence"]["passes"], linked=True)]
+    if "keys" in report:
+        rows = table(key_rows(report), header=KEYS_HEADER, right=range(1, len(KEYS_HEADER)))
+        parts.append(f"Linkage keys\n{rows}\n{keys_note(report)}")
     if "matching" in report:
         matching = report["matching"]
         totals = [

@@ -327,6 +327,7 @@ def _release(agreement: Agreement) -> Iterator[Finding]:
             'put "per-record" if it need not know',
             column="release.linkage_keys",
         )
+    yield from _kept_keys(agreement)
     if release.min_linked_people < 10:
         yield Finding(
             "so small a result says much about each person in it", column="release.min_linked_people"
@@ -334,6 +335,24 @@ def _release(agreement: Agreement) -> Iterator[Finding]:
     if release.small_number_limit < 5:
         yield Finding("so small a count may be about one person", column="release.small_number_limit")
     yield from _groups(agreement)
+
+
+def _kept_keys(agreement: Agreement) -> Iterator[Finding]:
+    if not agreement.release.keep_linkage_keys:
+        return
+    yield Finding(
+        "records keep their linkage keys from version to version: the key issuer can tell which records of two "
+        "versions are one, and whoever gets results of each can put together what is known under a key over the years",
+        "take it out if each version's results are used alone",
+        column="release.keep_linkage_keys",
+    )
+    for index, dataset in enumerate(agreement.dataset):
+        if dataset.record_id_column is None:
+            yield Finding(
+                f"'{dataset.name}' has no record ids, so its records can't keep their linkage keys",
+                "name a column whose values stay the same from year to year",
+                column=f"dataset[{index}]",
+            )
 
 
 def _groups(agreement: Agreement) -> Iterator[Finding]:

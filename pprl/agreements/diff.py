@@ -296,6 +296,11 @@ _RULES = (
         _to("per-person"),
         "a department learns which of its own records were linked",
     ),
+    _Rule(
+        r"release\.keep_linkage_keys",
+        lambda _old, new: new is True,
+        "the key issuer can then tell which records of two versions are one, and what is known under a key grows",
+    ),
     _Rule(r"release\.crosswalk_to", lambda _old, new: new is not None, "another party learns who matched"),
     _Rule(r"release\.min_linked_people", _lower, "a smaller result is released"),
     _Rule(r"release\.min_overlap", _lower, "files with fewer people in common are released"),

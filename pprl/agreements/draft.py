@@ -534,6 +534,11 @@ min_linked_people = 10
 small_number_limit = 10
 """
         + _comment(
+            "With this line, a later version of the project gives a record the linkage key that it had before. Then "
+            "the key issuer can tell which records of two versions are one, and what is known under a key grows."
+        )
+        + "# keep_linkage_keys = true\n"
+        + _comment(
             "Are some groups linked less often than others? With this line, departments also give the research "
             "environment each linkage key's groups, and it tells the rates, without small numbers. Take what you need."
         )

@@ -291,7 +291,7 @@ def _who_learns(agreement: Agreement) -> Iterator[str]:
         yield _say(f"{party.name} ({party.id}):")
         both = {"matcher", "key-issuer"} <= set(party.roles)
         if both:
-            yield from (_item(text) for text in _both_learn())
+            yield from (_item(text) for text in _both_learn(agreement))
         for role in party.roles:
             if not (both and role in ("matcher", "key-issuer")):
                 yield from (_item(text) for text in _ROLE_LEARNS[role](agreement))
@@ -331,6 +331,7 @@ def _matcher_learns(agreement: Agreement) -> Iterator[str]:
 
 
 def _issuer_learns(agreement: Agreement) -> Iterator[str]:
+    yield from _issuer_learns_of_earlier_keys(agreement)
     if agreement.encoding.field_filters is not None:
         yield (
             "Gets, from the matcher, pairs of references that may be one person, each with how alike the two are, "
@@ -344,7 +345,16 @@ def _issuer_learns(agreement: Agreement) -> Iterator[str]:
     yield "Never sees names, other values, record ids, encodings or the linkage secret."
 
 
-def _both_learn() -> Iterator[str]:
+def _issuer_learns_of_earlier_keys(agreement: Agreement) -> Iterator[str]:
+    if agreement.release.keep_linkage_keys:
+        yield (
+            "Gets, with each record that had one, its linkage key of an earlier version, so that it can tell which "
+            "records of two versions are one. Keeps a project key, by which it knows the keys that it made."
+        )
+
+
+def _both_learn(agreement: Agreement) -> Iterator[str]:
+    yield from _issuer_learns_of_earlier_keys(agreement)
     yield "Gets all encodings, learns which records belong to one person, and issues the linkage keys."
     yield (
         "Holds both coordinator roles, so it can put together which encoding was linked to which, and which keys "
@@ -355,6 +365,11 @@ def _both_learn() -> Iterator[str]:
 
 def _research_learns(agreement: Agreement) -> Iterator[str]:
     yield "Gets the crosswalk: which linkage keys, of all departments, belong to one person."
+    if agreement.release.keep_linkage_keys:
+        yield (
+            "Can join this version's crosswalk with those of other versions that it still has, by the keys that are "
+            "kept; a key that is no longer there was withdrawn, or is linked to nobody now."
+        )
     if agreement.release.rates_by:
         yield (
             f"Gets, from each department, every linkage key with its {_groupings(agreement.release)}, linked or not, "
@@ -511,6 +526,7 @@ def _results(agreement: Agreement) -> Iterator[str]:
     )
     yield _item(_keys_of_a_person(agreement))
     yield _item("Keys are random and differ from party to party: two departments can't join theirs.")
+    yield _item(_keys_from_version_to_version(agreement))
     if release.crosswalk_to:
         yield _item(
             f"Only {agreement.party_named(release.crosswalk_to).name} gets the crosswalk that joins them."
@@ -536,6 +552,20 @@ def _keys_of_a_person(agreement: Agreement) -> str:
     return (
         "A department's records of one person share a key, where its table may hold a person more than once and they "
         "resemble each other enough by themselves."
+    )
+
+
+def _keys_from_version_to_version(agreement: Agreement) -> str:
+    if not agreement.release.keep_linkage_keys:
+        return (
+            "A later version of this project makes new keys for all records: nobody can tell from keys which records "
+            "of two versions are one."
+        )
+    return (
+        "In a later version of this project a record keeps the key that it had, if its department asks for it by "
+        "sending that key along. A withdrawn record is no longer sent, and its key is in no later result. What that "
+        "costs: the key issuer can tell which records of two versions are one, and what is known under a key grows "
+        "from year to year. Keys of another project can't be joined with these."
     )
 
 
@@ -580,6 +610,11 @@ def _retention(agreement: Agreement, today: date) -> Iterator[str]:
         ("The map from keys to its own records", "each department", kept.home_map_days),
     ):
         yield _item(f"{what}, at {holder}: {days} days ({_day(today + timedelta(days=days))}).")
+    if agreement.release.keep_linkage_keys:
+        yield _item(
+            f"The project key, at {issuer.name}: from version to version, until the project ends. If it is lost, all "
+            "records get new linkage keys."
+        )
     latest = agreement.project.valid_until
     yield _say(
         f"Registered on the last day in force, {_day(latest)}, encodings would be kept to "
@@ -598,6 +633,8 @@ def _refusals(agreement: Agreement) -> Iterator[str]:
     yield _item("Files made under an agreement that differs from this one in a single byte.")
     yield _item("Files from anybody but the party that the agreement names, or sealed to anybody else.")
     yield _item("A department that is also matcher, key issuer or research environment.")
+    if release.keep_linkage_keys:
+        yield _item("An earlier linkage key that was not made for the same table of this project.")
     for dataset in agreement.dataset:
         low, high = f"{dataset.expected_rows_min:,}", f"{dataset.expected_rows_max:,}"
         yield _item(

@@ -22,10 +22,11 @@ from pprl.console import force_option, json_option, path_argument, path_option, 
 from pprl.passphrase import PassphraseSource
 
 if TYPE_CHECKING:
+    from pprl.department import Carried
     from pprl.encode.block_sizes import Blocks
     from pprl.encode.encoder import Survey
     from pprl.files.tables import Table
-    from pprl.protocol.agreement import Dataset
+    from pprl.protocol.agreement import AgreementFile, Dataset
 
 
 @click.command()
@@ -73,6 +74,16 @@ def check(
 @path_option("--map", "map_path", help="The home map, which never leaves.  [default: OUT.home-map.csv]")
 @path_option("--salts", "salts_path", help="The row salts, which never leave.  [default: OUT.row-salts]")
 @secret_option
+@path_option(
+    "--previous-keys",
+    "previous_path",
+    help="Keep linkage keys: the table of record_id and linkage_key that 'pprl keys open' wrote last time.",
+)
+@click.option(
+    "--all-new",
+    is_flag=True,
+    help="Have new linkage keys for all records: for a dataset that has no earlier ones.",
+)
 @table_options
 @force_option
 @json_option
@@ -85,6 +96,8 @@ def encode(
     map_path: Path | None,
     salts_path: Path | None,
     secret_path: Path | None,
+    previous_path: Path | None,
+    all_new: bool,
     dataset: str | None,
     encoding: str | None,
     delimiter: str | None,
@@ -96,6 +109,9 @@ def encode(
     Writes the submission, which may leave, and two files that must not and have mode 0600: the home map (which record
     id each random handle stands for), which 'pprl keys open' needs later, and the row salts, which 'pprl prove-row'
     needs if an auditor asks for rows.
+
+    In a later version of a project that keeps linkage keys (release.keep_linkage_keys), name the keys of last time with
+    --previous-keys, so that records keep them. A record id that is in that table and not in DATA was withdrawn.
 
     Example: pprl encode offences.csv -a agreement.toml -k keys/home-office.key -o offences.submission
     """
@@ -115,21 +131,73 @@ def encode(
     agreement = me.agreement.file
     agreed = department.dataset_for(agreement.content, me.identity.party, dataset)
     kept = secret_file(secret_path, key_path, me.identity, agreement)
-    require_apart([out, map_path, salts_path], [data, agreement_path, key_path, kept])
+    inputs = [data, agreement_path, key_path, kept, *([previous_path] if previous_path else [])]
+    require_apart([out, map_path, salts_path], inputs)
+    previous = _previous_keys(agreement, agreed, previous_path, all_new=all_new)
     secret = load_secret(kept, agreement)
     source = department.open_dataset(data, agreed, encoding=encoding, delimiter=delimiter)
     home, away = ((map_path, 0o600), (salts_path, 0o600)), (out, 0o644)
     with new_files(*home, away, force=force) as (map_file, salts_file, file):
         made = with_progress(
             source,
-            lambda seen: department.encode_and_seal(source, agreed, me, secret, seen=seen),
+            lambda seen: department.encode_and_seal(source, agreed, me, secret, previous=previous, seen=seen),
         )
         map_file.write(made.home_map)
         salts_file.write(made.row_salts)
         file.write(made.file)
     talk(f"May leave: {out}\nStays home: {map_path}\nStays home: {salts_path}")
-    report = {**_survey_data(made.survey, agreed), "submission": made.submission}
-    show(report, as_json=as_json, text=lambda: _survey_text(made.survey, agreed))
+    report = {
+        **_survey_data(made.survey, agreed),
+        "submission": made.submission,
+        **_carried_data(made.carried),
+    }
+    show(
+        report,
+        as_json=as_json,
+        text=lambda: "\n".join([_survey_text(made.survey, agreed), *_carried_text(made.carried)]),
+    )
+
+
+def _previous_keys(
+    agreement: AgreementFile, dataset: Dataset, path: Path | None, *, all_new: bool
+) -> dict[str, str] | None:
+    """The keys of last time. Left out by mistake, nobody could give them back: so to have none must be said."""
+    from pprl import department
+    from pprl.errors import UsageError
+
+    if path is not None and all_new:
+        raise UsageError("--previous-keys and --all-new contradict each other.", hint="Give one of them.")
+    if path is not None:
+        department.require_keys_can_be_kept(agreement, dataset)
+        return department.read_keys(path)
+    keeps = agreement.content.release.keep_linkage_keys and agreement.content.project.version > 1
+    if keeps and not all_new:
+        raise UsageError(
+            "This version of the project keeps linkage keys, and you name none of last time's.",
+            hint="Name the table that 'pprl keys open' wrote with --previous-keys, or say --all-new.",
+        )
+    return None
+
+
+def _carried_data(carried: Carried | None) -> dict[str, Any]:
+    if carried is None:
+        return {}
+    return {
+        "previous_keys": {
+            "offered": carried.offered,
+            "new": carried.new,
+            "withdrawn": carried.withdrawn,
+        }
+    }
+
+
+def _carried_text(carried: Carried | None) -> list[str]:
+    if carried is None:
+        return []
+    return [
+        f"{carried.offered:,} records offer the linkage key that they had; {carried.new:,} had none; "
+        f"{carried.withdrawn:,} record ids of last time are withdrawn: nothing of them is sent."
+    ]
 
 
 def with_progress(source: Table, work: Any) -> Any:

@@ -143,11 +143,33 @@ def prf_blocks(key: bytes, blocks: bytes | memoryview) -> bytes:
 
     Source: FIPS 197; NIST SP 800-38A, section 6.1.
     """
+    return _block_cipher(key, blocks).encryptor().update(blocks)
+
+
+def prf_blocks_undone(key: bytes, blocks: bytes | memoryview) -> bytes:
+    """The inputs of which `prf_blocks` made these outputs: whoever has the key can tell what it was given.
+
+    Args:
+        key: 32 bytes, as for `prf_blocks`.
+        blocks: the outputs, one after the other.
+
+    Returns:
+        The inputs, as long as the outputs. Blocks that were made under another key come out as random bytes.
+
+    Raises:
+        ValueError: the calling code gave a key or an output of another length.
+
+    Source: FIPS 197; NIST SP 800-38A, section 6.1.
+    """
+    return _block_cipher(key, blocks).decryptor().update(blocks)
+
+
+def _block_cipher(key: bytes, blocks: bytes | memoryview) -> Cipher[modes.ECB]:
     if len(key) != LEAST_SECRET_BYTES:
         raise ValueError(f"a key has {LEAST_SECRET_BYTES} bytes")
     if len(blocks) % PRF_BLOCK_BYTES:
-        raise ValueError(f"an input has {PRF_BLOCK_BYTES} bytes")
-    return Cipher(algorithms.AES(key), modes.ECB()).encryptor().update(blocks)  # noqa: S305 - see above
+        raise ValueError(f"an input or output has {PRF_BLOCK_BYTES} bytes")
+    return Cipher(algorithms.AES(key), modes.ECB())  # noqa: S305 - `prf_blocks` says why
 
 
 def random_bytes(length: int) -> bytes:

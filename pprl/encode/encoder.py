@@ -7,7 +7,7 @@ that mean nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pprl.encode import previous_keys
 from pprl.encode.block_sizes import Blocks, block_sizes
 from pprl.encode.clk import ClkEncoder
 from pprl.encode.copies import copies_among, originals
@@ -25,6 +26,7 @@ from pprl.errors import DataError, Finding
 from pprl.protocol import framing
 from pprl.protocol.agreement import Agreement, AgreementFile, Dataset
 from pprl.protocol.framing import ID_BYTES, Bytes
+from pprl.protocol.linkage_keys import may_share
 from pprl.protocol.pattern_counts import RANDOM_PAIRS, PatternCounts
 from pprl.protocol.submission import (
     CLK_PASS,
@@ -37,10 +39,11 @@ from pprl.protocol.submission import (
     EncodedPass,
     Encodings,
     FieldFilterHeader,
-    FieldFilterReferencesHeader,
+    Previous,
     References,
     ReferencesHeader,
     payload_of,
+    references_header,
     require_no_wildcards,
 )
 
@@ -157,6 +160,7 @@ def encode(
     agreement: AgreementFile,
     secret: LinkageSecret,
     *,
+    previous: Mapping[str, str] | None = None,
     random_bytes: RandomBytes,
     seen: Callable[[int], None],
 ) -> EncodedDataset:
@@ -167,6 +171,7 @@ def encode(
         dataset: the dataset that they are.
         agreement: the agreement.
         secret: the departments' linkage secret.
+        previous: the linkage key of each record id in an earlier version, where the agreement keeps linkage keys.
         random_bytes: the source of references and handles.
         seen: called with the rows read so far.
 
@@ -199,7 +204,9 @@ def encode(
         rows_root=committed.root(),
         salt_key=salt_key,
     )
-    return _under_random_names(made, rows_encoded, dataset, agreement, secret, found, salts, random_bytes)
+    return _under_random_names(
+        made, rows_encoded, dataset, agreement, secret, found, salts, previous or {}, random_bytes
+    )
 
 
 def require_acceptable(found: Survey, dataset: Dataset, agreement: AgreementFile) -> None:
@@ -309,7 +316,7 @@ class _EncodedPass:
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """The passes of a scheme, and what makes their headers from the members that all schemes share.
+    """The passes of a scheme, what makes their header, and members of `references`' header that the scheme adds.
 
     `originals` has, for each encodable record, the place of the one that it is encoded with, its own as a rule.
     `own_patterns` counts how alike the dataset's own records are; None in scheme clk.
@@ -318,7 +325,7 @@ class _Made:
     passes: tuple[_EncodedPass, ...]
     originals: NDArray[np.int64]
     header: Callable[..., ClkHeader | FieldFilterHeader]
-    references_header: Callable[..., ReferencesHeader] = ReferencesHeader
+    references_members: Mapping[str, Any] = field(default_factory=dict)
     own_patterns: PatternCounts | None = None
 
 
@@ -379,12 +386,8 @@ def _field_filters(
         suppressed=tuple(suppressed),
     )
     counted = own.counted()
-    references_header = partial(
-        FieldFilterReferencesHeader,
-        copies=copies_among(original_of_each),
-        own_patterns=len(counted.patterns),
-    )
-    return _Made(tuple(passes), original_of_each, header, references_header, counted)
+    members = {"copies": copies_among(original_of_each), "own_patterns": len(counted.patterns)}
+    return _Made(tuple(passes), original_of_each, header, members, counted)
 
 
 def _under_random_names(
@@ -395,6 +398,7 @@ def _under_random_names(
     secret: LinkageSecret,
     found: Survey,
     salts: RowSalts,
+    previous: Mapping[str, str],
     random_bytes: RandomBytes,
 ) -> EncodedDataset:
     """Fresh handles for the records, and fresh references for those of each pass."""
@@ -417,6 +421,9 @@ def _under_random_names(
         for each in made.passes
     )
     counted = tuple(CountedPass(name=each.name, records=len(each.rows)) for each in made.passes)
+    offered = previous_keys.offered(
+        found.record_ids, previous, position_of_row, shared=may_share(dataset, agreement.content)
+    )
     header = made.header(
         **common,
         key_check=secret.key_check(),
@@ -428,17 +435,27 @@ def _under_random_names(
     return EncodedDataset(
         Encodings(header, references, tuple(each.payload for each in made.passes)),
         References(
-            made.references_header(**common, passes=counted),
+            _references_header(made, agreement, {**common, "passes": counted}, offered),
             handles[order],
             references,
             positions,
             copies,
             made.own_patterns,
+            offered,
         ),
         [(handles[row].tobytes().hex(), found.record_ids[row]) for row in order],
         salts,
         found,
     )
+
+
+def _references_header(
+    made: _Made, agreement: AgreementFile, common: dict[str, Any], previous: Previous
+) -> ReferencesHeader:
+    kept: dict[str, Any] = (
+        {"previous": len(previous.records)} if agreement.content.release.keep_linkage_keys else {}
+    )
+    return references_header(agreement)(**common, **made.references_members, **kept)
 
 
 def _copies(originals: NDArray[np.int64], positions: NDArray[np.int64]) -> tuple[Copies, NDArray[np.int64]]:

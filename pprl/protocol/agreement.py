@@ -32,6 +32,7 @@ MAX_AGREEMENT_BYTES = 1_000_000
 MOST_DOTS = 200
 MAX_DEPTH = 20
 MOST_FIELDS = 16
+LAST_VERSION = 2**32 - 1
 
 Role = Literal["department", "matcher", "key-issuer", "research", "auditor"]
 DateOrder = Literal["day-month-year", "month-day-year"]
@@ -78,7 +79,7 @@ class Project(_Section):
 
     id: Name
     title: Line
-    version: Annotated[int, Field(ge=1)]
+    version: Annotated[int, Field(ge=1, le=LAST_VERSION)]
     previous_sha256: Sha256 | None = None
     purposes_permitted: Annotated[tuple[Line, ...], Field(min_length=1)]
     purposes_forbidden: Annotated[tuple[Line, ...], Field(min_length=1)]
@@ -327,13 +328,15 @@ class Release(_Section):
     """Who learns what afterwards.
 
     `linkage_keys` is `per-person` (a department's records that resemble each other share a key) or `per-record` (a
-    department does not even learn which of its own records were linked to each other). No release below
+    department does not even learn which of its own records were linked to each other). With `keep_linkage_keys` a later
+    version of the project gives a record the key that it had before. No release below
     `min_linked_people`, nor where two datasets share a smaller part than `min_overlap` of the people in the smaller
     one. Counts below `small_number_limit` are shown to nobody but the coordinator. `rates_by` names the groups by which
     the research environment tells how many were linked; departments then hand it each key's groups.
     """
 
     linkage_keys: Literal["per-person", "per-record"]
+    keep_linkage_keys: bool = False
     crosswalk_to: Name | None = None
     min_linked_people: Annotated[int, Field(ge=1)]
     min_overlap: Annotated[float, Field(gt=0, le=1)] | None = None

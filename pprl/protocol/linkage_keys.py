@@ -13,7 +13,7 @@ import numpy as np
 
 from pprl.errors import FormatError, VerificationError
 from pprl.protocol import framing
-from pprl.protocol.agreement import AgreementFile
+from pprl.protocol.agreement import Agreement, AgreementFile, Dataset
 from pprl.protocol.framing import ID_BYTES, Bytes, DatasetHeader
 
 LINKAGE_KEYS_MAGIC = b"PPRLKEY1"
@@ -59,13 +59,22 @@ def parse(raw: bytes, agreement: AgreementFile) -> LinkageKeys:
     (table,) = framing.read_tables(body, [(header.records, 2 * ID_BYTES)])
     framing.require_ascending(table, what="handle")
     keys = table[:, ID_BYTES:]
-    if agreement.content.release.linkage_keys == "per-record" or not dataset.may_have_duplicates:
-        _require_a_key_for_each(keys)
+    if not may_share(dataset, agreement.content):
+        require_a_key_each(keys)
     return LinkageKeys(header, table[:, :ID_BYTES], keys)
 
 
-def _require_a_key_for_each(keys: Bytes) -> None:
-    """Refuse shared keys where the agreement has none: they would tell that two records were linked."""
+def may_share(dataset: Dataset, agreement: Agreement) -> bool:
+    """Whether two records of a dataset may have one linkage key."""
+    return agreement.release.linkage_keys == "per-person" and dataset.may_have_duplicates
+
+
+def require_a_key_each(keys: Bytes) -> None:
+    """Refuse shared keys where the agreement has none: they would tell that two records were linked.
+
+    Raises:
+        VerificationError: two rows are equal.
+    """
     try:
         framing.require_distinct(keys, what="linkage key")
     except FormatError:

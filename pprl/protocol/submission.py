@@ -5,7 +5,8 @@ encodings under references that are fresh and random for that pass, so that the 
 record of one pass is a record of another. `references` says which references belong to one record, known by a
 random handle. Scheme `clk` is the case of one pass. In scheme `field-filters` `references` also says which records
 are copies of others and have no encodings of their own, and counts how alike the department's own records are, over
-all passes: only the department can count each pair once.
+all passes: only the department can count each pair once. Where the agreement keeps linkage keys, `references` says
+which key a record had in an earlier version, if it had one.
 
 The file that carries both::
 
@@ -19,7 +20,7 @@ The file that carries both::
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, BinaryIO, Literal
 
 import numpy as np
@@ -31,6 +32,7 @@ from pprl.protocol import framing
 from pprl.protocol.agreement import Agreement, AgreementFile, Dataset, Name, Sha256
 from pprl.protocol.filter_bits import FORENAME_KINDS, least_bits, most_bits
 from pprl.protocol.framing import ID_BYTES, Bytes, Count, DatasetHeader, Hex128
+from pprl.protocol.linkage_keys import may_share, require_a_key_each
 from pprl.protocol.pattern_counts import (
     COUNT_BYTES,
     LEVEL_COUNT,
@@ -123,6 +125,21 @@ class FieldFilterReferencesHeader(ReferencesHeader):
     own_patterns: Count
 
 
+class RefreshReferencesHeader(ReferencesHeader):
+    """Header of `references` in scheme `clk` where linkage keys are kept: `previous` is how many records had one."""
+
+    previous: Count
+
+
+class RefreshFieldFilterReferencesHeader(FieldFilterReferencesHeader):
+    """Header of `references` in scheme `field-filters` where linkage keys are kept."""
+
+    previous: Count
+
+
+_REFRESH_HEADERS = (RefreshReferencesHeader, RefreshFieldFilterReferencesHeader)
+
+
 @dataclass(frozen=True, slots=True)
 class Encodings:
     """The matcher's part, parsed.
@@ -171,6 +188,22 @@ NO_COPIES = Copies(np.empty(0, np.int64), np.empty(0, np.int64))
 
 
 @dataclass(frozen=True, slots=True)
+class Previous:
+    """The linkage keys that records had in an earlier version of the project.
+
+    Attributes:
+        records: position in the handles of each record that had one, ascending.
+        keys: what it was, shape (records that had one, 16).
+    """
+
+    records: NDArray[np.int64]
+    keys: Bytes = field(repr=False)
+
+
+NO_PREVIOUS = Previous(np.empty(0, np.int64), np.empty((0, ID_BYTES), np.uint8))
+
+
+@dataclass(frozen=True, slots=True)
 class References:
     """The key issuer's part, parsed.
 
@@ -182,6 +215,7 @@ class References:
         copies: records that have no references, as others that are equal to them do; none in scheme `clk`.
         own_patterns: in scheme `field-filters`, patterns of the dataset's own pairs that share a block in any pass,
             each pair once, with the pattern that the first of its passes gives; None in scheme `clk`.
+        previous: linkage keys of an earlier version; none where the agreement keeps none.
     """
 
     header: ReferencesHeader
@@ -190,6 +224,7 @@ class References:
     positions: tuple[NDArray[np.int64], ...]
     copies: Copies = NO_COPIES
     own_patterns: PatternCounts | None = None
+    previous: Previous = NO_PREVIOUS
 
 
 def write_encodings(encodings: Encodings) -> bytes:
@@ -244,7 +279,9 @@ def write_references(references: References) -> bytes:
     )
     if references.own_patterns is not None:
         tables.append(table_of(references.own_patterns))
-    return framing.write(REFERENCES_MAGIC, references.header, tables)
+    tables.append(np.hstack([_four_bytes(references.previous.records), references.previous.keys]))
+    header = references.header
+    return framing.write(REFERENCES_MAGIC, header, tables, padding=_padding(header))
 
 
 def parse_references(raw: bytes, agreement: AgreementFile) -> References:
@@ -254,9 +291,7 @@ def parse_references(raw: bytes, agreement: AgreementFile) -> References:
         FormatError: the bytes are not as specified.
         VerificationError: they belong to another agreement, or differ from what it says.
     """
-    with_copies = agreement.content.encoding.scheme == "field-filters"
-    model = FieldFilterReferencesHeader if with_copies else ReferencesHeader
-    header, body = framing.read_header(raw, REFERENCES_MAGIC, model)
+    header, body = framing.read_header(raw, REFERENCES_MAGIC, references_header(agreement))
     dataset = framing.require_dataset(header, agreement, what="references")
     if [each.name for each in header.passes] != [name for name, _ in passes(agreement)]:
         raise VerificationError("The document's passes are not those of the agreement.")
@@ -266,23 +301,37 @@ def parse_references(raw: bytes, agreement: AgreementFile) -> References:
     if isinstance(header, FieldFilterReferencesHeader):
         _require_copies_fit(header, dataset)
         shapes += [(header.copies, 2 * POSITION_BYTES), (header.own_patterns, PATTERN_BYTES + COUNT_BYTES)]
-    handles, *tables = framing.read_tables(body, shapes)
+    if isinstance(header, _REFRESH_HEADERS):
+        _require_previous_fit(header.previous, header.records, agreement)
+        shapes.append((header.previous, POSITION_BYTES + ID_BYTES))
+    handles, *tables = framing.read_tables(body, shapes, padding=_padding(header))
     tables, further = tables[: len(header.passes)], tables[len(header.passes) :]
     framing.require_ascending(handles, what="handle")
     _require_fresh_references(tables)
     places = tuple(_positions(table, header.records) for table in tables)
     parsed = References(header, handles, tuple(table[:, :ID_BYTES] for table in tables), places)
-    if not further:
-        return parsed
-    copies, counted = further
-    fields = len(agreement.content.identifier)
-    return replace(
-        parsed,
-        copies=_copies(copies, places, header.records),
-        own_patterns=_own_patterns(
-            counted, places, fields, agreement.content.encoding.field_filter_parameters.max_block_records
-        ),
-    )
+    if isinstance(header, FieldFilterReferencesHeader):
+        copies, counted, *further = further
+        fields = len(agreement.content.identifier)
+        parsed = replace(
+            parsed,
+            copies=_copies(copies, places, header.records),
+            own_patterns=_own_patterns(
+                counted, places, fields, agreement.content.encoding.field_filter_parameters.max_block_records
+            ),
+        )
+    if further:
+        shared = may_share(dataset, agreement.content)
+        parsed = replace(parsed, previous=_previous(further[0], header.records, shared=shared))
+    return parsed
+
+
+def references_header(agreement: AgreementFile) -> type[ReferencesHeader]:
+    """What the header of `references` holds under an agreement: its scheme says, and whether it keeps linkage keys."""
+    blocks = agreement.content.encoding.scheme == "field-filters"
+    if agreement.content.release.keep_linkage_keys:
+        return RefreshFieldFilterReferencesHeader if blocks else RefreshReferencesHeader
+    return FieldFilterReferencesHeader if blocks else ReferencesHeader
 
 
 def write_submission(encodings: bytes, references: bytes) -> bytes:
@@ -475,6 +524,35 @@ def _copies(table: Bytes, places: Sequence[NDArray[np.int64]], records: int) -> 
     if any(np.isin(of_pass, copies).any() for of_pass in places):
         raise FormatError("A copy has a reference of its own.")
     return Copies(copies, originals)
+
+
+def _padding(header: ReferencesHeader) -> int:
+    """What is missing to the length with an earlier key for each record: it shows nobody how many records are new."""
+    if not isinstance(header, _REFRESH_HEADERS):
+        return 0
+    width = POSITION_BYTES + ID_BYTES
+    fullest = header.model_copy(update={"previous": header.records})
+    longest = framing.unpadded_bytes(fullest, [(fullest.previous, width)])
+    return longest - framing.unpadded_bytes(header, [(header.previous, width)])
+
+
+def _require_previous_fit(previous: int, records: int, agreement: AgreementFile) -> None:
+    if previous > records:
+        raise FormatError("There are more previous linkage keys than records.")
+    if previous and agreement.content.project.version == 1:
+        raise VerificationError("There are previous linkage keys, and this is the project's first version.")
+
+
+def _previous(table: Bytes, records: int, *, shared: bool) -> Previous:
+    """Earlier linkage keys by record, in ascending order; each for one record, where records share none."""
+    places, keys = _places(table[:, :POSITION_BYTES]), np.ascontiguousarray(table[:, POSITION_BYTES:])
+    if len(places) and places.max() >= records:
+        raise FormatError("A previous linkage key is for a record beyond the last handle.")
+    if (places[1:] <= places[:-1]).any():
+        raise FormatError("A previous linkage key is out of order, or a record has two.")
+    if not shared:
+        require_a_key_each(keys)
+    return Previous(places, keys)
 
 
 def _places(raw: Bytes) -> NDArray[np.int64]:

@@ -84,6 +84,7 @@ LAYOUTS = {
             *(ID, ID, submission.POSITION_BYTES),
             *(submission.POSITION_BYTES, submission.POSITION_BYTES),
             *(pattern_counts.PATTERN_BYTES, pattern_counts.COUNT_BYTES),
+            *(submission.POSITION_BYTES, ID),
         ],
     ),
     "pairs": (pairs.PAIRS_MAGIC, [ID, ID, pairs.LEVEL_BYTES]),
@@ -141,7 +142,7 @@ def test_every_level_of_a_pattern_is_told() -> None:
 
 HEADERS: dict[str, type[framing.DocumentHeader]] = {
     "`encodings`": submission.FieldFilterHeader,
-    "`references`": submission.FieldFilterReferencesHeader,
+    "`references`": submission.RefreshFieldFilterReferencesHeader,
     "`pairs`": pairs.PairsHeader,
     "`patterns`": patterns.PatternsHeader,
     "`linkage-keys`": linkage_keys.LinkageKeysHeader,

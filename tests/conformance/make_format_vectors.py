@@ -150,10 +150,22 @@ FIELD_FILTER_AGREEMENT = (
         "[encoding]", '[[identifier]]\nname = "forename"\nkind = "given-name"\nwhy = "Testing"\n\n[encoding]'
     )
 )
+
+
+def keeping_keys(agreement: str) -> str:
+    """A second version, in which records keep the linkage keys of the first."""
+    second = agreement.replace("version = 1\n", f'version = 2\nprevious_sha256 = "{"1" * 64}"\n')
+    return second.replace("crosswalk_to", "keep_linkage_keys = true\ncrosswalk_to")
+
+
 AGREEMENTS = {
     "usual": AGREEMENT,
     "per-record": AGREEMENT.replace('"per-person"', '"per-record"'),
     "field-filters": FIELD_FILTER_AGREEMENT,
+    "keeping": keeping_keys(AGREEMENT),
+    "keeping-per-record": keeping_keys(AGREEMENT.replace('"per-person"', '"per-record"')),
+    "keeping-first": AGREEMENT.replace("crosswalk_to", "keep_linkage_keys = true\ncrosswalk_to"),
+    "keeping-field-filters": keeping_keys(FIELD_FILTER_AGREEMENT),
 }
 
 
@@ -1073,6 +1085,126 @@ def bad_own_patterns(usual: Document) -> Iterator[Vector]:
     )
 
 
+# Two records had one key: they are of one person.
+PREVIOUS = [(0, KEYS[1]), (2, KEYS[0]), (3, KEYS[1])]
+
+
+def previous_rows(previous: Sequence[tuple[int, bytes]]) -> list[bytes]:
+    return [number(record) + key for record, key in previous]
+
+
+def kept_references(agreement: str = "keeping", **changes: Any) -> Document:
+    """References in scheme clk, of which three had a linkage key in the version before."""
+    usual = references()
+    header = {**usual.header, "agreement_sha256": sha256_of(agreement), "previous": len(PREVIOUS), **changes}
+    tables = [*usual.tables, previous_rows(PREVIOUS)]
+    return replace(usual, kind="kept-references", header=header, tables=tables, padded=as_if_all_had_a_key)
+
+
+def as_if_all_had_a_key(header: Mapping[str, Any], length: int) -> int:
+    records, previous = header.get("records"), header.get("previous")
+    if not (isinstance(records, int) and isinstance(previous, int)):
+        return length
+    return length + (records - previous) * 20 + len(str(records)) - len(str(previous))
+
+
+def under(agreement: str, vectors: Iterable[Vector]) -> Iterator[Vector]:
+    return (replace(vector, agreement=agreement) for vector in vectors)
+
+
+def kept_references_vectors() -> Iterator[Vector]:
+    usual, kind = kept_references(), "kept-references"
+    passes = [{"references": hexes(REFERENCES), "positions": [3, 0, 4, 1]}]
+    content: dict[str, Any] = {"handles": hexes(HANDLES), "passes": passes}
+    told = [[record, key.hex()] for record, key in PREVIOUS]
+    yield from under(
+        "keeping", [Vector(f"{kind}: usual", kind, usual.raw(), content={**content, "previous": told})]
+    )
+    none = usual.holding(*usual.tables[:2], previous=0)
+    nothing = {**content, "previous": []}
+    yield from under("keeping", [Vector(f"{kind}: no record had a key", kind, none, content=nothing)])
+    first = replace(kept_references("keeping-first"), tables=usual.tables[:2]).but(previous=0)
+    first_version = Vector(f"{kind}: the first version", kind, first, content=nothing)
+    yield from under("keeping-first", [first_version])
+    # The padding is as long as two records here, so that half of it is a record.
+    layouts = (each for each in bad_layouts(usual) if each.name != f"{kind}: cut short by a record")
+    yield from under("keeping", layouts)
+    yield from under("keeping", bad_padding(usual))
+    yield from under("keeping", bad_previous(usual))
+    yield from previous_keys_where_there_are_none()
+    yield from kept_blocked_references_vectors()
+
+
+def bad_previous(usual: Document) -> Iterator[Vector]:
+    handles, of_pass, _ = usual.tables
+    for name, previous, word in (
+        ("previous keys out of order", PREVIOUS[::-1], "out of order"),
+        ("a record with two previous keys", [PREVIOUS[0], (0, KEYS[2]), PREVIOUS[2]], "has two"),
+        ("a previous key for no record", [*PREVIOUS[:2], (5, KEYS[1])], "beyond"),
+        ("a previous key for a record far beyond", [*PREVIOUS[:2], (2**32 - 1, KEYS[1])], "beyond"),
+    ):
+        raw = usual.holding(handles, of_pass, previous_rows(previous))
+        yield Vector(f"{usual.kind}: {name}", usual.kind, raw, FORMAT, word)
+    for name, count, word in (
+        ("more previous keys than records", 6, "than records"),
+        ("a negative count of previous keys", -1, "previous"),
+        ("more previous keys than can be", 2**53 - 1, "previous"),
+    ):
+        yield Vector(f"{usual.kind}: {name}", usual.kind, usual.but(previous=count), FORMAT, word)
+    for name, count, word in (
+        ("counts a previous key more", 4, "out of order"),
+        ("counts a previous key less", 2, "padding"),
+    ):
+        as_long = replace(usual, padded=lambda _, length: length + 40).but(previous=count)
+        yield Vector(f"{usual.kind}: {name}", usual.kind, as_long, FORMAT, word)
+    where_each_is_one = usual.but(dataset="people", party="south")
+    name = f"{usual.kind}: a previous key of two records where people have one record each"
+    yield Vector(name, usual.kind, where_each_is_one, VERIFICATION, "share a linkage key")
+
+
+def previous_keys_where_there_are_none() -> Iterator[Vector]:
+    kind = "kept-references"
+    per_record = kept_references("keeping-per-record").raw()
+    shared = Vector(
+        f"{kind}: a previous key of two records", kind, per_record, VERIFICATION, "share a linkage key"
+    )
+    yield from under("keeping-per-record", [shared])
+    first = kept_references("keeping-first").raw()
+    too_early = Vector(
+        f"{kind}: a previous key in the first version", kind, first, VERIFICATION, "first version"
+    )
+    yield from under("keeping-first", [too_early])
+    none_kept = kept_references("usual").raw()
+    yield Vector(f"{kind}: where the agreement keeps none", kind, none_kept, FORMAT, "unknown key")
+
+
+def kept_blocked_references_vectors() -> Iterator[Vector]:
+    """In scheme field-filters the table stands behind all others."""
+    usual, kind = blocked_references(), "kept-references"
+    about = {
+        **usual.header,
+        "agreement_sha256": sha256_of("keeping-field-filters"),
+        "previous": len(PREVIOUS),
+    }
+    kept = replace(usual, header=about, tables=[*usual.tables, previous_rows(PREVIOUS)])
+    kept = replace(kept, padded=as_if_all_had_a_key)
+    (unkept, *_) = blocked_references_vectors()
+    told = [[record, key.hex()] for record, key in PREVIOUS]
+    content = {**(unkept.content or {}), "previous": told}
+    vectors = [
+        Vector(f"{kind}: with copies and own patterns", kind, kept.raw(), content=content),
+        Vector(f"{kind}: no count of previous keys", kind, kept.without("previous"), FORMAT, "previous"),
+        Vector(
+            f"{kind}: previous keys before the copies",
+            kind,
+            kept.holding(*usual.tables[:3], kept.tables[-1], *usual.tables[3:]),
+            FORMAT,
+            "copy",
+        ),
+    ]
+    yield from under("keeping-field-filters", vectors)
+
+
 SECOND_OTHERS = ids("second other reference", 2)
 WITHIN_PATTERNS = [(0, 1, 0x11), (0, 3, 0xC5), (1, 2, 0x01)]
 BETWEEN_PATTERNS = [(0, 2, 0xAA), (3, 0, 0x21)]
@@ -1237,6 +1369,7 @@ FILES = {
     "pairs": lambda: [*pairs_vectors()],
     "blocked_encodings": lambda: [*under_field_filters(blocked_encodings_vectors())],
     "blocked_references": lambda: [*under_field_filters(blocked_references_vectors())],
+    "kept_references": lambda: [*kept_references_vectors()],
     "patterns": lambda: [*under_field_filters(patterns_vectors())],
     "linkage_keys": lambda: [*linkage_keys_vectors()],
     "crosswalk": lambda: [*crosswalk_vectors()],

@@ -40,6 +40,7 @@ PARSERS: dict[str, Any] = {
     "blocked-encodings": submission.parse_encodings,
     "references": submission.parse_references,
     "blocked-references": submission.parse_references,
+    "kept-references": submission.parse_references,
     "submission": containers,
     "pairs": pairs.parse,
     "patterns": patterns.parse,
@@ -51,6 +52,7 @@ WRITERS: dict[str, Any] = {
     "blocked-encodings": submission.write_encodings,
     "references": submission.write_references,
     "blocked-references": submission.write_references,
+    "kept-references": submission.write_references,
     "submission": lambda both: submission.write_submission(*both),
     "pairs": pairs.write,
     "patterns": patterns.write,
@@ -114,6 +116,13 @@ def content_of(kind: str, parsed: Any) -> dict[str, Any]:
             **handles_and_passes(parsed),
             "copies": copies_of(parsed.copies),
             "own_patterns": counts_of(parsed.own_patterns),
+        },
+        "kept-references": lambda: {
+            **(told["references"] if parsed.own_patterns is None else told["blocked-references"])(),
+            "previous": [
+                [record, bytes(key).hex()]
+                for record, key in zip(parsed.previous.records.tolist(), parsed.previous.keys, strict=True)
+            ],
         },
         "submission": lambda: {"containers": [each.hex() for each in parsed]},
         "pairs": lambda: {

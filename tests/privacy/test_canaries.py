@@ -22,6 +22,8 @@ import pytest
 from click.testing import Result
 
 from coordinator.store.stages import Role
+from pprl.crypto import project_key
+from pprl.files.atomic import write_new
 from pprl.protocol.agreement import Scheme
 from tests.support.commands import run
 from tests.support.keys import TEXT
@@ -166,6 +168,30 @@ def test_a_whole_run(
     # The canary is where it belongs: so the search above could have found it.
     assert RECORD in {row["record_id"] for row in read_rows(keys)}
     assert _found(nest.home_map("court").read_bytes())
+
+
+def test_a_second_year(nest: Project, caplog: pytest.LogCaptureFixture) -> None:
+    """Linkage keys of last time are offered, and the changes listed: by record ids, which are canaries too."""
+    caplog.set_level(logging.DEBUG)
+    last = nest.folder / "court-keys.csv"
+    write_table(last, {"record_id": [RECORD, f"{RECORD}-GONE"], "linkage_key": ["1" * 32, "2" * 32]})
+    chain = {("project", "version"): 2, ("project", "previous_sha256"): nest.agreement.sha256}
+    second = nest.amended("second.toml", {**chain, ("release", "keep_linkage_keys"): True})
+    watch = Watch(nest)
+    words = ("pprl", "encode", nest.data("court"), "-a", second, "-k", nest.key("court-dept"))
+    out = ("-o", nest.submission("court"))
+    assert watch.run(*words, *out).exit_code == 2
+    assert watch.run(*words, *out, "--previous-keys", last).exit_code == 0
+    store = ("--store", nest.store(Role.KEY_ISSUER))
+    watch.run("coordinator", "init", "--role", "issuer", "-k", nest.key(ISSUER), *store)
+    watch.run("coordinator", "agreement", "register", second, *store)
+    assert watch.run("coordinator", "receive", nest.submission("court"), *store).exit_code == 8
+    key_file = nest.key(ISSUER).with_name(f"{ISSUER}.small.project-key")
+    write_new(key_file, project_key.to_file(project_key.create("small")), mode=0o600)
+    refused = watch.run("coordinator", "receive", nest.submission("court"), *store)
+    assert (refused.exit_code, "1 of the 1 previous linkage keys" in refused.stderr) == (7, True)
+    assert b"1" * 32 not in refused.stderr.encode()
+    watch.check(caplog)
 
 
 def test_the_databases_hold_no_canary_in_any_row(nest: Project, caplog: pytest.LogCaptureFixture) -> None:

@@ -32,10 +32,12 @@ FILES = [
         "blocked_encodings",
         "blocked_references",
         "patterns",
+        "kept_references",
     )
 ]
 AGREEMENT = agreements.parse(FILES[0]["agreements"]["usual"].encode(), where="vectors.json")
 FIELD_FILTERS = agreements.parse(FILES[0]["agreements"]["field-filters"].encode(), where="vectors.json")
+KEEPING = agreements.parse(FILES[0]["agreements"]["keeping"].encode(), where="vectors.json")
 REFUSALS = (FormatError, VerificationError, DisclosureError)
 FILTER_BYTES = 64
 MOST = 20
@@ -84,6 +86,11 @@ FORMATS = [
         (
             "blocked-references",
             lambda raw: submission.parse_references(raw, FIELD_FILTERS),
+            submission.write_references,
+        ),
+        (
+            "kept-references",
+            lambda raw: submission.parse_references(raw, KEEPING),
             submission.write_references,
         ),
         ("patterns", lambda raw: patterns.parse(raw, FIELD_FILTERS), patterns.write),

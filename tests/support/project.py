@@ -182,6 +182,18 @@ class Project:
         me = self.signatory(agreed.party, path)
         return _encode(self, dataset, me, secret or self.held_secret(agreed.party, agreement)).file
 
+    def submit(
+        self, dataset: str, *, agreement_path: Path, previous: Mapping[str, str] | None = None
+    ) -> department.SealedSubmission:
+        """Encode under another agreement, with the linkage keys of last time, and leave all that in the folder."""
+        agreement = parse(agreement_path.read_bytes(), where=agreement_path.name)
+        party = agreement.content.dataset_named(dataset).party
+        me = self.signatory(party, agreement_path)
+        made = _encode(self, dataset, me, self.held_secret(party, agreement), previous)
+        write_new(self.submission(dataset), made.file, force=True)
+        write_new(self.home_map(dataset), made.home_map, force=True, mode=0o600)
+        return made
+
     def held_secret(self, party: str, agreement: AgreementFile) -> LinkageSecret:
         """The secret that a department holds."""
         raw = read_secret_file(self.secret(party, agreement))
@@ -303,7 +315,11 @@ def _agreement(identities: Mapping[str, Identity], scheme: Scheme) -> str:
 
 
 def _encode(
-    project: Project, dataset: str, me: Signatory, secret: LinkageSecret
+    project: Project,
+    dataset: str,
+    me: Signatory,
+    secret: LinkageSecret,
+    previous: Mapping[str, str] | None = None,
 ) -> department.SealedSubmission:
     agreed = me.agreement.content.dataset_named(dataset)
     return department.encode_and_seal(
@@ -311,5 +327,6 @@ def _encode(
         agreed,
         me,
         secret,
+        previous=previous,
         seen=department.nothing_seen,
     )

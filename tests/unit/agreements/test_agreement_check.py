@@ -72,6 +72,7 @@ FEW_IN_COMMON = [
     ("min_identifiers = 3", "min_identifiers = 2"),
 ]
 SMALL_LIMIT = ("small_number_limit = 10", "small_number_limit = 9")
+KEEPING = ("min_linked_people = 100", "min_linked_people = 100\nkeep_linkage_keys = true")
 COSTS = [
     ([(MATCHER, 'roles = ["matcher", "key-issuer"]'), ('["key-issuer"]', '["auditor"]')], "roles", "98 %"),
     ([(MATCHER, 'roles = ["auditor"]'), (RESEARCH, 'roles = ["research", "matcher"]')], "roles", "crosswalk"),
@@ -89,6 +90,8 @@ COSTS = [
     ([('sex = "SEX"\n', ""), ('sex = "gender"\n', "")], "identifier[3]", "nothing to compare it with"),
     ([("max_popcount_share = 0.6", "max_popcount_share = 0.76")], "privacy", "alike to many"),
     ([('"per-record"\nc', '"per-person"\nc')], "release.linkage_keys", "own records were linked"),
+    ([KEEPING], "release.keep_linkage_keys", "which records of two versions are one"),
+    ([KEEPING, ('record_id_column = "hearing_id"\n', "")], "dataset[1]", "can't keep their linkage keys"),
     ([("min_linked_people = 100", "min_linked_people = 9"), SMALL_LIMIT], "min_linked_people", "small"),
     ([("small_number_limit = 10", "small_number_limit = 4")], "small_number_limit", "small"),
     ([('sex = "SEX"\n', "")],

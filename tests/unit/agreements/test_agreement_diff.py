@@ -78,6 +78,12 @@ CHANGES = [
         "match more people",
     ),
     ('linkage_keys = "per-record"', 'linkage_keys = "per-person"', "release.linkage_keys", "own records"),
+    (
+        "min_linked_people = 100",
+        "keep_linkage_keys = true\nmin_linked_people = 100",
+        "release.keep_linkage_keys",
+        "which records of two versions are one",
+    ),
     ("min_linked_people = 100", "min_linked_people = 99", "release.min_linked_people", "smaller"),
     ("small_number_limit = 10", "small_number_limit = 9", "release.small_number_limit", "smaller"),
     ('rates_by = ["sex", ', "rates_by = [", "release.rates_by", ""),
@@ -126,6 +132,17 @@ def test_a_change_is_told_by_name_with_what_it_weakens(justice, changed, old, ne
     assert change.path == path
     assert bool(change.weakens) == bool(why)
     assert why in change.weakens
+
+
+def test_keeping_keys_no_longer_weakens_nothing(justice, changed):
+    keeping = ("min_linked_people = 100", "keep_linkage_keys = true\nmin_linked_people = 100")
+    [change] = diff(changed(justice, keeping), changed(justice))
+    assert (change.path, change.old, change.new, change.weakens) == (
+        "release.keep_linkage_keys",
+        "true",
+        "false",
+        "",
+    )
 
 
 def test_one_more_grouping_of_rates_is_flagged(justice, changed):

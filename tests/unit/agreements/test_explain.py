@@ -229,6 +229,24 @@ def test_rates_by_group_are_told_where_data_leave_who_learns_and_what_comes_back
 
 
 @pytest.mark.parametrize("audience", AUDIENCES)
+def test_keeping_keys_is_told_with_what_it_costs(justice, changed, audience, today):
+    asked = ("min_linked_people = 100", "min_linked_people = 100\nkeep_linkage_keys = true")
+    text = words(explain(changed(justice, asked), audience=audience, today=today))
+    for told in (
+        "a record keeps the key that it had",
+        "the key issuer can tell which records of two versions are one",
+        "what is known under a key grows from year to year",
+        "Keys of another project can't be joined with these",
+        "The project key, at",
+        "An earlier linkage key that was not made for the same table of this project",
+    ):
+        assert told in text
+    silent = words(explain(changed(justice), audience=audience, today=today))
+    assert "makes new keys for all records" in silent
+    assert "project key" not in silent
+
+
+@pytest.mark.parametrize("audience", AUDIENCES)
 def test_a_minimum_overlap_is_told_with_what_comes_back_and_what_is_refused(
     justice, changed, audience, today
 ):
