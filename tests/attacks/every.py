@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tests.attacks import agreement_signatures, containers
+from tests.attacks import agreement_signatures, ceremonies, containers, identities, logs, versions
 from tests.attacks.registry import Attack
 
 SUBJECTS: Mapping[str, Sequence[Attack]] = {
     "Containers": containers.ATTACKS,
     "The agreement's signatures": agreement_signatures.ATTACKS,
+    "Versions and roles": versions.ATTACKS,
+    "The linkage secret": ceremonies.ATTACKS,
+    "Key files and cards": identities.ATTACKS,
+    "Logs, witnesses and receipts": logs.ATTACKS,
 }

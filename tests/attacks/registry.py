@@ -6,10 +6,15 @@ fares the same without its check shows nothing about it: it doesn't bite.
 """
 
 from __future__ import annotations
+import __future__
 
+import ast
+import inspect
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from traceback import walk_tb
 from types import CodeType
 from typing import Any
 from unittest import mock
@@ -32,7 +37,8 @@ class Removal:
         owner: the module or class in which it is looked up.
         name: its name there.
         instead: what stands in its place.
-        check: the function that refuses; the removed one itself, where it isn't given.
+        check: the check as it is told; the removed function itself, where it isn't given.
+        refuses: the function that itself raises the refusal, where that is another or calls many checks; else None.
         number: the number that it has in the docstring of the function that runs it; empty where it has none.
     """
 
@@ -40,6 +46,7 @@ class Removal:
     name: str
     instead: object
     check: Any
+    refuses: Any
     number: str
 
     @property
@@ -47,19 +54,63 @@ class Removal:
         """The check as a table names it."""
         return f"{self.check.__module__}.{self.check.__qualname__}"
 
-    @property
-    def code(self) -> CodeType:
-        """The check's own code, by which a refusal is known to be its."""
-        found: CodeType = self.check.__code__
-        return found
+    def raised(self, error: BaseException) -> bool:
+        """Whether a refusal is its: it came out of the check's code, or out of what that calls.
+
+        Where `refuses` is given, out of that function's own code.
+        """
+        if self.refuses is None:
+            return any(self.check.__code__ in codes for codes in _codes(error))
+        return any(self.refuses.__code__ is codes[-1] for codes in _codes(error))
 
 
 def remove(
-    owner: Any, name: str, instead: object = nothing, *, check: Any = None, number: int | str = ""
+    owner: Any,
+    name: str,
+    instead: object = nothing,
+    *,
+    check: Any = None,
+    refuses: Any = None,
+    number: int | str = "",
 ) -> Removal:
     """A check, and how it is taken out: see `Removal`."""
     check = check or getattr(owner, name)
-    return Removal(owner, name, instead, getattr(check, "__func__", check), str(number))
+    return Removal(owner, name, instead, check, refuses, str(number))
+
+
+def cut(owner: Any, name: str, saying: str, *, number: int | str = "") -> Removal:
+    """A check that is one `if` of a function, which ends in a refusal that says so; the function goes on without it.
+
+    Raises:
+        ValueError: the function has not exactly one such `if`.
+    """
+    function = getattr(owner, name)
+    source = textwrap.dedent(inspect.getsource(function))
+    editor = _Cut(saying)
+    tree = ast.fix_missing_locations(editor.visit(ast.parse(source)))
+    if editor.found != 1:
+        raise ValueError(f"{name} has {editor.found} refusals that say so: {saying}")
+    flags = function.__code__.co_flags & __future__.annotations.compiler_flag
+    places: dict[str, Any] = {}
+    code = compile(tree, function.__code__.co_filename, "exec", flags=flags, dont_inherit=True)
+    exec(code, function.__globals__, places)  # noqa: S102 - our own source, less a check
+    return remove(owner, name, places[name], refuses=function, number=number)
+
+
+class _Cut(ast.NodeTransformer):
+    def __init__(self, saying: str) -> None:
+        self.saying = saying
+        self.found = 0
+
+    def visit_If(self, node: ast.If) -> ast.AST:
+        if len(node.body) == 1 and isinstance(node.body[0], ast.Raise) and self._says_so(node.body[0]):
+            self.found += 1
+            return ast.If(node.test, [ast.Pass()], node.orelse)
+        return self.generic_visit(node)
+
+    def _says_so(self, refusal: ast.Raise) -> bool:
+        parts = [each.value for each in ast.walk(refusal) if isinstance(each, ast.Constant)]
+        return any(isinstance(each, str) and self.saying in each for each in parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +122,7 @@ class Attack:
         tries: what the attacker does, in one line.
         attempt: does it; returns only if it succeeded.
         refusal: the class of the refusal.
-        saying: what the refusal says.
+        saying: what the refusal says, or one of its findings.
         removed: the check that stops it, and after it those that would stop it as well, each on its own.
         then: what the refusal says that it meets without all these; `THROUGH` if none does.
     """
@@ -111,21 +162,21 @@ def run(attack: Attack) -> Finding:
     """Try an attack as the code stands, with all but one of its checks removed for each, and without them all."""
     first = attack.removed[0]
     error = _tried(attack, ())
-    refused = isinstance(error, attack.refusal) and attack.saying in str(error) and _refused_by(error, first)
+    refused = isinstance(error, attack.refusal) and _says(error, attack.saying) and first.raised(error)
     each = all(_stops_alone(attack, removal) for removal in attack.removed[1:])
     return Finding(attack, refused, each, _bites(attack))
 
 
 def _stops_alone(attack: Attack, removal: Removal) -> bool:
     error = _tried(attack, [other for other in attack.removed if other is not removal])
-    return error is not None and _refused_by(error, removal)
+    return error is not None and removal.raised(error)
 
 
 def _bites(attack: Attack) -> bool:
     error = _tried(attack, attack.removed)
     if error is None or attack.then == THROUGH:
         return error is None and attack.then == THROUGH
-    return attack.then in str(error) and not any(_refused_by(error, removal) for removal in attack.removed)
+    return _says(error, attack.then) and not _says(error, attack.saying)
 
 
 def _tried(attack: Attack, removed: Sequence[Removal]) -> PprlError | None:
@@ -140,15 +191,13 @@ def _tried(attack: Attack, removed: Sequence[Removal]) -> PprlError | None:
     return None
 
 
-def _refused_by(error: BaseException, removal: Removal) -> bool:
-    return any(code is removal.code for code in _codes(error))
+def _says(error: BaseException, text: str) -> bool:
+    told = [str(error), *map(str, getattr(error, "findings", ()))]
+    return any(text in each for each in told)
 
 
-def _codes(error: BaseException | None) -> Iterator[CodeType]:
-    """The code that an error went through, that of errors in whose place it came included."""
+def _codes(error: BaseException | None) -> Iterator[list[CodeType]]:
+    """The code that an error went through, outermost first; then that of the error in whose place it came."""
     while error is not None:
-        trace = error.__traceback__
-        while trace is not None:
-            yield trace.tb_frame.f_code
-            trace = trace.tb_next
+        yield [frame.f_code for frame, _ in walk_tb(error.__traceback__)]
         error = error.__context__
