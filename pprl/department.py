@@ -12,8 +12,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pprl.crypto import derive
+from pprl.crypto import at_rest, derive
 from pprl.crypto.exchange import Signatory, open_from, require_as_bound, seal_for
+from pprl.crypto.identity import Identity
 from pprl.encode import encoder, linkage_secret, row_commitments
 from pprl.encode import groups as encode_groups
 from pprl.encode.encoder import EncodedDataset, Survey
@@ -30,6 +31,7 @@ from pprl.protocol.groups import KEY_COLUMN
 from pprl.protocol.linkage_keys import LinkageKeys, is_linkage_key
 
 HOME_MAP_HEADER = ("handle", "record_id")
+ROW_SALTS_KIND = "row-salts"
 KEYS_HEADER = ("record_id", KEY_COLUMN)
 CHANGES_HEADER = ("record_id", f"previous_{KEY_COLUMN}", KEY_COLUMN)
 
@@ -205,7 +207,12 @@ def encode_and_seal(
     return SealedSubmission(
         file=_sealed_parts(encoded, dataset, me),
         home_map=_home_map(encoded),
-        row_salts=row_commitments.to_file(encoded.row_salts),
+        row_salts=at_rest.keep(
+            row_commitments.to_file(encoded.row_salts),
+            identity=me.identity,
+            agreement=me.agreement.file,
+            kind=ROW_SALTS_KIND,
+        ),
         survey=encoded.survey,
         submission=encoded.encodings.header.submission,
         carried=None if previous is None else _carried(encoded, previous),
@@ -233,6 +240,16 @@ def require_keys_can_be_kept(agreement: AgreementFile, dataset: Dataset) -> None
             f"'{dataset.name}' has no record_id_column: row numbers don't say which record had which key.",
             hint="Agree a record_id_column, or let all its records have new keys.",
         )
+
+
+def read_row_salts(raw: bytes, identity: Identity, agreement: AgreementFile, *, where: str) -> RowSalts:
+    """The row salts that `encode_and_seal` sealed at rest.
+
+    Raises:
+        KeyFileError: they are none, another party's, or of another agreement.
+    """
+    kept = at_rest.take(raw, identity=identity, agreement=agreement, kind=ROW_SALTS_KIND, where=where)
+    return row_commitments.from_file(kept, where=where)
 
 
 def prove_rows(

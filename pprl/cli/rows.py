@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pprl.cli.data import with_progress
-from pprl.cli.options import agreement_option, load_agreement
+from pprl.cli.options import agreement_option, key_option, load_agreement, load_identity
 from pprl.console import force_option, json_option, path_argument, path_option, printable, show, table, talk
 
 if TYPE_CHECKING:
+    from pprl.passphrase import PassphraseSource
     from pprl.protocol.agreement import AgreementFile, Dataset
     from pprl.protocol.row_proofs import RowProof
 
@@ -21,6 +22,7 @@ _ROW = click.IntRange(min=2)
 @click.command("prove-row")
 @path_argument("data")
 @agreement_option
+@key_option
 @path_option("--salts", "salts_path", required=True, help="The row salts that 'pprl encode' wrote.")
 @click.option(
     "--row", "rows", type=_ROW, multiple=True, required=True,
@@ -33,6 +35,8 @@ _ROW = click.IntRange(min=2)
 def prove_row(
     data: Path,
     agreement_path: Path,
+    key_path: Path,
+    passphrase: PassphraseSource,
     salts_path: Path,
     rows: tuple[int, ...],
     out: Path,
@@ -46,16 +50,16 @@ def prove_row(
     that the submission was made of. The proof holds the rows that were asked for, as they are in the table: personal
     data, for the auditor's eyes alone. Its mode is 0600. Of all other rows it tells nothing.
 
-    Example: pprl prove-row offences.csv -a agreement.toml --salts offences.submission.row-salts --row 17 --row 4021
-    -o offences.proof
+    Example: pprl prove-row offences.csv -a agreement.toml -k keys/home-office.key
+    --salts offences.submission.row-salts --row 17 --row 4021 -o offences.proof
     """
     from pprl import department
-    from pprl.encode.row_commitments import from_file
     from pprl.files.atomic import new_file, read_secret_file, require_apart
 
-    agreement = load_agreement(agreement_path)
-    salts = from_file(read_secret_file(salts_path, what="file of row salts"), where=salts_path.name)
-    require_apart([out], [data, agreement_path, salts_path])
+    agreement, identity = load_agreement(agreement_path), load_identity(key_path, passphrase)
+    kept = read_secret_file(salts_path, what="file of row salts")
+    salts = department.read_row_salts(kept, identity, agreement, where=salts_path.name)
+    require_apart([out], [data, agreement_path, key_path, salts_path])
     agreed = agreement.content.dataset_named(salts.dataset)
     source = department.open_dataset(data, agreed, encoding=encoding, delimiter=delimiter)
     with new_file(out, mode=0o600, force=force) as file:

@@ -20,10 +20,7 @@ from pprl.protocol import canonical, submission
 from pprl.protocol.envelope import MAGIC as ENVELOPE_MAGIC
 
 _HOME_MAP_START = b"handle,record_id\n"
-_ABOUT_ROWS = {
-    "pprl-row-salts": "row salts: keep them at home",
-    "pprl-row-proof": "row proof: personal data, for the auditor alone",
-}
+_ROW_PROOF = "row proof: personal data, for the auditor alone"
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -106,8 +103,11 @@ def _report(raw: bytes) -> dict[str, Any]:
 
 def _linkage_secret(raw: bytes) -> dict[str, Any]:
     tree = canonical.loads(raw)
-    if isinstance(tree, dict) and (what := _ABOUT_ROWS.get(str(tree.get("format")))):
-        return {"what": what, **{name: tree.get(name) for name in ("dataset", "records", "agreement_sha256")}}
+    if isinstance(tree, dict) and tree.get("format") == "pprl-row-proof":
+        return {
+            "what": _ROW_PROOF,
+            **{name: tree.get(name) for name in ("dataset", "records", "agreement_sha256")},
+        }
     if not isinstance(tree, dict) or tree.get("format") != "pprl-linkage-secret":
         raise FormatError("This is not a file of this protocol.")
     return {"what": "linkage secret: keep it to yourself", "agreement_sha256": tree.get("agreement_sha256")}

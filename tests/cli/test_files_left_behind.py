@@ -42,8 +42,8 @@ def _writers(project: Project, results: Path) -> dict[str, tuple[Words, list[str
             ["sub", "sub.home-map.csv", "sub.row-salts"],
         ),
         "prove-row": (
-            ("pprl", "prove-row", project.data("police"), "-a", project.agreement_path, "--salts",
-             project.row_salts("police"), "--row", "2", "-o", folder / "proof"),
+            ("pprl", "prove-row", project.data("police"), *police, "--salts", project.row_salts("police"),
+             "--row", "2", "-o", folder / "proof"),
             ["proof"],
         ),
         "keys open": (
@@ -251,8 +251,8 @@ def _own_inputs(project: Project, results: Path) -> dict[str, tuple[Words, list[
             ("pprl", "encode", data, *police, "-o", folder / "sub", "--salts"), [data, agreement, key, secret],
         ),
         "prove-row": (
-            ("pprl", "prove-row", data, "-a", agreement, "--salts", project.row_salts("police"), "--row", "2", "-o"),
-            [data, agreement, project.row_salts("police")],
+            ("pprl", "prove-row", data, *police, "--salts", project.row_salts("police"), "--row", "2", "-o"),
+            [data, agreement, key, project.row_salts("police")],
         ),
         "secret create": (("pprl", "secret", "create", *police, "-o", folder, "--secret"), [agreement, key]),
         "secret accept": (taking, [folder / "share", agreement, court_key]),

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pprl import department
+from pprl.crypto import at_rest
 from pprl.encode.encoder import EncodedDataset
 from pprl.protocol import canonical
 from pprl.protocol.submission import write_encodings, write_references
@@ -25,14 +26,33 @@ COLUMNS = {
 RECORDS = 56
 
 
+def _salts(project: Project, path: Path | None = None) -> dict[str, Any]:
+    raw = (path or project.row_salts("police")).read_bytes()
+    kept = at_rest.take(raw, **_own(project), where="salts")
+    found: dict[str, Any] = canonical.loads(kept)
+    return found
+
+
+def _keep(project: Project, salts: dict[str, Any]) -> None:
+    project.row_salts("police").write_bytes(at_rest.keep(canonical.dumps(salts), **_own(project)))
+
+
+def _own(project: Project) -> dict[str, Any]:
+    identity = project.identity("police-dept")
+    return {"identity": identity, "agreement": project.agreement, "kind": department.ROW_SALTS_KIND}
+
+
 def _root(project: Project) -> str:
-    root: str = canonical.loads(project.row_salts("police").read_bytes())["rows_root"]
+    root: str = _salts(project)["rows_root"]
     return root
 
 
 def _proving(project: Project, *rows: int, name: str = "police.proof") -> Words:
     asked = [f"--row={row}" for row in rows]
-    own = ("-a", project.agreement_path, "--salts", project.row_salts("police"))
+    own = (
+        *("-a", project.agreement_path, "-k", project.key("police-dept")),
+        *("--salts", project.row_salts("police")),
+    )
     return "pprl", "prove-row", project.data("police"), *own, *asked, "-o", project.folder / name
 
 
@@ -110,8 +130,9 @@ def test_a_proof_shows_no_row_that_was_not_asked_for(proved: Project) -> None:
     raw = (proved.folder / "police.proof").read_text()
     ids = tables()["police"]["offence_ref"]
     assert {each for each in ids if f'"{each}"' in raw} == {ids[0], ids[38], ids[55]}
-    key = canonical.loads(proved.row_salts("police").read_bytes())["salt_key"]
+    key = _salts(proved)["salt_key"]
     assert key not in raw
+    assert base64.b64decode(key) not in proved.row_salts("police").read_bytes(), "sealed at rest"
 
 
 def _with(project: Project, row: int, **changes: str) -> None:
@@ -170,31 +191,34 @@ def test_the_salts_of_another_agreement(project: Project) -> None:
     values: Values = {("project", "title"): "Another project"}
     other = project.amended("other.toml", values)
     words = tuple(other if word == project.agreement_path else word for word in _proving(project, 2))
-    refused(*words, status=7, says="another agreement", within=project.folder)
+    refused(*words, status=5, says="another agreement", within=project.folder)
+
+
+def test_the_salts_of_another_department(project: Project) -> None:
+    mine, theirs = project.key("police-dept"), project.key("court-dept")
+    words = tuple(theirs if word == mine else word for word in _proving(project, 2))
+    refused(*words, status=5, says="can't be used", within=project.folder)
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"version": 2}, {"version": True}, {"format": "pprl-row-proof"},
-        {"salt_key": "AAAA"}, {"salt_key": "?"}, {"salt_key": 1},
-        {"records": True}, {"records": "56"}, {"dataset": 1}, {"rows_root": None}, {"more": 1},
+        {"version": 2}, {"version": True}, {"format": "pprl-row-proof"}, {"salt_key": "AAAA"}, {"salt_key": "?"},
+        {"salt_key": 1}, {"records": True}, {"records": "56"}, {"dataset": 1}, {"rows_root": None}, {"more": 1},
     ],
     ids=str,
 )  # fmt: skip
 def test_row_salts_that_are_none(project: Project, change: dict[str, Any]) -> None:
-    path = project.row_salts("police")
-    path.write_bytes(canonical.dumps(canonical.loads(path.read_bytes()) | change))
+    _keep(project, _salts(project) | change)
     refused(*_proving(project, 2), status=5, says="row salts", within=project.folder)
 
 
 def test_row_salts_of_another_submission(project: Project) -> None:
     own = ("-a", project.agreement_path, "-k", project.key("police-dept"))
     done("pprl", "encode", project.data("police"), *own, "-o", project.folder / "again")
-    first, again = project.row_salts("police"), project.folder / "again.row-salts"
-    trees = [canonical.loads(path.read_bytes()) for path in (first, again)]
+    trees = [_salts(project), _salts(project, project.folder / "again.row-salts")]
     assert len({tree["rows_root"] for tree in trees}) == len({tree["salt_key"] for tree in trees}) == 2
-    first.write_bytes(canonical.dumps(trees[0] | {"salt_key": trees[1]["salt_key"]}))
+    _keep(project, trees[0] | {"salt_key": trees[1]["salt_key"]})
     refused(*_proving(project, 2), status=7, says="not the one that was encoded", within=project.folder)
 
 

@@ -220,7 +220,7 @@ def test_inspect_a_submission(project: Project) -> None:
     [
         ("keys/police-dept.key", "what: key file: keep it to yourself\nparty: police-dept\n"),
         ("police.submission.home-map.csv", "what: home map: keep it at home\nrecords: 56\n"),
-        ("police.submission.row-salts", "what: row salts: keep them at home\ndataset: police\nrecords: 56\n"),
+        ("police.submission.row-salts", "what: sealed document\nkind: row-salts\n"),
         ("agreement.toml", "what: agreement\nproject: small\nversion: 1\n"),
     ],
 )
