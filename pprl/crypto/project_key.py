@@ -121,7 +121,11 @@ def from_file(raw: bytes, *, where: str, project: str) -> ProjectKey:
     value = _decoded(tree["key"])
     if len(value) != PROJECT_KEY_BYTES:
         raise KeyFileError(f"{where} does not hold a key of {PROJECT_KEY_BYTES} bytes.")
-    return ProjectKey(project, value)
+    key = ProjectKey(project, value)
+    # true for the version 1: the same key, and not the file that was written.
+    if to_file(key) != raw:
+        raise KeyFileError(f"{where} is damaged: it is not spelt as it was written.")
+    return key
 
 
 def _decoded(text: object) -> bytes:

@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pprl import department, errors, research
-from pprl.crypto import container, identity, key_file, notes, statements
+from pprl.crypto import container, identity, key_file, notes, project_key, statements
 from pprl.encode import linkage_secret, row_commitments
 from pprl.errors import PprlError
 from pprl.files import recognise, tables
@@ -201,6 +201,15 @@ def _secret_file() -> Reading:
     )
 
 
+@target("project-key", project_key.from_file)
+def _project_key() -> Reading:
+    return Reading(
+        lambda raw: project_key.from_file(raw, where="The file", project="justice"),
+        (project_key.to_file(project_key.ProjectKey("justice", bytes(range(32)))),),
+        project_key.to_file,
+    )
+
+
 # Containers
 
 
@@ -340,6 +349,24 @@ def _references_field_filters() -> Reading:
         _documents("blocked_references", "blocked-references"),
         submission.write_references,
     )
+
+
+def _kept_under(agreed: str) -> Reading:
+    return Reading(
+        lambda raw: submission.parse_references(raw, _agreement(agreed)),
+        _documents("kept_references", "kept-references"),
+        submission.write_references,
+    )
+
+
+@target("references-clk-kept", submission.parse_references)
+def _references_clk_kept() -> Reading:
+    return _kept_under("keeping")
+
+
+@target("references-field-filters-kept", submission.parse_references)
+def _references_field_filters_kept() -> Reading:
+    return _kept_under("keeping-field-filters")
 
 
 @target("pairs", pairs.parse)

@@ -98,3 +98,9 @@ def test_other_files_are_refused(changes: dict[str, Any], says: str) -> None:
 def test_what_is_no_such_file_is_refused(raw: bytes) -> None:
     with pytest.raises(KeyFileError, match="not a project key file"):
         from_file(raw, where="file", project="justice")
+
+
+def test_a_version_spelt_true_is_refused() -> None:
+    """Found by fuzzing: true equals 1."""
+    with pytest.raises(KeyFileError, match="spelt"):
+        from_file(canonical.dumps({**TREE, "version": True}), where="file", project="justice")
