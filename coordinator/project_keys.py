@@ -58,7 +58,7 @@ def key_for_issue(
     if path.exists() or offered or _kept_before(me, agreement):
         return _held(me, agreement)
     made = project_key.create(agreement.content.project.id)
-    write_new(path, project_key.to_file(made), mode=0o600)
+    write_new(path, project_key.to_file(made, me.identity), mode=0o600)
     return made
 
 
@@ -76,7 +76,7 @@ def _held(me: Coordinator, agreement: AgreementFile) -> ProjectKey:
             "records then get new linkage keys, and the version after that can keep those.",
         )
     raw = read_secret_file(path, what="project key")
-    return project_key.from_file(raw, where=path.name, project=agreement.content.project.id)
+    return project_key.from_file(raw, me.identity, where=path.name, project=agreement.content.project.id)
 
 
 def _kept_before(me: Coordinator, agreement: AgreementFile) -> bool:

@@ -18,19 +18,25 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pprl.crypto import derive
-from pprl.errors import FormatError, KeyFileError
+from pprl.crypto.identity import Identity, ed25519_verifies, ml_dsa_65_verifies
+from pprl.crypto.x_wing import wrap
+from pprl.errors import FormatError, KeyFileError, VerificationError
 from pprl.protocol import canonical
 from pprl.protocol.framing import ID_BYTES
 
 PROJECT_KEY_BYTES = 32
 LABEL = "pprl/v1/linkage-keys"
 _FORMAT = "pprl-project-key"
+_CONTEXT = b"pprl/v1/project-key"
+_MEMBERS = {"ed25519", "format", "ml_dsa_65", "party", "project", "version", "wrapped"}
+_RESTORE = "Restore it, and the key file with which it was made, from your safe copies."
 _WORDS = 4
 _WORD_BYTES = ID_BYTES // _WORDS
 
@@ -87,45 +93,88 @@ def create(project: str) -> ProjectKey:
     return ProjectKey(project, derive.random_bytes(PROJECT_KEY_BYTES))
 
 
-def to_file(key: ProjectKey) -> bytes:
-    """The bytes of a project key file, which stays with the key issuer."""
-    return canonical.dumps(
-        {
-            "format": _FORMAT,
-            "key": base64.b64encode(key.value).decode(),
-            "project": key.project,
-            "version": 1,
-        }
-    )
+def to_file(key: ProjectKey, identity: Identity) -> bytes:
+    """The bytes of a project key file: the key, wrapped and signed by its key issuer for itself.
+
+    So it is read with the issuer's key file and its passphrase, and nobody who has the disk alone can read it or put
+    another key in its place. It belongs to no one version of the agreement, as containers do.
+
+    Args:
+        key: the project key.
+        identity: the key issuer's.
+    """
+    about = _about(identity, key.project)
+    wrapped = wrap(key.value, identity.public.x_wing, info=_info(about))
+    signed = {**about, "wrapped": _base64(wrapped)}
+    ed25519, ml_dsa_65 = identity.sign(canonical.dumps(signed), context=_CONTEXT)
+    return canonical.dumps({**signed, "ed25519": _base64(ed25519), "ml_dsa_65": _base64(ml_dsa_65)})
 
 
-def from_file(raw: bytes, *, where: str, project: str) -> ProjectKey:
+def from_file(raw: bytes, identity: Identity, *, where: str, project: str) -> ProjectKey:
     """Read a project key file, strictly.
 
+    These checks, in this order:
+
+    1. It is canonical JSON with exactly the members of a project key file, of this version.
+    2. It is of this party and this project.
+    3. Both signatures are this party's.
+    4. The key opens with this party's private key.
+
+    Args:
+        raw: the file's bytes.
+        identity: the key issuer's.
+        where: how messages name the file.
+        project: the id of the project.
+
     Raises:
-        KeyFileError: not a project key file, or one of another project.
+        KeyFileError: a check fails.
     """
+    tree = _tree(raw, where)
+    about = _about(identity, project)
+    if {name: tree[name] for name in about} != about:
+        raise KeyFileError(
+            f"{where} holds the key of another project or party.", hint="Each project has a key of its own."
+        )
+    signed = canonical.dumps({**about, "wrapped": tree["wrapped"]})
+    ed25519, ml_dsa_65, wrapped = (_decoded(tree[name]) for name in ("ed25519", "ml_dsa_65", "wrapped"))
+    if not (
+        ed25519_verifies(ed25519, signed, identity.public)
+        and ml_dsa_65_verifies(ml_dsa_65, signed, identity.public, context=_CONTEXT)
+    ):
+        raise KeyFileError(f"{where} was not made with this key file, or was altered.", hint=_RESTORE)
+    try:
+        value = identity.x_wing.unwrap(wrapped, info=_info(about))
+    except VerificationError:
+        value = b""
+    if not value:
+        raise KeyFileError(f"{where} does not open with this key file.", hint=_RESTORE)
+    return ProjectKey(project, value)
+
+
+def _about(identity: Identity, project: str) -> dict[str, object]:
+    return {"format": _FORMAT, "party": identity.party, "project": project, "version": 1}
+
+
+def _info(about: dict[str, object]) -> bytes:
+    """What the wrapped key is bound to."""
+    return hashlib.sha256(_CONTEXT + b"\0" + canonical.dumps(about)).digest()
+
+
+def _tree(raw: bytes, where: str) -> dict[str, object]:
     try:
         tree = canonical.loads(raw)
     except FormatError:
         # Refused below, not here: an error about a secret file is chained to nothing.
         tree = None
-    if not isinstance(tree, dict) or set(tree) != {"format", "key", "project", "version"}:
+    if not isinstance(tree, dict) or set(tree) != _MEMBERS:
         raise KeyFileError(f"{where} is not a project key file.")
-    if (tree["format"], tree["version"]) != (_FORMAT, 1):
+    if tree["format"] != _FORMAT or tree["version"] is True or tree["version"] != 1:
         raise KeyFileError(f"{where} is not a project key file of a version known here.")
-    if tree["project"] != project:
-        raise KeyFileError(
-            f"{where} holds the key of another project.", hint="Each project has a key of its own."
-        )
-    value = _decoded(tree["key"])
-    if len(value) != PROJECT_KEY_BYTES:
-        raise KeyFileError(f"{where} does not hold a key of {PROJECT_KEY_BYTES} bytes.")
-    key = ProjectKey(project, value)
-    # true for the version 1: the same key, and not the file that was written.
-    if to_file(key) != raw:
-        raise KeyFileError(f"{where} is damaged: it is not spelt as it was written.")
-    return key
+    return tree
+
+
+def _base64(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
 
 
 def _decoded(text: object) -> bytes:
@@ -136,4 +185,4 @@ def _decoded(text: object) -> bytes:
         value = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         return b""
-    return value if base64.b64encode(value).decode() == text else b""
+    return value if _base64(value) == text else b""

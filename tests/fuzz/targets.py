@@ -203,10 +203,10 @@ def _secret_file() -> Reading:
 
 @target("project-key", project_key.from_file)
 def _project_key() -> Reading:
+    issuer = forgery.identity("issuer")
     return Reading(
-        lambda raw: project_key.from_file(raw, where="The file", project="justice"),
-        (project_key.to_file(project_key.ProjectKey("justice", bytes(range(32)))),),
-        project_key.to_file,
+        lambda raw: project_key.from_file(raw, issuer, where="The file", project="justice"),
+        (project_key.to_file(project_key.ProjectKey("justice", bytes(range(32))), issuer),),
     )
 
 

@@ -187,7 +187,7 @@ def test_a_second_year(nest: Project, caplog: pytest.LogCaptureFixture) -> None:
     watch.run("coordinator", "agreement", "register", second, *store)
     assert watch.run("coordinator", "receive", nest.submission("court"), *store).exit_code == 8
     key_file = nest.key(ISSUER).with_name(f"{ISSUER}.small.project-key")
-    write_new(key_file, project_key.to_file(project_key.create("small")), mode=0o600)
+    write_new(key_file, project_key.to_file(project_key.create("small"), nest.identity(ISSUER)), mode=0o600)
     refused = watch.run("coordinator", "receive", nest.submission("court"), *store)
     assert (refused.exit_code, "1 of the 1 previous linkage keys" in refused.stderr) == (7, True)
     assert b"1" * 32 not in refused.stderr.encode()
