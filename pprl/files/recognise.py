@@ -13,14 +13,24 @@ from typing import Any
 from pprl.crypto import container
 from pprl.crypto.identity import fingerprint
 from pprl.crypto.key_file import parse_key_file
+from pprl.crypto.statements import claimed
 from pprl.errors import ConfigError, FormatError, KeyFileError
 from pprl.files.atomic import read_file
 from pprl.protocol import agreement as agreements
 from pprl.protocol import canonical, submission
+from pprl.protocol.certificate import CERTIFICATE_KIND
+from pprl.protocol.dsse import parse_statement, predicate_type
 from pprl.protocol.envelope import MAGIC as ENVELOPE_MAGIC
+from pprl.protocol.signatures import SIGNATURE_KIND, SUCCESSION_KIND
 
 _HOME_MAP_START = b"handle,record_id\n"
 _ROW_PROOF = "row proof: personal data, for the auditor alone"
+_TOLD = ("party", "signed_on", "destroyed_on")
+_STATEMENTS = {
+    CERTIFICATE_KIND: "certificate of destruction",
+    SIGNATURE_KIND: "signature of an agreement",
+    SUCCESSION_KIND: "signature of a party that is succeeded",
+}
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -41,6 +51,7 @@ def _describer(raw: bytes) -> Callable[[bytes], dict[str, Any]]:
         b"record_id,linkage_key\n": lambda table: _open_table(table, "linkage keys: keep them at home"),
         b"person,": lambda table: _open_table(table, "crosswalk: for the research environment alone"),
         b"{\n": _report,
+        b'{"payload":': _statement,
         b"{": _secret_file,
     }
     found = next((each for start, each in by_start.items() if raw.startswith(start)), None)
@@ -91,6 +102,18 @@ def _secret_file(raw: bytes) -> dict[str, Any]:
         "party": key_file.party,
         "fingerprint": fingerprint(key_file.public),
     }
+
+
+def _statement(raw: bytes) -> dict[str, Any]:
+    """A signed statement that everybody may read, by the kind that it claims to be."""
+    tree = canonical.loads(claimed(raw, what="the file").payload)
+    kind = str(tree.get("predicateType")) if isinstance(tree, dict) else ""
+    what = next((told for each, told in _STATEMENTS.items() if kind == predicate_type(each)), None)
+    if what is None:
+        raise FormatError("This is not a file of this protocol.")
+    said = parse_statement(canonical.dumps(tree), kind=kind.split(":")[2], what="the file")
+    told: dict[str, Any] = {name: said.predicate[name] for name in _TOLD if name in said.predicate}
+    return {"what": what, **told, "agreement_sha256": said.sha256, "verified": False}
 
 
 def _report(raw: bytes) -> dict[str, Any]:

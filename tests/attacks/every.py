@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tests.attacks import agreement_signatures, ceremonies, containers, identities, kept_keys, logs, versions
+from tests.attacks import (
+    agreement_signatures,
+    ceremonies,
+    certificates,
+    containers,
+    identities,
+    kept_keys,
+    logs,
+    versions,
+)
 from tests.attacks.registry import Attack
 
 SUBJECTS: Mapping[str, Sequence[Attack]] = {
@@ -15,4 +24,5 @@ SUBJECTS: Mapping[str, Sequence[Attack]] = {
     "Key files and cards": identities.ATTACKS,
     "Logs, witnesses and receipts": logs.ATTACKS,
     "Linkage keys that are kept": kept_keys.ATTACKS,
+    "Certificates of destruction": certificates.ATTACKS,
 }

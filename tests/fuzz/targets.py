@@ -26,13 +26,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pprl import department, errors, research
-from pprl.crypto import container, identity, key_file, notes, project_key, statements
+from pprl.crypto import certificates, container, identity, key_file, notes, project_key, statements
 from pprl.encode import linkage_secret, row_commitments
 from pprl.errors import PprlError
 from pprl.files import recognise, tables
 from pprl.protocol import agreement as agreements
 from pprl.protocol import (
     canonical,
+    certificate,
     checkpoint,
     crosswalk,
     envelope,
@@ -47,6 +48,7 @@ from pprl.protocol import (
     submission,
 )
 from pprl.protocol.agreement import AgreementFile
+from tests.conformance.certificate import test_certificate_vectors as certificate_vectors
 from tests.conformance.log import test_log_vectors as log_vectors
 from tests.conformance.rows import test_rows_vectors as row_vectors
 from tests.conformance.secret_ceremony import test_secret_ceremony_vectors as ceremony_vectors
@@ -276,6 +278,23 @@ def _agreement_signature_predicate() -> Reading:
     return Reading(
         lambda raw: signatures.AgreementSignature.from_predicate(canonical.loads(raw)),
         (canonical.dumps(given.to_predicate()),),
+        lambda read: canonical.dumps(read.to_predicate()),
+    )
+
+
+@target("certificate", certificates.open_certificate)
+def _certificate() -> Reading:
+    seeds = [
+        each["file"].encode() for kind in ("accepted", "refused") for each in _vectors("certificate")[kind]
+    ]
+    return Reading(certificate_vectors.opened, tuple(seeds))
+
+
+@target("certificate-predicate", certificate.Certificate.from_predicate)
+def _certificate_predicate() -> Reading:
+    return Reading(
+        lambda raw: certificate.Certificate.from_predicate(canonical.loads(raw)),
+        tuple(canonical.dumps(each["predicate"]) for each in _vectors("certificate")["accepted"]),
         lambda read: canonical.dumps(read.to_predicate()),
     )
 
@@ -607,6 +626,8 @@ def _inspect() -> Reading:
     found: list[bytes] = []
     for name in (
         "agreement",
+        "agreement-signature",
+        "certificate",
         "container",
         "submission",
         "key-file",
