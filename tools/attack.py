@@ -89,6 +89,10 @@ def _lines(finding: Finding) -> Iterator[str]:
     attack = finding.attack
     yield f"  {_result(finding):16} {attack.name}"
     checks = ", ".join(_check(removal) for removal in attack.removed)
+    if not finding.as_stated:
+        checks += (
+            f"; it met \u201c{finding.met}\u201d, and without its checks \u201c{finding.met_without}\u201d"
+        )
     for text in (attack.tries, f"stopped by {checks}; without: {_without(attack)}"):
         yield textwrap.fill(text, WIDTH, initial_indent=" " * 19, subsequent_indent=" " * 21)
 

@@ -12,6 +12,9 @@ from tests.attacks import (
     identities,
     kept_keys,
     logs,
+    results,
+    rows,
+    submissions,
     versions,
 )
 from tests.attacks.registry import Attack
@@ -21,6 +24,9 @@ SUBJECTS: Mapping[str, Sequence[Attack]] = {
     "The agreement's signatures": agreement_signatures.ATTACKS,
     "Versions and roles": versions.ATTACKS,
     "The linkage secret": ceremonies.ATTACKS,
+    "Submissions and stores": submissions.ATTACKS,
+    "Rows that an auditor asks for": rows.ATTACKS,
+    "Results and linkage keys": results.ATTACKS,
     "Key files and cards": identities.ATTACKS,
     "Logs, witnesses and receipts": logs.ATTACKS,
     "Linkage keys that are kept": kept_keys.ATTACKS,

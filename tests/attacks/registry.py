@@ -103,7 +103,7 @@ class _Cut(ast.NodeTransformer):
         self.found = 0
 
     def visit_If(self, node: ast.If) -> ast.AST:
-        if len(node.body) == 1 and isinstance(node.body[0], ast.Raise) and self._says_so(node.body[0]):
+        if isinstance(node.body[-1], ast.Raise) and self._says_so(node.body[-1]):
             self.found += 1
             return ast.If(node.test, [ast.Pass()], node.orelse)
         return self.generic_visit(node)
@@ -145,12 +145,16 @@ class Finding:
         refused: whether its named check, and no other, refused it.
         each: whether every one of the removed checks refuses it alone, with the others taken out.
         bites: whether it fares without the checks as it is said to.
+        met: the refusal that it met as the code stands; empty if none.
+        met_without: the one that it met without the checks.
     """
 
     attack: Attack
     refused: bool
     each: bool
     bites: bool
+    met: str
+    met_without: str
 
     @property
     def as_stated(self) -> bool:
@@ -161,10 +165,10 @@ class Finding:
 def run(attack: Attack) -> Finding:
     """Try an attack as the code stands, with all but one of its checks removed for each, and without them all."""
     first = attack.removed[0]
-    error = _tried(attack, ())
-    refused = isinstance(error, attack.refusal) and _says(error, attack.saying) and first.raised(error)
+    met, without = _tried(attack, ()), _tried(attack, attack.removed)
+    refused = isinstance(met, attack.refusal) and _says(met, attack.saying) and first.raised(met)
     each = all(_stops_alone(attack, removal) for removal in attack.removed[1:])
-    return Finding(attack, refused, each, _bites(attack))
+    return Finding(attack, refused, each, _bites(attack, without), str(met or ""), str(without or ""))
 
 
 def _stops_alone(attack: Attack, removal: Removal) -> bool:
@@ -172,11 +176,10 @@ def _stops_alone(attack: Attack, removal: Removal) -> bool:
     return error is not None and removal.raised(error)
 
 
-def _bites(attack: Attack) -> bool:
-    error = _tried(attack, attack.removed)
-    if error is None or attack.then == THROUGH:
-        return error is None and attack.then == THROUGH
-    return _says(error, attack.then) and not _says(error, attack.saying)
+def _bites(attack: Attack, without: PprlError | None) -> bool:
+    if without is None or attack.then == THROUGH:
+        return without is None and attack.then == THROUGH
+    return _says(without, attack.then) and not _says(without, attack.saying)
 
 
 def _tried(attack: Attack, removed: Sequence[Removal]) -> PprlError | None:

@@ -24,9 +24,9 @@ ALL = [
 @pytest.mark.parametrize("attack", ALL)
 def test_its_check_stops_it_and_nothing_else_does(attack: Attack) -> None:
     found = run(attack)
-    assert found.refused, "another check refuses it, or none"
+    assert found.refused, f"another check refuses it, or none: {found.met}"
     assert found.each, "one of the removed checks does not stop it alone: leave it in place"
-    assert found.bites, "it fares otherwise without its checks than is said"
+    assert found.bites, f"without its checks, it meets: {found.met_without or 'nothing'}"
 
 
 def test_names_are_told_once() -> None:

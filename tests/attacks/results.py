@@ -1,0 +1,108 @@
+"""Attacks on results: what may leave, and for whom it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from coordinator import operations
+from coordinator.store import database
+from coordinator.store.database import RunRow
+from coordinator.store.stages import Role
+from pprl import department
+from pprl.crypto import container
+from pprl.crypto.exchange import open_from, seal_for
+from pprl.errors import DisclosureError, VerificationError
+from pprl.protocol import linkage_keys
+from pprl.protocol.linkage_keys import LinkageKeys
+from tests.attacks.ground import fresh, issued, store_of
+from tests.attacks.registry import Attack, cut, remove
+
+# What may leave.
+
+
+def released(**changes: Any) -> Callable[[], Any]:
+    """The release of a run that found something else than the small project's: the store's report is put so."""
+
+    def attempt() -> Any:
+        project = fresh(issued())
+        me = store_of(project, Role.KEY_ISSUER)
+        with database.writing(me.engine) as session:
+            run = session.query(RunRow).one()
+            run.report = {**run.report, **changes}
+        return operations.release(me, None)
+
+    return attempt
+
+
+def unsure(low: float | None) -> dict[str, float | None]:
+    return {"value": 0.9, "low": low, "high": 1.0}
+
+
+def little_overlap() -> Any:
+    """Two datasets of other people than agreed: the rule asks for half, and a fifth is shared."""
+    agreement = issued().agreement
+    rules = agreement.content.release.model_copy(update={"min_overlap": 0.5})
+    ruled = agreement.content.model_copy(update={"release": rules})
+    run = {
+        "linked_people": 50,
+        "estimated_precision": unsure(1.0),
+        "overlaps": [{"left": "police", "right": "court", "share": 0.2}],
+    }
+    return operations._require_release_rules(type(agreement)(ruled, agreement.raw), run)
+
+
+# Who may open.
+
+
+@cache
+def keys_of(dataset: str) -> bytes:
+    project = issued()
+    me = store_of(project, Role.KEY_ISSUER)
+    with database.reading(me.engine) as session:
+        digest = session.query(RunRow).one().report["results"][f"{dataset}.linkage-keys"]
+    return (me.folder / "containers" / digest).read_bytes()
+
+
+def opened(sealed: bytes, *, by: str = "police-dept") -> LinkageKeys:
+    return department.open_linkage_keys(sealed, issued().signatory(by))
+
+
+def keys_of_another_department() -> Any:
+    return opened(keys_of("court"))
+
+
+def keys_from_a_department() -> Any:
+    """A department makes up linkage keys for another, to find them again in the research data."""
+    project = issued()
+    _, raw = open_from(keys_of("police"), me=project.signatory("police-dept"), kind=linkage_keys.KIND)
+    header = linkage_keys.parse(raw, project.agreement).header
+    forged = seal_for(
+        project.agreement.content.party_named("police-dept"), raw, me=project.signatory("court-dept"),
+        kind=linkage_keys.KIND, records=header.records, dataset="police", submission=header.submission,
+    )  # fmt: skip
+    return opened(forged)
+
+
+SURE = remove(operations, "_require_sure_links", number=1)
+PEOPLE = cut(operations, "_require_release_rules", "min_linked_people", number=2)
+OVERLAP = cut(operations, "_require_release_rules", "min_overlap", number=3)
+RECIPIENT = remove(container, "_check_recipient_is_me", number=10)
+EXPECTED = remove(container, "_check_expected", number=9)
+
+ATTACKS = (
+    Attack("too few linked people", "datasets are crafted so that the result is about two people",
+           released(linked_people=2), DisclosureError, "min_linked_people", [PEOPLE]),
+    Attack("too little overlap", "a dataset of other people is sent, with one who is looked for among them",
+           little_overlap, DisclosureError, "min_overlap", [OVERLAP]),
+    Attack("unsure links", "links that may well be wrong are to be released",
+           released(estimated_precision=unsure(0.5)), DisclosureError, "Precision may be as low as", [SURE]),
+    Attack("links of which nothing is known", "links whose precision can't be told are to be released",
+           released(estimated_precision=unsure(None)), DisclosureError, "makes it sure", [SURE]),
+    Attack("another department's keys", "a department opens the linkage keys of another",
+           keys_of_another_department, VerificationError, "sealed to 'court-dept'", [RECIPIENT],
+           "not wrapped for this key"),
+    Attack("linkage keys from a department", "a department makes up linkage keys for another",
+           keys_from_a_department, VerificationError, "sender is 'court-dept'", [EXPECTED]),
+)  # fmt: skip
