@@ -7,8 +7,9 @@ them. What is damaged or overdue is not used.
 from __future__ import annotations
 
 import hashlib
+import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ from sqlalchemy import Engine
 from coordinator.store import database
 from coordinator.store.database import AgreementRow, PartRow, StoreRow
 from coordinator.store.stages import Role, Step
-from pprl.crypto import signatures
+from pprl.crypto import container, signatures
 from pprl.crypto.exchange import Signatory, open_from, require_in_force, require_mine
 from pprl.crypto.identity import Identity
 from pprl.errors import DisclosureError, FormatError, ProtocolError
@@ -27,6 +28,7 @@ from pprl.files.atomic import write_new
 from pprl.files.holdings import Holdings, SignatureFiles, run_key_of
 from pprl.files.identity import AskPassphrase, read_identity
 from pprl.protocol import agreement as agreements
+from pprl.protocol import log
 from pprl.protocol.agreement import AgreementFile
 from pprl.protocol.signatures import SIGNATURE_KIND, SUCCESSION_KIND
 
@@ -247,12 +249,53 @@ def open_part(me: Coordinator, seat: Signatory, part: PartRow) -> bytes:
     return open_from(sealed, me=seat, kind=part.kind, sender=part.sender)[1]
 
 
-def finish(me: Coordinator, agreement: AgreementFile, role: Role, step: Step, report: dict[str, Any]) -> None:
-    """Take a step with a run, and keep what it found."""
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A container as the log names it.
+
+    Attributes:
+        detail: what an entry says of it.
+        head: its signed head.
+    """
+
+    detail: dict[str, str]
+    head: bytes
+
+
+def named(sealed: bytes, agreement: AgreementFile) -> Named:
+    """How the log names a container, after another look at who signed it."""
+    binding, head = container.verify_head(io.BytesIO(sealed), agreement=agreement)
+    head_sha256, sha256 = hashlib.sha256(head).hexdigest(), hashlib.sha256(sealed).hexdigest()
+    return Named(log.container_detail(binding, head_sha256=head_sha256, sha256=sha256), head)
+
+
+def finish(
+    me: Coordinator,
+    agreement: AgreementFile,
+    role: Role,
+    step: Step,
+    report: dict[str, Any],
+    *,
+    detail: dict[str, Any],
+    containers: Iterable[Named] = (),
+) -> None:
+    """Take a step with a run, keep what it found, and log it.
+
+    Args:
+        me: the store.
+        agreement: what the run is under.
+        role: whose run it is.
+        step: the step.
+        report: what the run has found.
+        detail: what the log's entry says.
+        containers: the containers that it names; their heads are kept.
+    """
     with database.writing(me.engine) as session:
         run = database.run_of(session, agreement.sha256, role)
         run.report = report
-        database.move_on(session, run, step, at=me.now(), detail={})
+        for each in containers:
+            database.add_head(session, agreement.sha256, each.detail["head_sha256"], each.head)
+        database.move_on(session, run, step, at=me.now(), detail=detail)
 
 
 def require_kept_no_longer(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from coordinator.custody import Coordinator, keep, open_part, seat_under
+from coordinator.custody import Coordinator, keep, named, open_part, seat_under
 from coordinator.project_keys import require_own_keys
 from coordinator.store import database
 from coordinator.store.database import AgreementRow, PartRow
@@ -86,8 +86,12 @@ def require_whole_submission(file: bytes, agreement: AgreementFile) -> None:
         )
 
 
-def verify(me: Coordinator, sealed: bytes, kind: str) -> tuple[AgreementFile, Binding, bytes]:
-    """Everything that must hold before a part is kept: the envelope's checks, then the document's."""
+def verify(me: Coordinator, sealed: bytes, kind: str) -> tuple[AgreementFile, Binding, dict[str, str], bytes]:
+    """Everything that must hold before a part is kept: the envelope's checks, then the document's.
+
+    Returns:
+        What `take_in` takes: the agreement, the binding, what the log tells besides, and the part.
+    """
     unverified = container.peek(io.BytesIO(sealed))
     with database.reading(me.engine) as session:
         row = session.get(AgreementRow, unverified.agreement_sha256)
@@ -101,18 +105,23 @@ def verify(me: Coordinator, sealed: bytes, kind: str) -> tuple[AgreementFile, Bi
     agreement = mine.agreement.file
     sender = agreement.content.party_with("matcher").id if kind == pairs.KIND else None
     opened, raw = open_from(sealed, me=mine, kind=kind, sender=sender)
-    _require_consistent(kind, raw, agreement, opened.binding)
+    told = _require_consistent(kind, raw, agreement, opened.binding)
     if kind == submission.ENCODINGS_KIND:
         _require_the_secret_of_earlier_parts(me, mine, raw)
     if kind == submission.REFERENCES_KIND:
         require_own_keys(me, agreement, submission.parse_references(raw, agreement))
-    return agreement, opened.binding, sealed
+    return agreement, opened.binding, told, sealed
 
 
 def take_in(
-    me: Coordinator, session: Session, agreement: AgreementFile, binding: Binding, sealed: bytes
+    me: Coordinator,
+    session: Session,
+    agreement: AgreementFile,
+    binding: Binding,
+    told: Mapping[str, str],
+    sealed: bytes,
 ) -> Receipt:
-    """Keep a part that `verify` has passed, and move its run on.
+    """Keep a part that `verify` has passed, move its run on, and log it.
 
     Raises:
         ProtocolError: it is here already, or the run takes no more.
@@ -130,7 +139,7 @@ def take_in(
             f"This store has {what} already; a dataset is submitted once.",
             hint="A correction takes a new version of the agreement.",
         )
-    digest = keep(me, sealed)
+    digest, part = keep(me, sealed), named(sealed, agreement)
     session.add(
         PartRow(
             container_sha256=digest,
@@ -140,6 +149,7 @@ def take_in(
             sender=binding.sender,
             submission=binding.submission,
             records=binding.records,
+            head_sha256=part.detail["head_sha256"],
             received_at=me.now(),
         )
     )
@@ -151,8 +161,8 @@ def take_in(
     }
     complete = here == set(wanted(agreement, role))
     step = Step.RECEIVE_LAST if complete else Step.RECEIVE
-    detail = {"kind": binding.kind, "dataset": binding.dataset, "container_sha256": digest}
-    database.move_on(session, run, step, at=me.now(), detail=detail)
+    database.add_head(session, agreement.sha256, part.detail["head_sha256"], part.head)
+    database.move_on(session, run, step, at=me.now(), detail={"container": part.detail, **told})
     return Receipt(
         binding.kind, binding.dataset, binding.sender, binding.records, digest, agreement.sha256, complete
     )
@@ -201,19 +211,27 @@ def _require_the_secret_of_earlier_parts(me: Coordinator, mine: Signatory, raw: 
     require_one_secret({header.dataset: header.key_check for header in headers})
 
 
-def _require_consistent(kind: str, raw: bytes, agreement: AgreementFile, binding: Binding) -> None:
-    """Check a document against the agreement and its envelope."""
+def _require_consistent(kind: str, raw: bytes, agreement: AgreementFile, binding: Binding) -> dict[str, str]:
+    """Check a document against the agreement and its envelope; gives what the log tells of it besides."""
     if kind == pairs.KIND:
         header_of_pairs = _header_of_pairs(raw, agreement)
         require_as_bound(binding, dataset="", records=sum(each.records for each in header_of_pairs.datasets))
-        return
+        return {"submission": ""}
+    told = {"submission": binding.submission}
     if kind == submission.ENCODINGS_KIND:
-        header: DatasetHeader = submission.parse_encodings(raw, agreement).header
+        encoded = submission.parse_encodings(raw, agreement).header
+        header: DatasetHeader = encoded
+        told |= {
+            "key_check": encoded.key_check,
+            "confirmation": encoded.confirmation,
+            "rows_root": encoded.rows_root,
+        }
     else:
         header = submission.parse_references(raw, agreement).header
     require_as_bound(binding, dataset=header.dataset, records=header.records, submission=header.submission)
     if header.party != binding.sender:
         raise VerificationError("The document names another department than its envelope.")
+    return told
 
 
 def _header_of_pairs(raw: bytes, agreement: AgreementFile) -> PairsHeader | PatternsHeader:

@@ -7,6 +7,7 @@ code that touches raw identifiers or the linkage secret.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from coordinator import log
 from coordinator.custody import (
     Coordinator,
     finish,
@@ -22,6 +24,7 @@ from coordinator.custody import (
     initialise,
     keep,
     kept,
+    named,
     open_part,
     open_store,
     registered,
@@ -51,7 +54,7 @@ from coordinator.store.stages import Role, Stage, Step
 from pprl.crypto import derive
 from pprl.crypto.exchange import Signatory, require_in_force, require_mine, seal_for
 from pprl.errors import ConfigError, DisclosureError, ProtocolError
-from pprl.files.holdings import SignatureFiles
+from pprl.files.holdings import RECEIPT_ENDING, SignatureFiles
 from pprl.protocol import agreement as agreements
 from pprl.protocol import crosswalk, linkage_keys, pairs, submission
 from pprl.protocol.agreement import AgreementFile
@@ -61,6 +64,7 @@ from pprl.protocol.submission import Encodings, FieldFilterHeader, References
 __all__ = [
     "Coordinator",
     "Receipt",
+    "export",
     "initialise",
     "issue",
     "link",
@@ -112,6 +116,9 @@ def register(me: Coordinator, raw: bytes, files: SignatureFiles, *, where: str) 
                 session.add(
                     SignatureRow(agreement_sha256=agreement.sha256, kind=kind, party=party, raw=signed)
                 )
+        digests = {party: hashlib.sha256(raw).hexdigest() for party, raw in files.signatures.items()}
+        detail = {"version": project.version, "signatures": digests}
+        database.append(session, agreement.sha256, "registered", at=me.now(), detail=detail)
         for role in me.roles:
             session.add(
                 RunRow(
@@ -180,7 +187,9 @@ def match(
         "evidence": _matching_evidence(agreement, matched, encodings),
         "seconds": {"match": round(time.monotonic() - started, 3)},
     }
-    finish(me, agreement, Role.MATCHER, Step.MATCH, report)
+    made = named(sealed, agreement)
+    detail = {"container": made.detail, "inputs": sorted(part.head_sha256 for part in parts)}
+    finish(me, agreement, Role.MATCHER, Step.MATCH, report, detail=detail, containers=(made,))
     return agreement, sealed
 
 
@@ -218,20 +227,32 @@ def issue(me: Coordinator, agreement_sha256: str | None, *, progress: Progress) 
         random_bytes=derive.random_bytes,
         progress=progress,
     )
+    sealed = _sealed_results(mine, issued)
     report = {
         **issued.report,
-        "results": _seal_results(me, mine, issued),
+        "results": {name: keep(me, content) for name, content in sealed.items()},
         "seconds": {"issue": round(time.monotonic() - started, 3)},
     }
-    finish(me, agreement, Role.KEY_ISSUER, Step.ISSUE, report)
+    results = {name: named(content, agreement) for name, content in sealed.items()}
+    detail = {
+        "inputs": sorted(part.head_sha256 for part in (*parts, pairs_part)),
+        "results": {name: each.detail for name, each in results.items()},
+        "summary_sha256": hashlib.sha256(_public_summary(agreement, report)).hexdigest(),
+        "refusal": _refusal(agreement, report) or "",
+    }
+    finish(me, agreement, Role.KEY_ISSUER, Step.ISSUE, report, detail=detail, containers=results.values())
     return report
 
 
 def release(me: Coordinator, agreement_sha256: str | None) -> Mapping[str, bytes]:
-    """The sealed results and a public summary by file name, if the agreement's release rules allow any.
+    """The sealed results with their receipts, and a public summary, by file name, if the agreement allows any.
+
+    1. The agreement's release rules allow it; a refusal is logged.
+    2. A quorum of witnesses has signed a checkpoint of the log that holds what was issued: every result comes with the
+       proof, and its recipient opens none without.
 
     Raises:
-        ProtocolError: nothing is issued yet.
+        ProtocolError: nothing is issued yet, or there is no such checkpoint.
         DisclosureError: a release rule refuses.
     """
     agreement = seat(me, agreement_sha256, Role.KEY_ISSUER, needs=("linkage_keys",)).agreement.file
@@ -240,12 +261,30 @@ def release(me: Coordinator, agreement_sha256: str | None) -> Mapping[str, bytes
         report, stage = dict(run.report), Stage(run.stage)
         if stage is not Stage.RELEASED:
             _require_step(run, Step.RELEASE)
-    _require_release_rules(agreement, report)
-    results = {name: kept(me, digest) for name, digest in report["results"].items()}
-    results[SUMMARY_NAME] = _public_summary(agreement, report)
+    _require_release_rules_or_log(me, agreement, report)  # 1
+    receipt = log.receipt_of_issue(me, agreement)  # 2
+    sealed = {name: kept(me, digest) for name, digest in report["results"].items()}
     if stage is not Stage.RELEASED:
-        finish(me, agreement, Role.KEY_ISSUER, Step.RELEASE, report)
-    return results
+        detail = {"results": report["results"]}
+        finish(me, agreement, Role.KEY_ISSUER, Step.RELEASE, report, detail=detail)
+    receipts = {f"{name}{RECEIPT_ENDING}": receipt for name in sealed}
+    return {**sealed, **receipts, SUMMARY_NAME: _public_summary(agreement, report)}
+
+
+def export(me: Coordinator, agreement_sha256: str | None) -> dict[str, bytes]:
+    """Everything with which an auditor can verify this party's part of a run, by path in a folder.
+
+    Raises:
+        ProtocolError: no checkpoint of the log has a quorum yet.
+    """
+    files = log.export(me, agreement_sha256)
+    agreement = agreements.parse(registered(me, agreement_sha256).raw, where="The registered agreement")
+    if Role.KEY_ISSUER in me.roles:
+        with database.reading(me.engine) as session:
+            report = dict(database.run_of(session, agreement.sha256, Role.KEY_ISSUER).report)
+        if report:
+            files[SUMMARY_NAME] = _public_summary(agreement, report)
+    return files
 
 
 def report(me: Coordinator, agreement_sha256: str | None) -> dict[str, Any]:
@@ -412,6 +451,17 @@ def _require_release_rules(agreement: AgreementFile, report: Mapping[str, Any]) 
             )
 
 
+def _require_release_rules_or_log(
+    me: Coordinator, agreement: AgreementFile, report: Mapping[str, Any]
+) -> None:
+    """Refuse by the release rules, and write a refusal into the log, unless it was the last thing to be written."""
+    try:
+        _require_release_rules(agreement, report)
+    except DisclosureError as error:
+        log.refused(me, agreement, error.message)
+        raise
+
+
 def _require_sure_links(target: float, report: Mapping[str, Any]) -> None:
     """The stop rule: the lower end of the estimated precision's interval is at the target or above."""
     low = report["estimated_precision"]["low"]
@@ -479,8 +529,8 @@ def _public_summary(agreement: AgreementFile, report: Mapping[str, Any]) -> byte
     return (json.dumps(summary, indent=2) + "\n").encode()
 
 
-def _seal_results(me: Coordinator, mine: Signatory, issued: Issued) -> dict[str, str]:
-    """Seal each result to its recipient and keep it; gives file names and digests."""
+def _sealed_results(mine: Signatory, issued: Issued) -> dict[str, bytes]:
+    """Each result, sealed to its recipient, by file name."""
     agreement = mine.agreement
     sealed = {}
     for document in issued.linkage_keys:
@@ -502,4 +552,4 @@ def _seal_results(me: Coordinator, mine: Signatory, issued: Issued) -> dict[str,
             kind=crosswalk.KIND,
             records=issued.crosswalk.header.records,
         )
-    return {name: keep(me, content) for name, content in sealed.items()}
+    return sealed

@@ -15,6 +15,7 @@ from pathlib import Path
 from pprl.crypto import at_rest, derive
 from pprl.crypto.exchange import Signatory, open_from, require_as_bound, seal_for
 from pprl.crypto.identity import Identity
+from pprl.crypto.notes import require_issued
 from pprl.encode import encoder, linkage_secret, row_commitments
 from pprl.encode import groups as encode_groups
 from pprl.encode.encoder import EncodedDataset, Survey
@@ -266,12 +267,18 @@ def prove_rows(
     return row_proofs.write(proof)
 
 
-def open_linkage_keys(sealed: bytes, me: Signatory) -> LinkageKeys:
+def open_linkage_keys(sealed: bytes, receipt: bytes, me: Signatory) -> LinkageKeys:
     """Open the linkage keys that the key issuer has sealed to this department.
 
+    Args:
+        sealed: the result as it came.
+        receipt: the proof that witnesses saw it issued, which came with it.
+        me: this department.
+
     Raises:
-        VerificationError: not from this agreement's key issuer, or not for this department.
+        VerificationError: not from this agreement's key issuer, not for this department, or not proved to be issued.
     """
+    require_issued(sealed, receipt, me.agreement.file, recipient=me.identity.party)
     issuer = me.agreement.content.party_with("key-issuer").id
     opened, raw = open_from(sealed, me=me, kind=linkage_keys.KIND, sender=issuer)
     result = linkage_keys.parse(raw, me.agreement.file)
@@ -376,12 +383,18 @@ def group_table(
         yield (key, *told)
 
 
-def open_crosswalk(sealed: bytes, me: Signatory) -> Crosswalk:
+def open_crosswalk(sealed: bytes, receipt: bytes, me: Signatory) -> Crosswalk:
     """Open the crosswalk; the research environment runs this.
 
+    Args:
+        sealed: the crosswalk as it came.
+        receipt: the proof that witnesses saw it issued, which came with it.
+        me: this party.
+
     Raises:
-        VerificationError: not from this agreement's key issuer, or not for this party.
+        VerificationError: not from this agreement's key issuer, not for this party, or not proved to be issued.
     """
+    require_issued(sealed, receipt, me.agreement.file, recipient=me.identity.party)
     issuer = me.agreement.content.party_with("key-issuer").id
     opened, raw = open_from(sealed, me=me, kind=crosswalk.KIND, sender=issuer)
     document = crosswalk.parse(raw, me.agreement.file)

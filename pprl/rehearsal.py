@@ -30,7 +30,7 @@ from pprl.crypto.key_file import parse_key_file
 from pprl.errors import ConfigError, DisclosureError, PprlError, UsageError
 from pprl.files.atomic import made_folder, read_secret_file, write_new
 from pprl.files.tables import open_table
-from pprl.protocol.agreement import AgreementFile, Dataset, parse
+from pprl.protocol.agreement import AgreementFile, Dataset, Role, parse
 from pprl.protocol.signatures import signatories
 from pprl.scoring import Score, score
 
@@ -38,7 +38,7 @@ Say = Callable[[str], None]
 
 REPORT, PAGE = "report.json", "report.html"
 
-_COORDINATOR_ROLES = {"matcher", "key-issuer"}
+_COORDINATOR_ROLES: tuple[Role, ...] = ("matcher", "key-issuer")
 
 
 @dataclass(slots=True)
@@ -120,6 +120,7 @@ def rehearse(
         make_secret(run)
         encode(run)
         match_and_issue(run)
+        witness(run)
         refusal = release(run)
         if refusal is None:
             open_results(run)
@@ -222,6 +223,15 @@ def match_and_issue(run: Rehearsal) -> None:
         with run.stage("issue"):
             run.say(f"{issuer} decides and gives every record a linkage key. It sees no encodings.")
             _coordinate(run, issuer, "issue")
+
+
+def witness(run: Rehearsal) -> None:
+    """The witnesses sign the coordinators' logs, each after it has seen that its log only grew."""
+    with run.stage("witness"):
+        watched = run.agreement.content.log
+        run.say(f"{', '.join(watched.witnesses)} sign the coordinators' logs; {watched.quorum} must have.")
+        for party in dict.fromkeys(run.agreement.content.party_with(role).id for role in _COORDINATOR_ROLES):
+            _witness(run, party)
 
 
 def release(run: Rehearsal) -> DisclosureError | None:
@@ -350,6 +360,24 @@ def _groups(run: Rehearsal, dataset: Dataset) -> str:
     return f"{dataset.name}={out}"
 
 
+def _witness(run: Rehearsal, party: str) -> None:
+    """A round of witnessing: requests go out, and signatures come back."""
+    requests = run.home(party) / "witness-requests"
+    _coordinate(run, party, "log", "checkpoint", "-o", requests, "--force")
+    asked = sorted(requests.iterdir())
+
+    def answered(request: Path) -> Path:
+        answer = run.home(request.stem) / f"{party}.cosignature"
+        _run_as(
+            run, request.stem, "pprl", "log", "witness", request, "-a", run.agreement_path,
+            "-k", run.key(request.stem), "-o", answer, "--force",
+        )  # fmt: skip
+        return answer
+
+    if asked:
+        _coordinate(run, party, "log", "cosign", *_together(answered, asked))
+
+
 def _submission(run: Rehearsal, dataset: Dataset) -> Path:
     return run.home(dataset.party) / f"{dataset.name}.submission"
 
@@ -371,7 +399,7 @@ def _issuer(run: Rehearsal) -> str:
 
 
 def _program(roles: Sequence[str]) -> str:
-    return "coordinator" if set(roles) & _COORDINATOR_ROLES else "pprl"
+    return "coordinator" if set(roles) & set(_COORDINATOR_ROLES) else "pprl"
 
 
 def _together(work: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from coordinator.cli import report, run, setup
+from coordinator.cli import log, report, run, setup
 from pprl import __version__
 from pprl.console import Commands, completion_command
 from pprl.party_commands import identity_command
@@ -34,6 +34,7 @@ for command in (
     run.issue,
     run.link,
     run.release,
+    log.log,
     report.report,
     completion_command("coordinator"),
 ):

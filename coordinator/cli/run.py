@@ -47,6 +47,7 @@ def receive(files: tuple[Path, ...], store: Path, passphrase: PassphraseSource, 
             right=(3,),
         ),
     )
+    talk("Senders can have receipts: 'coordinator log checkpoint' first, then 'coordinator log receipts'.")
 
 
 @click.command()
@@ -133,7 +134,9 @@ def link(store: Path, passphrase: PassphraseSource, sha256: str | None, as_json:
 def release(store: Path, passphrase: PassphraseSource, sha256: str | None, folder: Path, force: bool) -> None:
     """Key issuer: write each recipient's sealed result, if the agreement's release rules allow it.
 
-    With them comes summary.json, which anybody may see: it tells no count below the agreement's small-number limit.
+    A quorum of witnesses must have signed that it was issued ('coordinator log checkpoint'): with each result comes a
+    receipt that proves it, without which its recipient opens nothing. With them comes summary.json, which anybody may
+    see: it tells no count below the agreement's small-number limit.
 
     Example: coordinator release --store issuer -o results
     """
@@ -145,7 +148,7 @@ def release(store: Path, passphrase: PassphraseSource, sha256: str | None, folde
         for name, sealed in operations.release(me, sha256).items():
             (made / name).write_bytes(sealed)
         at_one_moment(made, me.now())
-    talk(f"Send each file in {folder} to its recipient; 'pprl inspect' tells whose it is.")
+    talk(f"Send each file in {folder} to its recipient, with its receipt; 'pprl inspect' tells whose it is.")
 
 
 def _about(error: PprlError, refused: Path, kept: tuple[Path, ...]) -> PprlError:

@@ -7,7 +7,7 @@ stay sealed in files beside the database, and are opened in memory when a step n
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -18,11 +18,13 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.pool import NullPool
 
-from coordinator.store.stages import Role, Stage, Step, after
+from coordinator.store.stages import LOGGED_AS, Role, Stage, Step, after
 from pprl.errors import FormatError, ProtocolError
+from pprl.protocol import log
+from pprl.protocol.log import Entry, History
 
 DATABASE_NAME = "coordinator.sqlite"
-STORE_FORMAT = 1
+STORE_FORMAT = 2
 
 
 class _Base(DeclarativeBase):
@@ -74,6 +76,7 @@ class PartRow(_Base):
     sender: Mapped[str]
     submission: Mapped[str]
     records: Mapped[int]
+    head_sha256: Mapped[str]
     received_at: Mapped[datetime]
 
 
@@ -87,17 +90,31 @@ class RunRow(_Base):
     report: Mapped[dict[str, Any]]
 
 
-class EventRow(_Base):
-    """What happened, in order: counts and digests only."""
+class EntryRow(_Base):
+    """An entry of an agreement's log, byte by byte as it is hashed."""
 
-    __tablename__ = "event"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    at: Mapped[datetime]
-    agreement_sha256: Mapped[str]
-    role: Mapped[str]
-    step: Mapped[str]
-    stage: Mapped[str]
-    detail: Mapped[dict[str, Any]]
+    __tablename__ = "log_entry"
+    agreement_sha256: Mapped[str] = mapped_column(ForeignKey("agreement.sha256"), primary_key=True)
+    place: Mapped[int] = mapped_column(primary_key=True)
+    raw: Mapped[bytes]
+
+
+class HeadRow(_Base):
+    """The signed head of a container that an entry names: what is left to show when the container is gone."""
+
+    __tablename__ = "head"
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    agreement_sha256: Mapped[str] = mapped_column(ForeignKey("agreement.sha256"))
+    raw: Mapped[bytes]
+
+
+class CheckpointRow(_Base):
+    """A checkpoint of an agreement's log, with the witnesses' signatures that came so far."""
+
+    __tablename__ = "checkpoint"
+    agreement_sha256: Mapped[str] = mapped_column(ForeignKey("agreement.sha256"), primary_key=True)
+    size: Mapped[int] = mapped_column(primary_key=True)
+    note: Mapped[bytes]
 
 
 def create(folder: Path, *, party: str, roles: tuple[Role, ...], key_file: Path) -> Engine:
@@ -204,7 +221,14 @@ def parts_of(session: Session, agreement_sha256: str, kind: str) -> list[PartRow
 
 
 def move_on(session: Session, run: RunRow, step: Step, *, at: datetime, detail: dict[str, Any]) -> None:
-    """Take a step with a run and write it down, unless somebody else took one in the meantime.
+    """Take a step with a run and write it into the log, unless somebody else took one in the meantime.
+
+    Args:
+        session: in which both happen, or neither.
+        run: the run.
+        step: the step.
+        at: the time.
+        detail: the members that the log's entry of this step has.
 
     Raises:
         ProtocolError: the step can't be taken from this stage, or the run has moved since it was read.
@@ -224,16 +248,65 @@ def move_on(session: Session, run: RunRow, step: Step, *, at: datetime, detail: 
         raise ProtocolError(
             "Another command moved this run on at the same time.", hint="Look at 'coordinator status'."
         )
-    session.add(
-        EventRow(
-            at=at,
-            agreement_sha256=run.agreement_sha256,
-            role=run.role,
-            step=step.value,
-            stage=there.value,
-            detail=detail,
-        )
+    append(
+        session, run.agreement_sha256, LOGGED_AS[step], at=at, detail=detail, role=run.role, stage=there.value
     )
+
+
+def append(
+    session: Session,
+    agreement_sha256: str,
+    kind: str,
+    *,
+    at: datetime,
+    detail: Mapping[str, Any],
+    role: str = "",
+    stage: str = "",
+) -> None:
+    """Append an entry to an agreement's log. Nothing ever changes one, or takes one out.
+
+    Raises:
+        VerificationError: such an entry can't stand where the log is.
+    """
+    # A change comes first: it takes the database's lock, so that nobody else appends in between.
+    session.execute(
+        update(AgreementRow)
+        .where(AgreementRow.sha256 == agreement_sha256)
+        .values(version=AgreementRow.version)
+    )
+    history = History(agreement_sha256)
+    earlier = [log.parse(raw) for raw in entries_of(session, agreement_sha256)]
+    # A clock may be set back; the log's time is not.
+    time = max([log.time_text(at), *(entry.at for entry in earlier)])
+    entry = Entry(agreement_sha256, time, kind, role, stage, detail)
+    for each in (*earlier, entry):
+        history.take(each)
+    session.add(EntryRow(agreement_sha256=agreement_sha256, place=len(earlier), raw=entry.to_bytes()))
+    session.flush()
+
+
+def entries_of(session: Session, agreement_sha256: str) -> list[bytes]:
+    """The entries of an agreement's log, in order."""
+    query = select(EntryRow).where(EntryRow.agreement_sha256 == agreement_sha256)
+    return [row.raw for row in session.scalars(query.order_by(EntryRow.place))]
+
+
+def add_head(session: Session, agreement_sha256: str, sha256: str, head: bytes) -> None:
+    """Keep the head of a container that an entry names; the same one again changes nothing."""
+    if session.get(HeadRow, sha256) is None:
+        session.add(HeadRow(sha256=sha256, agreement_sha256=agreement_sha256, raw=head))
+
+
+def heads_of(session: Session, agreement_sha256: str) -> dict[str, bytes]:
+    """The kept heads of an agreement's containers, by their digests."""
+    query = select(HeadRow).where(HeadRow.agreement_sha256 == agreement_sha256)
+    return {row.sha256: row.raw for row in session.scalars(query.order_by(HeadRow.sha256))}
+
+
+def checkpoints_of(session: Session, agreement_sha256: str) -> list[CheckpointRow]:
+    """The checkpoints of an agreement's log, the shortest first."""
+    query = select(CheckpointRow).where(CheckpointRow.agreement_sha256 == agreement_sha256)
+    return list(session.scalars(query.order_by(CheckpointRow.size)))
 
 
 def _engine(folder: Path) -> Engine:

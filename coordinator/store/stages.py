@@ -37,6 +37,15 @@ class Step(StrEnum):
     RELEASE = "release"
 
 
+# The log's kind of entry for each step (`pprl.protocol.log`, whose own table of moves a test holds against this one).
+LOGGED_AS: dict[Step, str] = {
+    Step.RECEIVE: "received",
+    Step.RECEIVE_LAST: "received",
+    Step.MATCH: "matched",
+    Step.ISSUE: "issued",
+    Step.RELEASE: "released",
+}
+
 TRANSITIONS: dict[tuple[Role, Stage, Step], Stage] = {
     (Role.MATCHER, Stage.COLLECTING, Step.RECEIVE): Stage.COLLECTING,
     (Role.MATCHER, Stage.COLLECTING, Step.RECEIVE_LAST): Stage.COMPLETE,

@@ -659,6 +659,11 @@ def _refusals(agreement: Agreement) -> Iterator[str]:
         )
     if agreement.linkage.threshold == "estimated":
         yield _item("A release of links of which too few are surely right.")
+    watched = agreement.log
+    yield _item(
+        f"A release, or a result that is opened, before {watched.quorum} of the witnesses "
+        f"({_listed(watched.witnesses)}) have signed that the key issuer's log holds it."
+    )
     yield _item(f"A crosswalk to anybody{f' but {release.crosswalk_to}' if release.crosswalk_to else ''}.")
 
 

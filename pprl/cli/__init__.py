@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from pprl import __version__
-from pprl.cli import agreement, crosswalk, data, demo, inspect, keys, rehearse, research, rows, secret
+from pprl.cli import agreement, crosswalk, data, demo, inspect, keys, log, rehearse, research, rows, secret
 from pprl.console import Commands, completion_command
 from pprl.party_commands import identity_command
 from pprl.signing_commands import signing_commands
@@ -38,6 +38,8 @@ for command in (
     rows.check_row,
     inspect.inspect,
     keys.keys,
+    log.log,
+    log.receipt,
     crosswalk.crosswalk,
     research.research,
     completion_command("pprl"),

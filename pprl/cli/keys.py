@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pprl.cli.options import agreement_option, key_option, load_signatory
+from pprl.cli.options import agreement_option, key_option, load_receipt, load_signatory, receipt_option
 from pprl.console import force_option, json_option, path_argument, path_option, show, talk
 from pprl.passphrase import PassphraseSource
 
@@ -24,6 +24,7 @@ def keys() -> None:
 @path_argument("result")
 @agreement_option
 @key_option
+@receipt_option
 @path_option("--map", "map_path", required=True, help="The home map that 'pprl encode' wrote.")
 @path_option("-o", "--out", required=True, help="Table of record_id and linkage_key.")
 @path_option(
@@ -39,6 +40,7 @@ def open_keys(
     agreement_path: Path,
     key_path: Path,
     passphrase: PassphraseSource,
+    receipt_path: Path | None,
     map_path: Path,
     out: Path,
     previous_path: Path | None,
@@ -47,6 +49,8 @@ def open_keys(
     as_json: bool,
 ) -> None:
     """Open RESULT, and join it with your home map: a linkage key for every record that you sent.
+
+    Its receipt must prove that a quorum of witnesses saw it issued.
 
     With --previous-keys, also say how many records kept the key of last time, got another one, are new or were
     withdrawn. Which ones they are, the table of --changed tells; it stays home, as the table of keys does.
@@ -62,11 +66,12 @@ def open_keys(
     if changed_path is not None and previous_path is None:
         raise UsageError("--changed needs --previous-keys.", hint="Name the table of last time's keys.")
     outputs = [out, *([changed_path] if changed_path else [])]
-    require_apart(
-        outputs, [result, agreement_path, key_path, map_path, *([previous_path] if previous_path else [])]
-    )
+    read = [result, agreement_path, key_path, map_path, *filter(None, [previous_path, receipt_path])]
+    require_apart(outputs, read)
+    sealed = read_file(result, what="result")
+    receipt = load_receipt(receipt_path, result)
     me = load_signatory(agreement_path, key_path, passphrase, in_force=False)
-    opened = department.open_linkage_keys(read_file(result, what="result"), me)
+    opened = department.open_linkage_keys(sealed, receipt, me)
     home_map = read_secret_file(map_path, what="home map", limit=None)
     previous = department.read_keys(previous_path) if previous_path else None
     rows = list(department.join_home_map(opened, home_map))

@@ -77,6 +77,28 @@ def by_name(files: tuple[tuple[str, Path], ...]) -> dict[str, Path]:
     return named
 
 
+def receipt_option(function: Function) -> Function:
+    """`--receipt FILE`, for `load_receipt`."""
+    help_text = "The receipt that came with the result.  [default: beside it]"
+    return path_option("--receipt", "receipt_path", help=help_text)(function)
+
+
+def load_receipt(receipt_path: Path | None, result: Path) -> bytes:
+    """Read the receipt of a released file."""
+    from pprl.errors import ProtocolError
+    from pprl.files.atomic import read_file
+    from pprl.files.holdings import receipt_beside
+    from pprl.protocol.receipt import MAX_RECEIPT_BYTES
+
+    path = receipt_path or receipt_beside(result)
+    if not path.exists():
+        raise ProtocolError(
+            f"There is no receipt {path}: nothing shows that witnesses saw this issued.",
+            hint="It comes with the result: put it beside it, or name it with --receipt.",
+        )
+    return read_file(path, what="receipt", limit=MAX_RECEIPT_BYTES + 1)
+
+
 def today() -> date:
     """The day; the one place where departments' commands look at the clock."""
     return date.today()

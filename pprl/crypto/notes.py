@@ -10,6 +10,7 @@ Source: C2SP signed-note v1, tlog-cosignature v1, tlog-proof v1, tlog-witness; d
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -145,7 +146,7 @@ def check_request(
 
     1. The checkpoint is signed by a log of the agreement: `open_checkpoint`'s checks.
     2. If it is the very one that this witness signed last, there is nothing to prove.
-    3. The log has not become shorter since then, and the request starts where this witness stopped.
+    3. The log is longer than it was then, and the request starts where this witness stopped.
     4. The proof shows that the log only grew since then.
 
     **What the caller still owes**: to remember the checkpoint, on disk, before its signature leaves the house.
@@ -170,10 +171,7 @@ def check_request(
     try:
         merkle.verify_consistency(old_size, old_root, checkpoint.size, checkpoint.root, request.proof)  # 4
     except VerificationError:
-        raise VerificationError(
-            f"The log of '{checkpoint.party}' is not a continuation of the one that you signed before.",
-            hint="Don't sign it. Keep this file: it bears that party's signature. Tell the other parties.",
-        ) from None
+        raise _another_history(checkpoint) from None
     return checkpoint
 
 
@@ -201,12 +199,57 @@ def open_receipt(raw: bytes, agreement: AgreementFile) -> OpenedReceipt:
     return OpenedReceipt(entry, found.index, checkpoint, witnesses)
 
 
+def require_issued(
+    sealed: bytes, raw_receipt: bytes, agreement: AgreementFile, *, recipient: str
+) -> OpenedReceipt:
+    """Refuse a result that the key issuer has not shown to the witnesses. Run by the recipient before it opens one.
+
+    1. The receipt proves an entry: `open_receipt`'s checks.
+    2. It is of the key issuer's log, and tells what was issued.
+    3. That entry names this very file, sealed to this recipient.
+
+    Args:
+        sealed: the result as it came.
+        raw_receipt: the receipt that came with it.
+        agreement: our agreement.
+        recipient: the id of the party that opens it.
+
+    Raises:
+        FormatError: it is no receipt.
+        VerificationError: a check refused it.
+    """
+    opened = open_receipt(raw_receipt, agreement)  # 1
+    issuer = agreement.content.party_with("key-issuer").id
+    if (opened.checkpoint.party, opened.entry.kind) != (issuer, "issued"):  # 2
+        raise VerificationError(
+            "The receipt is not one of what the key issuer has issued.",
+            hint="Use the receipt that came with the result.",
+        )
+    sha256 = hashlib.sha256(sealed).hexdigest()
+    results = opened.entry.detail["results"].values()
+    if not any((each["sha256"], each["recipient"]) == (sha256, recipient) for each in results):  # 3
+        raise VerificationError(
+            "The receipt is of other results than this one.",
+            hint="Use the receipt that came with the result.",
+        )
+    return opened
+
+
+def _another_history(checkpoint: Checkpoint) -> VerificationError:
+    return VerificationError(
+        f"The log of '{checkpoint.party}' is not a continuation of the one that you signed before.",
+        hint="Don't sign it. Keep this file: it bears that party's signature. Tell the other parties.",
+    )
+
+
 def _require_start(request: receipt.WitnessRequest, checkpoint: Checkpoint, old_size: int) -> None:
     if checkpoint.size < old_size:
         raise VerificationError(
             f"The log has {checkpoint.size} entries; you signed it with {old_size} before.",
             hint="It is an old request, or the log was cut: ask for a new one.",
         )
+    if checkpoint.size == old_size:
+        raise _another_history(checkpoint)
     if request.old_size != old_size:
         raise ProtocolError(
             f"The request starts at {request.old_size} entries; the last checkpoint that you signed has {old_size}.",

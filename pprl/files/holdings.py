@@ -27,6 +27,7 @@ from pprl.protocol.agreement import MAX_AGREEMENT_BYTES, AgreementFile, parse
 from pprl.protocol.kinds import NAME
 
 PREVIOUS_NAME = "previous.toml"
+RECEIPT_ENDING = ".receipt"
 _SIGNATURE, _SUCCESSION = ".signature", ".succession"
 
 
@@ -144,6 +145,11 @@ def signature_path(folder: Path, party: str) -> Path:
 def succession_path(folder: Path, party: str) -> Path:
     """Where a former party's agreement to be succeeded goes."""
     return folder / f"{party}{_SUCCESSION}"
+
+
+def receipt_beside(path: Path) -> Path:
+    """Where the receipt of a released file is, if it was left where it came."""
+    return path.with_name(f"{path.name}{RECEIPT_ENDING}")
 
 
 def _files(folder: Path, ending: str) -> dict[str, bytes]:

@@ -213,10 +213,6 @@ def _id_or_none(value: Any) -> bool:
     return value == "" or _hex_of(value, 32)
 
 
-def _sha256_or_none(value: Any) -> bool:
-    return value == "" or _sha256(value)
-
-
 def _key_check(value: Any) -> bool:
     return _hex_of(value, 32)
 
@@ -278,8 +274,8 @@ DETAILS: Mapping[str, Mapping[str, Check]] = {
         "container": _container,
         "submission": _id_or_none,
         "key_check": _key_check,
-        "confirmation": _sha256_or_none,
-        "rows_root": _sha256_or_none,
+        "confirmation": _sha256,
+        "rows_root": _sha256,
     },
     "relayed": {"container": _container},
     "matched": {"container": _container, "inputs": _digests_in_order},

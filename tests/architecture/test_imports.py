@@ -152,7 +152,13 @@ def _importers(package: str) -> set[str]:
         ("anonlink", ("coordinator.linkage",)),
         (
             "sqlalchemy",
-            ("coordinator.store", "coordinator.custody", "coordinator.intake", "coordinator.operations"),
+            (
+                "coordinator.store",
+                "coordinator.custody",
+                "coordinator.intake",
+                "coordinator.log",
+                "coordinator.operations",
+            ),
         ),
         ("pyarrow", ("pprl.files",)),
         ("tomlkit", ("pprl.agreements",)),

@@ -311,7 +311,7 @@ ATTACKS = (
     Attack("split view", "a log shows a witness another history than the one that it signed before",
            second_history, VerificationError, "not a continuation", [CONSISTENCY]),
     Attack("split view of one length", "a log with as many entries as before, one of them exchanged",
-           second_history_of_the_same_length, VerificationError, "not a continuation", [CONSISTENCY]),
+           second_history_of_the_same_length, VerificationError, "not a continuation", [START, CONSISTENCY]),
     Attack("split view, from the start", "the log asks as if the witness had signed nothing yet",
            second_history_as_if_nothing_was_seen, ProtocolError, "last checkpoint that you signed has 3", [START],
            "not a continuation"),

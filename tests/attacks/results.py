@@ -6,18 +6,19 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from coordinator import operations
+from coordinator import log, operations
 from coordinator.store import database
 from coordinator.store.database import RunRow
 from coordinator.store.stages import Role
 from pprl import department
 from pprl.crypto import container
 from pprl.crypto.exchange import open_from, seal_for
-from pprl.errors import DisclosureError, VerificationError
+from pprl.errors import DisclosureError, ProtocolError, VerificationError
 from pprl.protocol import linkage_keys
 from pprl.protocol.linkage_keys import LinkageKeys
 from tests.attacks.ground import fresh, issued, store_of
 from tests.attacks.registry import Attack, cut, remove
+from tests.support.project import DEPARTMENTS, ISSUER
 
 # What may leave.
 
@@ -31,9 +32,18 @@ def released(**changes: Any) -> Callable[[], Any]:
         with database.writing(me.engine) as session:
             run = session.query(RunRow).one()
             run.report = {**run.report, **changes}
+        project.witness(me, memories=me.folder)
         return operations.release(me, None)
 
     return attempt
+
+
+def unwitnessed() -> Any:
+    """The key issuer hands out results that it may later say it never issued."""
+    project = fresh(issued())
+    me = store_of(project, Role.KEY_ISSUER)
+    project.witness(me, DEPARTMENTS[:1], memories=me.folder)
+    return operations.release(me, None)
 
 
 def unsure(low: float | None) -> dict[str, float | None]:
@@ -65,8 +75,33 @@ def keys_of(dataset: str) -> bytes:
     return (me.folder / "containers" / digest).read_bytes()
 
 
-def opened(sealed: bytes, *, by: str = "police-dept") -> LinkageKeys:
-    return department.open_linkage_keys(sealed, issued().signatory(by))
+@cache
+def receipts() -> dict[str, bytes]:
+    """Of every entry of the key issuer's log."""
+    project = fresh(issued())
+    me = store_of(project, Role.KEY_ISSUER)
+    project.witness(me, memories=me.folder)
+    return log.receipts(me, None)
+
+
+def opened(sealed: bytes, *, receipt: str = "0005-issued.receipt") -> LinkageKeys:
+    return department.open_linkage_keys(sealed, receipts()[receipt], issued().signatory("police-dept"))
+
+
+def receipt_of_something_else() -> Any:
+    return opened(keys_of("police"), receipt="0001-received-police.receipt")
+
+
+def keys_that_were_not_issued() -> Any:
+    """The key issuer seals other keys than those that it has shown to the witnesses."""
+    project = issued()
+    _, raw = open_from(keys_of("police"), me=project.signatory("police-dept"), kind=linkage_keys.KIND)
+    header = linkage_keys.parse(raw, project.agreement).header
+    again = seal_for(
+        project.agreement.content.party_named("police-dept"), raw, me=project.signatory(ISSUER),
+        kind=linkage_keys.KIND, records=header.records, dataset="police", submission=header.submission,
+    )  # fmt: skip
+    return opened(again)
 
 
 def keys_of_another_department() -> Any:
@@ -85,6 +120,8 @@ def keys_from_a_department() -> Any:
     return opened(forged)
 
 
+WITNESSED = remove(log, "receipt_of_issue", lambda *_: b"")
+ISSUED = remove(department, "require_issued")
 SURE = remove(operations, "_require_sure_links", number=1)
 PEOPLE = cut(operations, "_require_release_rules", "min_linked_people", number=2)
 OVERLAP = cut(operations, "_require_release_rules", "min_overlap", number=3)
@@ -101,8 +138,14 @@ ATTACKS = (
     Attack("links of which nothing is known", "links whose precision can't be told are to be released",
            released(estimated_precision=unsure(None)), DisclosureError, "makes it sure", [SURE]),
     Attack("another department's keys", "a department opens the linkage keys of another",
-           keys_of_another_department, VerificationError, "sealed to 'court-dept'", [RECIPIENT],
+           keys_of_another_department, VerificationError, "other results than this", [ISSUED, RECIPIENT],
            "not wrapped for this key"),
     Attack("linkage keys from a department", "a department makes up linkage keys for another",
-           keys_from_a_department, VerificationError, "sender is 'court-dept'", [EXPECTED]),
+           keys_from_a_department, VerificationError, "other results than this", [ISSUED, EXPECTED]),
+    Attack("a release that nobody witnessed", "the key issuer hands out results that only one of three witnesses saw",
+           unwitnessed, ProtocolError, "before a quorum", [WITNESSED]),
+    Attack("results that nobody witnessed", "the key issuer seals other keys than it has shown to the witnesses",
+           keys_that_were_not_issued, VerificationError, "other results than this", [ISSUED]),
+    Attack("a receipt of something else", "a result comes with the receipt of what was received",
+           receipt_of_something_else, VerificationError, "not one of what the key issuer", [ISSUED]),
 )  # fmt: skip

@@ -134,8 +134,9 @@ def one_secret_too_many() -> Any:
 
 def verified_alone(me: Coordinator, kind: str, sealed: bytes) -> Any:
     mine = custody.seat(me, None, Role.MATCHER, needs=(kind,))
-    opened, _ = open_from(sealed, me=mine, kind=kind)
-    return mine.agreement.file, opened.binding, sealed
+    opened, raw = open_from(sealed, me=mine, kind=kind)
+    told = intake._require_consistent(kind, raw, mine.agreement.file, opened.binding)
+    return mine.agreement.file, opened.binding, told, sealed
 
 
 # Made-up encodings.

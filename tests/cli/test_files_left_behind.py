@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from coordinator import operations
+from coordinator import log, operations
 from coordinator.store.stages import Role
 from pprl.files import atomic
+from pprl.files.holdings import receipt_beside
 from tests.support.commands import done, refused, run
-from tests.support.project import DATASETS, RESEARCH, Project, tree
+from tests.support.project import DATASETS, DEPARTMENTS, RESEARCH, Project, tree
 
 Words = tuple[str | Path, ...]
 
@@ -61,7 +62,22 @@ def _writers(project: Project, results: Path) -> dict[str, tuple[Words, list[str
         ),
         "release": (
             ("coordinator", "release", "--store", project.store(Role.KEY_ISSUER), "-o", folder / "out"),
-            ["out/crosswalk", "out/court.linkage-keys", "out/summary.json"],
+            ["out/crosswalk", "out/court.linkage-keys", "out/court.linkage-keys.receipt", "out/summary.json"],
+        ),
+        "log witness": (
+            ("pprl", "log", "witness", folder / "request", *police, "-o", folder / "cosignature"), ["cosignature"],
+        ),
+        "log checkpoint": (
+            ("coordinator", "log", "checkpoint", "--store", project.store(Role.KEY_ISSUER), "-o", folder / "asked"),
+            ["asked/police-dept.witness-request"],
+        ),
+        "log receipts": (
+            ("coordinator", "log", "receipts", "--store", project.store(Role.KEY_ISSUER), "-o", folder / "proofs"),
+            ["proofs/0000-registered.receipt", "proofs/0005-issued.receipt"],
+        ),
+        "log export": (
+            ("coordinator", "log", "export", "--store", project.store(Role.KEY_ISSUER), "-o", folder / "run"),
+            ["run/agreement.toml", "run/checkpoint", "run/entries.jsonl", "run/summary.json"],
         ),
         "report": (
             ("coordinator", "report", "--store", project.store(Role.KEY_ISSUER), "-o", folder / "page.html"),
@@ -72,7 +88,8 @@ def _writers(project: Project, results: Path) -> dict[str, tuple[Words, list[str
 
 WRITERS = [
     "pprl identity", "coordinator identity", "agreement new", "secret create", "secret accept", "encode",
-    "prove-row", "keys open", "crosswalk open", "match", "release", "report",
+    "prove-row", "keys open", "crosswalk open", "match", "release", "report", "log witness", "log checkpoint",
+    "log receipts", "log export",
 ]  # fmt: skip
 
 
@@ -88,6 +105,8 @@ def made_ready(made_project: Project, made_pairs: bytes, tmp_path_factory: pytes
     issuer = project.receive_all(Role.KEY_ISSUER)
     operations.receive(issuer, made_pairs)
     operations.issue(issuer, None, progress=lambda _what, _share: None)
+    (project.folder / "request").write_bytes(log.checkpoint(issuer, None)["police-dept"])
+    project.witness(issuer, DEPARTMENTS[1:])
     return project
 
 
@@ -146,6 +165,10 @@ WORK = {
     "match": "coordinator.linkage.matching.match",
     "release": "coordinator.operations._require_release_rules",
     "report": "coordinator.report.page.page",
+    "log witness": "pprl.crypto.notes.check_request",
+    "log checkpoint": "coordinator.log._request",
+    "log receipts": "coordinator.log._receipt_name",
+    "log export": "coordinator.log._newest_with_quorum",
 }
 
 
@@ -237,8 +260,9 @@ def _own_inputs(project: Project, results: Path) -> dict[str, tuple[Words, list[
     police, court = ("-a", agreement, "-k", key), ("-a", agreement, "-k", court_key)
     home_map, secret = project.home_map("police"), project.secret("police-dept")
     result, crosswalk = folder / "result", folder / "sealed-crosswalk"
-    result.write_bytes((results / "police.linkage-keys").read_bytes())
-    crosswalk.write_bytes((results / "crosswalk").read_bytes())
+    for name, path in (("police.linkage-keys", result), ("crosswalk", crosswalk)):
+        path.write_bytes((results / name).read_bytes())
+        receipt_beside(path).write_bytes(receipt_beside(results / name).read_bytes())
     data = project.data("police")
     taking = ("pprl", "secret", "accept", folder / "share", *court, "--secret")
     opening = ("pprl", "keys", "open", result, *police, "--map", home_map, "-o")

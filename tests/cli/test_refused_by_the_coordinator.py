@@ -363,8 +363,17 @@ def _issued_under(project: Project, values: dict[tuple[str | int, ...], object])
     for name in DATASETS:
         project.submission(name).write_bytes(project.encode(name, agreement_path=fussy))
     project.adopt(fussy)
-    project.issue()
+    issuer = project.issue()
+    with pytest.raises(DisclosureError):
+        operations.release(
+            issuer, None
+        )  # so that the refusal is in the log, and the next one changes nothing
     return ("coordinator", "release", *_at(project, Role.KEY_ISSUER), "-o", project.folder / "out")
+
+
+def test_a_release_that_no_quorum_has_witnessed(project: Project) -> None:
+    words = ("coordinator", "release", "--store", project.issue().folder, "-o", project.folder / "out")
+    refused(*words, status=8, says="Nothing is released before a quorum", within=project.folder)
 
 
 def test_too_few_linked_people_are_not_released(project: Project) -> None:

@@ -11,7 +11,7 @@ import pytest
 from coordinator import operations
 from coordinator.store import database
 from coordinator.store.stages import Role
-from tests.support.commands import done, refused, values_in
+from tests.support.commands import done, refused, run, values_in
 from tests.support.keys import asked
 from tests.support.project import DATASETS, Project, silent
 
@@ -87,6 +87,9 @@ def test_one_office_reports_both_roles(project: Project) -> None:
 
 def test_a_refused_release_is_reported_with_its_reason(issued: Project) -> None:
     store = ("--store", _with_few_links(issued).store(Role.KEY_ISSUER))
+    assert (
+        run("coordinator", "release", *store, "-o", issued.folder / "results").exit_code == 9
+    )  # now it is logged
     refused(
         *("coordinator", "release", *store, "-o", issued.folder / "results"),
         status=9, says="Fewer people were linked", within=issued.folder,
@@ -101,6 +104,7 @@ def test_a_refused_release_is_reported_with_its_reason(issued: Project) -> None:
 
 def test_after_the_release(issued: Project) -> None:
     store = ("--store", issued.store(Role.KEY_ISSUER))
+    issued.witness(operations.open_store(issued.store(Role.KEY_ISSUER), asked))
     done("coordinator", "release", *store, "-o", issued.folder / "results")
     assert "Release: Released" in done("coordinator", "report", *store).stdout
 

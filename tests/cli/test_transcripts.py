@@ -282,7 +282,10 @@ def test_the_matchers_commands(project: Project) -> None:
     result = done("coordinator", "status", *at)
     assert placeless(result.stdout, project.folder).startswith(COLLECTING)
     result = done("coordinator", "receive", *project.submissions, *at)
-    assert (result.stdout, result.stderr) == (MATCHER_RECEIVED, "")
+    assert (result.stdout, result.stderr) == (
+        MATCHER_RECEIVED,
+        "Senders can have receipts: 'coordinator log checkpoint' first, then 'coordinator log receipts'.\n",
+    )
     result = done("coordinator", "status", *at)
     assert placeless(result.stdout, project.folder).startswith(COMPLETE)
     pairs = project.folder / "pairs.sealed"
@@ -322,6 +325,7 @@ def test_issue_and_release(project: Project, made_pairs: bytes) -> None:
         "estimated recall",
     ]  # fmt: skip
     assert result.stderr == ""
+    project.witness(me)
     folder = project.folder / "results"
     result = done("coordinator", "release", *at, "-o", folder)
     assert result.stdout == ""
@@ -329,7 +333,8 @@ def test_issue_and_release(project: Project, made_pairs: bytes) -> None:
         "Send each file in HERE/results to its recipient"
     )
     assert sorted(path.name for path in folder.iterdir()) == [
-        "court.linkage-keys", "crosswalk", "police.linkage-keys", "prison.linkage-keys", "summary.json",
+        "court.linkage-keys", "court.linkage-keys.receipt", "crosswalk", "crosswalk.receipt", "police.linkage-keys",
+        "police.linkage-keys.receipt", "prison.linkage-keys", "prison.linkage-keys.receipt", "summary.json",
     ]  # fmt: skip
 
 

@@ -28,7 +28,7 @@ from pprl.protocol.agreement import Scheme
 from tests.support.commands import run
 from tests.support.keys import TEXT
 from tests.support.people import read_rows, tables, write_table
-from tests.support.project import DATASETS, ISSUER, MATCHER, PARTIES, RESEARCH, Project
+from tests.support.project import DATASETS, DEPARTMENTS, ISSUER, MATCHER, PARTIES, RESEARCH, Project
 
 NAME, SURNAME, DAY, POSTCODE, RECORD = "Quixotella", "Zyzzyvaford", "1987-06-05", "QZ97 7ZQ", "CANARY-0001"
 BROKEN_DAY, BROKEN_SEX, BROKEN_POSTCODE = "1987-06-31", "Zyzzysex", "ZYZZYVA POSTCODE FAR TOO LONG"
@@ -153,7 +153,17 @@ def test_a_whole_run(
     watch.run("coordinator", "match", *matcher, "-o", pairs)
     watch.run("coordinator", "receive", pairs, *issuer, *as_json)
     assert watch.run("coordinator", "issue", *issuer, *as_json).exit_code == 0
+    asked = nest.folder / "asked"
+    watch.run("coordinator", "log", "checkpoint", *issuer, "-o", asked)
+    for party in DEPARTMENTS:
+        own = ("-a", nest.agreement_path, "-k", nest.key(party), "-o", asked / f"{party}.cosignature")
+        watch.run("pprl", "log", "witness", asked / f"{party}.witness-request", *own)
+    answers = [asked / f"{party}.cosignature" for party in DEPARTMENTS]
+    assert watch.run("coordinator", "log", "cosign", *answers, *issuer, *as_json).exit_code == 0
     assert watch.run("coordinator", "release", *issuer, "-o", results).exit_code == 0
+    assert watch.run("coordinator", "log", "export", *issuer, "-o", nest.folder / "run").exit_code == 0
+    own = ("-a", nest.agreement_path, *as_json)
+    assert watch.run("pprl", "receipt", results / "crosswalk.receipt", *own).exit_code == 0
     keys = nest.folder / "court-keys.csv"
     home_map = ("--map", nest.home_map("court"))
     watch.run("pprl", "keys", "open", results / "court.linkage-keys", *_court(nest), *home_map, "-o", keys)

@@ -50,7 +50,9 @@ def _released(project: Project, made_up: Clusters, folder: Path) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(issuing, "clusters", clusters)
         patch.setattr(operations, "_require_release_rules", lambda *_: None)
-        operations.issue(operations.open_store(copied.store(Role.KEY_ISSUER), asked), None, progress=silent)
+        me = operations.open_store(copied.store(Role.KEY_ISSUER), asked)
+        operations.issue(me, None, progress=silent)
+        copied.witness(me)
         done("coordinator", "release", "--store", copied.store(Role.KEY_ISSUER), "-o", folder / "results")
     return folder / "results"
 

@@ -3,11 +3,12 @@
 Departments send, send again, and send what is wrong; files arrive cut short; roles step too early, twice, and
 crash after the work but before it is written down; stores are closed and opened. What must hold all along:
 
-1. a run's stage moves only along `TRANSITIONS`, and the event log tells how;
+1. a run's stage moves only along `TRANSITIONS`, and the log tells how;
 2. what is refused, or crashes, changes nothing that counts: the same step can be taken again;
 3. a store never holds two parts of one dataset;
 4. a step that is asked for again gives the same bytes again;
-5. every container that the database names is there and whole.
+5. every container that the database names is there and whole;
+6. the log fits together, and witnesses who see it grow never see it change; nothing is released without them.
 """
 
 from __future__ import annotations
@@ -34,11 +35,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from coordinator import custody, operations
+from coordinator import custody, log, operations
 from coordinator.operations import Coordinator
-from coordinator.store.stages import TRANSITIONS, Role, Stage, Step
+from coordinator.store.stages import LOGGED_AS, TRANSITIONS, Role, Stage
 from pprl import department
 from pprl.errors import FormatError, PprlError, ProtocolError, VerificationError
+from pprl.protocol import log as log_format
 from tests.support.keys import asked
 from tests.support.project import DATASETS, ISSUER, MATCHER, RESEARCH, Project, silent
 
@@ -190,6 +192,7 @@ class Simulation(RuleBasedStateMachine):
         if expected.stage not in {Stage.ISSUED, Stage.RELEASED}:
             self.refused(role, lambda me: operations.release(me, None), ProtocolError)
             return
+        self.witness(role)
         results = dict(operations.release(self.stores[role], None))
         assert dict(operations.release(self.stores[role], None)) == results
         expected.stage = Stage.RELEASED
@@ -198,9 +201,24 @@ class Simulation(RuleBasedStateMachine):
     @precondition(lambda self: self.expected[Role.KEY_ISSUER].stage is Stage.ISSUED)
     @rule()
     def crash_while_releasing(self) -> None:
+        self.witness(Role.KEY_ISSUER)
         self.crashes(
             Role.KEY_ISSUER, "coordinator.store.database.move_on", lambda me: operations.release(me, None)
         )
+
+    @rule(role=st.sampled_from(ROLES))
+    def witness(self, role: Role) -> None:
+        """Witnesses that know nothing of what other stores, in other examples, have shown of this log."""
+        me = self.stores[role]
+        self.world.project.witness(me, memories=me.folder)
+        assert len(log.receipts(me, None)) == len(log.read(me, None).entries)
+
+    @precondition(lambda self: self.expected[Role.KEY_ISSUER].stage is Stage.ISSUED)
+    @rule()
+    def release_what_nobody_witnessed(self) -> None:
+        me = self.stores[Role.KEY_ISSUER]
+        if log.read(me, None).with_quorum(holding=len(log.read(me, None).entries) - 1) is None:
+            self.refused(Role.KEY_ISSUER, lambda me: operations.release(me, None), ProtocolError)
 
     @rule(role=st.sampled_from(ROLES))
     def restart(self, role: Role) -> None:
@@ -246,11 +264,24 @@ class Simulation(RuleBasedStateMachine):
             (status,) = operations.status(me)
             assert status["stage"] == self.expected[role].stage.value
             stage = Stage.COLLECTING
-            for step, there in _rows(me, "select step, stage from event order by id"):
-                stage = TRANSITIONS[role, stage, Step(step)]
-                assert there == stage.value
+            entries = [
+                log_format.parse(raw) for (raw,) in _rows(me, "select raw from log_entry order by place")
+            ]
+            assert entries[0].kind == "registered"
+            for entry in entries[1:]:
+                steps = [step for step, kind in LOGGED_AS.items() if kind == entry.kind]
+                stage = next(
+                    there
+                    for there in (TRANSITIONS.get((role, stage, step)) for step in steps)
+                    if there is not None and there.value == entry.stage
+                )
                 self.reached.add((role, stage))
             assert stage is self.expected[role].stage
+
+    @invariant()
+    def the_log_holds(self) -> None:
+        for me in self.stores.values():
+            assert len(log.verify(me, None)) == 5
 
     @invariant()
     def parts_are_as_expected_and_once(self) -> None:
@@ -297,9 +328,12 @@ class Simulation(RuleBasedStateMachine):
         held = set()
         for dataset in DATASETS:
             sealed = results[f"{dataset}.linkage-keys"]
-            opened = department.open_linkage_keys(sealed, project.signatory(f"{dataset}-dept"))
+            receipt = results[f"{dataset}.linkage-keys.receipt"]
+            opened = department.open_linkage_keys(sealed, receipt, project.signatory(f"{dataset}-dept"))
             held |= {key.tobytes() for key in opened.keys}
-        crosswalk = department.open_crosswalk(results["crosswalk"], project.signatory(RESEARCH))
+        crosswalk = department.open_crosswalk(
+            results["crosswalk"], results["crosswalk.receipt"], project.signatory(RESEARCH)
+        )
         assert {key.tobytes() for key in crosswalk.keys} <= held
 
 
@@ -379,10 +413,10 @@ def test_two_commands_at_once_match_once(world: World, tmp_path: Path) -> None:
     me = project.receive_all(Role.MATCHER)
     second: list[bytes] = []
 
-    def overtaken(*arguments: Any) -> None:
+    def overtaken(*arguments: Any, **details: Any) -> None:
         with mock.patch("coordinator.operations.finish", custody.finish):
             second.append(operations.match(operations.open_store(me.folder, asked), None, progress=silent)[1])
-        custody.finish(*arguments)
+        custody.finish(*arguments, **details)
 
     with mock.patch("coordinator.operations.finish", overtaken), pytest.raises(ProtocolError):
         operations.match(me, None, progress=silent)

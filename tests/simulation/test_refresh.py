@@ -142,9 +142,12 @@ def run_year(project: Project, path: Path, previous: Mapping[str, Mapping[str, s
     _, pairs = operations.match(open_stores[Role.MATCHER], agreement.sha256, progress=silent)
     operations.receive(issuer, pairs)
     operations.issue(issuer, agreement.sha256, progress=silent)
+    project.witness(issuer, memories=issuer.folder, agreement_sha256=agreement.sha256)
     results = operations.release(issuer, agreement.sha256)
     _, *rows = department.crosswalk_rows(
-        department.open_crosswalk(results["crosswalk"], project.signatory(RESEARCH))
+        department.open_crosswalk(
+            results["crosswalk"], results["crosswalk.receipt"], project.signatory(RESEARCH)
+        )
     )
     return Year(
         agreement,
@@ -158,7 +161,8 @@ def run_year(project: Project, path: Path, previous: Mapping[str, Mapping[str, s
 
 def open_keys(project: Project, name: str, results: Mapping[str, bytes]) -> dict[str, str]:
     me = project.signatory(f"{name}-dept")
-    opened = department.open_linkage_keys(results[f"{name}.linkage-keys"], me)
+    result = f"{name}.linkage-keys"
+    opened = department.open_linkage_keys(results[result], results[f"{result}.receipt"], me)
     return dict(department.join_home_map(opened, project.home_map(name).read_bytes()))
 
 

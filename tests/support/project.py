@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from coordinator import operations
+from coordinator import log, operations
 from coordinator.operations import Coordinator
 from coordinator.store.stages import Role
 from pprl import department
+from pprl import witness as witnessing
 from pprl.agreements.amend import with_keys, with_rehearsal_approvals, with_values
 from pprl.agreements.draft import DatasetSketch, draft
 from pprl.crypto import derive, signatures
@@ -237,11 +238,45 @@ class Project:
         operations.issue(me, None, progress=silent)
         return me
 
+    def witness(
+        self,
+        me: Coordinator,
+        parties: Collection[str] = DEPARTMENTS,
+        *,
+        memories: Path | None = None,
+        agreement_sha256: str | None = None,
+    ) -> None:
+        """Let witnesses sign a store's log as it is.
+
+        Args:
+            me: the store.
+            parties: the witnesses who do.
+            agreement_sha256: whose log it is, if several are registered.
+            memories: where they remember it, if not beside their keys: they then know nothing of other stores.
+        """
+        agreement = log.read(me, agreement_sha256).agreement
+        for party, request in log.checkpoint(me, agreement_sha256).items():
+            if party in parties:
+                memory = seen.path_beside((memories or self.folder / "keys") / "any.key", party)
+                log.cosign(me, self.cosignature(party, request, agreement, memory))
+
+    def cosignature(
+        self, party: str, request: bytes, agreement: AgreementFile | None = None, memory: Path | None = None
+    ) -> bytes:
+        """What a witness answers to a request."""
+        memory = memory or seen.path_beside(self.key(party), party)
+        done = witnessing.witness(
+            request, agreement or self.agreement, self.identity(party), memory=memory, now=datetime.now(UTC)
+        )
+        return done.cosignature
+
     def release(self) -> Path:
         """A folder with the released results."""
         folder = self.folder / "results"
         folder.mkdir()
-        for name, sealed in operations.release(self.issue(), None).items():
+        me = self.issue()
+        self.witness(me)
+        for name, sealed in operations.release(me, None).items():
             (folder / name).write_bytes(sealed)
         return folder
 

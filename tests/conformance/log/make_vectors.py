@@ -140,6 +140,8 @@ def refused_entries() -> Iterator[dict[str, Any]]:
     yield {"name": "a container's short digest", "entry": with_container(sha256="2" * 63)}
     yield {"name": "a container with a member more", "entry": with_container(records="3")}
     yield {"name": "a submission of another length", "entry": entry("received", submission="4" * 31)}
+    yield {"name": "no confirmation", "entry": entry("received", confirmation="")}
+    yield {"name": "no commitment to rows", "entry": entry("received", rows_root="")}
     yield {"name": "inputs out of order", "entry": entry("matched", inputs=["8" * 64, "1" * 64])}
     yield {"name": "an input twice", "entry": entry("matched", inputs=["1" * 64, "1" * 64])}
     yield {"name": "a result's name leads elsewhere", "entry": entry("released", results={"../a": "2" * 64})}

@@ -13,12 +13,20 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from coordinator.store import database
-from coordinator.store.database import AgreementRow, EventRow, PartRow, RunRow
+from coordinator.store.database import AgreementRow, PartRow, RunRow
 from coordinator.store.stages import Role, Stage, Step
 from pprl.errors import FormatError, ProtocolError
+from pprl.protocol import log
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 SHA = "a" * 64
+RECEIVED = {
+    "container": {
+        "dataset": "d", "head_sha256": "1" * 64, "kind": "references", "recipient": "r", "sender": "s",
+        "sha256": "2" * 64,
+    },
+    "submission": "3" * 32,
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -35,6 +43,7 @@ def engine(tmp_path: Path) -> Engine:
 
 def _part(digest: str, dataset: str = "d", **others: Any) -> PartRow:
     settings = {
+        "head_sha256": "9" * 64,
         "kind": "encodings",
         "sender": "s",
         "submission": "",
@@ -78,15 +87,13 @@ def test_parts_come_in_the_order_of_their_names(engine: Engine) -> None:
 def test_a_step_is_taken_and_written_down(engine: Engine) -> None:
     with database.writing(engine) as session:
         run = database.run_of(session, SHA, Role.MATCHER)
-        database.move_on(session, run, Step.RECEIVE_LAST, at=NOW, detail={"records": 1})
+        database.append(session, SHA, "registered", at=NOW, detail={"version": 1, "signatures": {}})
+        database.move_on(session, run, Step.RECEIVE_LAST, at=NOW, detail=RECEIVED)
     with database.reading(engine) as session:
         assert database.run_of(session, SHA, Role.MATCHER).stage == Stage.COMPLETE
-        (event,) = session.query(EventRow).all()
-        assert (event.step, event.stage, event.detail) == (
-            "receive the last part",
-            "complete",
-            {"records": 1},
-        )
+        first, second = (log.parse(raw) for raw in database.entries_of(session, SHA))
+        assert (first.kind, second.kind) == ("registered", "received")
+        assert (second.role, second.stage, second.detail) == ("matcher", "complete", RECEIVED)
 
 
 def test_a_run_that_somebody_else_moved_stays_where_it_is(engine: Engine) -> None:
@@ -94,13 +101,13 @@ def test_a_run_that_somebody_else_moved_stays_where_it_is(engine: Engine) -> Non
         with database.writing(engine) as session:
             run = database.run_of(session, SHA, Role.MATCHER)
             session.execute(text("update run set stage = 'matched'"))
-            database.move_on(session, run, Step.RECEIVE, at=NOW, detail={})
+            database.move_on(session, run, Step.RECEIVE, at=NOW, detail=RECEIVED)
 
     with pytest.raises(ProtocolError, match="at the same time"):
         overtaken()
     with database.reading(engine) as session:
         assert database.run_of(session, SHA, Role.MATCHER).stage == Stage.COLLECTING
-        assert not session.query(EventRow).all()
+        assert not database.entries_of(session, SHA)
 
 
 def test_all_changes_of_a_session_happen_or_none(engine: Engine) -> None:
@@ -123,7 +130,7 @@ def test_a_role_that_the_store_does_not_hold(engine: Engine) -> None:
 
 def test_a_store_of_another_version(engine: Engine, tmp_path: Path) -> None:
     with engine.begin() as connection:
-        connection.execute(text("update store set format = 2"))
+        connection.execute(text("update store set format = 1"))
     with pytest.raises(FormatError, match="another version"):
         database.open_existing(tmp_path)
 

@@ -1,0 +1,123 @@
+"""A witness signs what only grew, remembers it first, and is not talked out of what it saw."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pprl import witness
+from pprl.crypto import notes
+from pprl.errors import ConfigError, PprlError, ProtocolError, VerificationError
+from pprl.files import seen
+from pprl.protocol import checkpoint as checkpoints
+from pprl.protocol import merkle, receipt
+from pprl.protocol.checkpoint import Checkpoint, SignedNote
+from pprl.protocol.receipt import WitnessRequest
+from tests.support.project import DEPARTMENTS, ISSUER, MATCHER, RESEARCH, Project
+
+NOW = datetime(2026, 11, 22, 16, 34, tzinfo=UTC)
+WITNESS = DEPARTMENTS[0]
+
+
+def leaves(size: int, *, history: str = "told") -> list[bytes]:
+    return [merkle.leaf_hash(f"{history} {number}".encode()) for number in range(size)]
+
+
+def note(project: Project, size: int, *, history: str = "told", party: str = MATCHER) -> SignedNote:
+    root = merkle.root(leaves(size, history=history))
+    return notes.sign_checkpoint(
+        project.identity(party), Checkpoint(project.agreement.sha256, party, size, root)
+    )
+
+
+def request(project: Project, size: int, old: int = 0, **what: str) -> bytes:
+    history = what.get("history", "told")
+    proof = merkle.consistency_proof(leaves(size, history=history), old)
+    return receipt.write_request(WitnessRequest(old, proof, note(project, size, **what)))
+
+
+def ask(project: Project, raw: bytes, party: str = WITNESS) -> witness.Witnessed:
+    memory = seen.path_beside(project.key(party), party)
+    return witness.witness(raw, project.agreement, project.identity(party), memory=memory, now=NOW)
+
+
+def remembered(project: Project) -> dict[str, tuple[int, str]]:
+    return dict(seen.read(seen.path_beside(project.key(WITNESS), WITNESS)).checkpoints)
+
+
+def test_a_log_that_grows_is_signed_step_by_step(project: Project) -> None:
+    for old, size in ((0, 3), (3, 3), (3, 8), (8, 21)):
+        done = ask(project, request(project, size, old))
+        assert (done.checkpoint.size, done.before.size if done.before else 0) == (size, old)
+        signed = note(project, size).with_signatures(checkpoints.parse_signatures(done.cosignature))
+        assert notes.cosigners(signed, project.agreement.content) == (WITNESS,)
+    assert [size for size, _ in remembered(project).values()] == [21]
+
+
+def test_the_memory_is_closed_to_others_and_keeps_what_else_it_knows(project: Project) -> None:
+    memory = seen.path_beside(project.key(WITNESS), WITNESS)
+    before = seen.read(memory)
+    ask(project, request(project, 3))
+    assert memory.stat().st_mode & 0o777 == 0o600
+    assert seen.read(memory).heard == before.heard
+
+
+def test_two_logs_are_remembered_apart(project: Project) -> None:
+    ask(project, request(project, 8))
+    ask(project, request(project, 3, party=ISSUER))
+    ask(project, request(project, 9, 8))
+    assert sorted(size for size, _ in remembered(project).values()) == [3, 9]
+
+
+def test_what_was_signed_last_is_signed_again_whatever_the_request_starts_from(project: Project) -> None:
+    """The answer was lost on the way: the same request is answered again."""
+    ask(project, request(project, 3))
+    again = request(project, 8, 3)
+    first, second = ask(project, again), ask(project, again)
+    assert first.checkpoint == second.checkpoint
+
+
+REFUSED = {
+    "another history": (lambda p: request(p, 9, 8, history="other"), VerificationError),
+    "the same size with another history": (lambda p: request(p, 8, 8, history="other"), VerificationError),
+    "a shorter log": (lambda p: request(p, 5), VerificationError),
+    "not signed by the log": (
+        lambda p: receipt.write_request(WitnessRequest(8, (), SignedNote(note(p, 9).text, ()))) + b"",
+        PprlError,
+    ),
+    "a log of a department": (lambda p: request(p, 9, party=DEPARTMENTS[1]), VerificationError),
+    "it starts before": (lambda p: request(p, 9, 5), ProtocolError),
+    "it starts from nothing": (lambda p: request(p, 9, 0), ProtocolError),
+    "it starts further on": (lambda p: request(p, 12, 9), ProtocolError),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_refused_is_neither_signed_nor_remembered(project: Project, case: str) -> None:
+    make, error = REFUSED[case]
+    ask(project, request(project, 8))
+    before = remembered(project)
+    with pytest.raises(error):
+        ask(project, make(project))
+    assert remembered(project) == before
+
+
+def test_only_a_witness_of_the_agreement_signs(project: Project) -> None:
+    for party in (RESEARCH, MATCHER):
+        with pytest.raises(ConfigError, match="not a witness"):
+            ask(project, request(project, 3), party)
+
+
+def test_a_witness_of_another_agreement_does_not_sign(project: Project, tmp_path: Path) -> None:
+    raw = request(project, 3)
+    other = project.amended("other.toml", {("linkage", "target_precision"): 0.9})
+    moved = Project(project.folder)
+    agreement = checkpoints.parse_checkpoint(note(moved, 3).text)
+    assert agreement.agreement_sha256 == project.agreement.sha256
+    from pprl.protocol.agreement import parse  # noqa: PLC0415
+
+    identity, memory = project.identity(WITNESS), seen.path_beside(project.key(WITNESS), WITNESS)
+    with pytest.raises(VerificationError, match="another agreement"):
+        witness.witness(raw, parse(other.read_bytes(), where="other"), identity, memory=memory, now=NOW)
