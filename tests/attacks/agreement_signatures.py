@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from pprl.crypto import signatures
+from pprl.crypto import exchange, signatures
+from pprl.crypto.exchange import Signatory
 from pprl.crypto.identity import Identity
 from pprl.crypto.statements import claimed
 from pprl.errors import FormatError, ProtocolError, VerificationError
 from pprl.protocol import canonical, dsse
 from pprl.protocol.agreement import AgreementFile
 from pprl.protocol.signatures import SUCCESSION_KIND
-from tests.attacks.registry import Attack, remove
+from tests.attacks.registry import Attack, cut, remove
 from tests.unit.crypto.forgery import identity
 from tests.unit.crypto.signed_agreement import (
     ALL,
     FIRST,
+    NORTH,
     OFFICE,
     RUN_KEYS,
     SOUTH,
@@ -51,6 +54,21 @@ RUN_KEY = remove(signatures, "_check_run_keys", number=3)
 COMMITMENT = remove(signatures, "_check_commitments", number=4)
 PREVIOUS = remove(signatures, "_check_previous", number=5)
 SUCCESSION = remove(signatures, "_check_successions", number=6)
+
+
+def replaced_run_key() -> bytes:
+    """Somebody on the way puts in a run key of their own, so that what is sealed to the party is sealed to them."""
+    theirs = dsse.parse_envelope(ALL["north"], what="it")
+    payload = theirs.payload.replace(RUN_KEYS["north"].public.encode(), RUN_KEYS["spare"].public.encode())
+    return dsse.write_envelope(replace(theirs, payload=payload))
+
+
+def run_key_of_another_signature() -> Any:
+    return Signatory.take_seat(NORTH, verified(ALL), RUN_KEYS["spare"])
+
+
+def keys_that_were_not_agreed() -> Any:
+    return Signatory.take_seat(identity("north", "another key file"), verified(ALL), RUN_KEYS["north"])
 
 
 def put(who: str, raw: Callable[[], bytes]) -> Callable[[], Any]:
@@ -103,6 +121,14 @@ ATTACKS = (
            instead("north", signed_on="2027-02-01"), VerificationError, "day to come", [TOLD]),
     Attack("another kind of statement", "what a party signed for another purpose is put forward as its signature",
            instead("north", kind=SUCCESSION_KIND), FormatError, "predicateType", [KEYS]),
+    Attack("a replaced run key", "whoever carries a signature puts their own run key into it",
+           put("north", replaced_run_key), VerificationError, "Ed25519 signature", [KEYS]),
+    Attack("a run key of another signature", "a party goes to work with a run key that nobody seals to",
+           run_key_of_another_signature, VerificationError, "not the one that 'north' signed with",
+           [cut(Signatory, "take_seat", "not the one that")]),
+    Attack("keys that were not agreed", "somebody goes to work with other keys than the agreement gives the party",
+           keys_that_were_not_agreed, VerificationError, "other public keys than this key file has",
+           [cut(exchange, "require_mine", "other public keys than")]),
     Attack("another's run key", "a party signs with another's run key, so that what is for it goes to the other",
            instead("north", run_key=RUN_KEYS["south"].public), VerificationError, "another key's", [RUN_KEY]),
     Attack("an identity's key as run key", "a party uses a key that outlives the run, so that nothing is destroyed",

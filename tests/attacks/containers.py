@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from pprl.crypto import container, x_wing
+from pprl.crypto.identity import CONTAINER_CONTEXT, STATEMENT_CONTEXT, ml_dsa_65_verifies
 from pprl.errors import FormatError, VerificationError
-from pprl.protocol import canonical, envelope, members
+from pprl.protocol import canonical, dsse, envelope, members
 from pprl.protocol.dsse import Envelope
 from pprl.protocol.envelope import Binding
 from tests.attacks.registry import Attack, remove
@@ -266,6 +267,63 @@ def too_large() -> Any:
     return opened(sealed(), max_bytes=10_000)
 
 
+def predicate(change: Callable[[dict[str, Any]], object], *, signed: bool) -> bytes:
+    """A container whose statement says something else; by the sender, or by whoever carries it."""
+    parts = Parts.of(sealed())
+    tree = json.loads(parts.envelope.payload)
+    change(tree["predicate"])
+    payload = canonical.dumps(tree)
+    if signed:
+        return parts.signed_by(NORTH, NORTH, payload=payload)
+    parts.envelope = replace(parts.envelope, payload=payload)
+    return parts.joined()
+
+
+def hidden_downgrade() -> Any:
+    return opened(predicate(lambda told: told.update(suite="RSA-OAEP+AES-128-CBC"), signed=False))
+
+
+def hidden_downgrade_by_the_sender() -> Any:
+    return opened(predicate(lambda told: told.update(suite="RSA-OAEP+AES-128-CBC"), signed=True))
+
+
+def older_version() -> Any:
+    return opened(b"PPRLENV0" + sealed()[8:])
+
+
+def extra_recipient() -> Any:
+    """The content key is wrapped for a second reader as well, whom the binding does not name."""
+    key = OFFICE.x_wing.unwrap(Parts.of(sealed()).statement.wrapped_key, info=binding().digest)
+    another = members.to_base64(x_wing.wrap(key, SOUTH.public.x_wing, info=b""))
+    return opened(predicate(lambda told: told.update(also_for=another), signed=True))
+
+
+def extra_recipient_in_the_binding() -> Any:
+    return opened(predicate(lambda told: told["binding"].update(also_for="south"), signed=True))
+
+
+def signed_for_another_use() -> Any:
+    """What the sender's ML-DSA-65 key signed as a statement is put under a container."""
+    parts = Parts.of(sealed())
+    message = dsse.signed_bytes(parts.envelope.payload)
+    ml_dsa_65 = NORTH.sign(message, context=STATEMENT_CONTEXT)[1]
+    parts.envelope = replace(parts.envelope, ml_dsa_65=ml_dsa_65)
+    return opened(parts.joined())
+
+
+def members_that_are_known(tree: Any, names: set[str], _: str) -> Any:
+    return {name: tree[name] for name in names}
+
+
+def in_any_context(signature: bytes, message: bytes, keys: Any, *, context: bytes) -> bool:
+    contexts = (CONTAINER_CONTEXT, STATEMENT_CONTEXT)
+    return any(ml_dsa_65_verifies(signature, message, keys, context=each) for each in contexts)
+
+
+NO_OTHER_MEMBER = remove(members, "an_object", members_that_are_known, number="3, 7")
+MAGIC = remove(envelope, "parse_prefix", lambda prefix: int.from_bytes(prefix[8:], "big"), number=2)
+CONTEXT = remove(container, "ml_dsa_65_verifies", in_any_context, check=container._check_ml_dsa_65, number=6)
+
 ATTACKS = (
     Attack("theft, signed again by the thief", "a department puts its own name into another's container, and signs it",
            theft_and_new_signature, VerificationError, "not wrapped for this key and this binding", [BOUND]),
@@ -303,6 +361,18 @@ ATTACKS = (
            dataset_of_another_department, VerificationError, "neither 'north' nor", [DATASET]),
     Attack("nobody's dataset", "a department sends a dataset that the agreement does not have",
            dataset_of_nobody, VerificationError, "neither 'north' nor", [DATASET]),
+    Attack("hidden downgrade", "whoever carries a container changes its suite for a weaker one",
+           hidden_downgrade, FormatError, "The suite of a container must be", [KEY_IDS], "Ed25519 signature"),
+    Attack("hidden downgrade by the sender", "a sender names a suite that was not agreed",
+           hidden_downgrade_by_the_sender, FormatError, "The suite of a container must be", [KEY_IDS]),
+    Attack("older version", "a container is passed off as one of an older version",
+           older_version, FormatError, "not a container of this version", [MAGIC]),
+    Attack("extra recipient", "a sender wraps the content key for a second reader in the statement",
+           extra_recipient, FormatError, "must be an object of exactly", [NO_OTHER_MEMBER]),
+    Attack("extra recipient in the binding", "a sender names a second recipient in the binding",
+           extra_recipient_in_the_binding, FormatError, "must be an object of exactly", [NO_OTHER_MEMBER]),
+    Attack("signed for another use", "a signature that was made under another kind of document is put here",
+           signed_for_another_use, VerificationError, "ML-DSA-65 signature", [CONTEXT]),
     Attack("other agreement", "a container made under an agreement that differs by a word",
            another_agreement, VerificationError, "another agreement", [DIGEST_OF_AGREEMENT]),
     Attack("other version", "a container that names another version than its agreement has",

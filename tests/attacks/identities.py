@@ -52,6 +52,11 @@ def raised_in_the_file() -> Any:
     return parse_key_file(tampered(protection={**tree["protection"], "memory_kib": 2**30}), where="north.key")
 
 
+def without_a_passphrase() -> Any:
+    """An older key file, or one that an attacker wrote so: nothing protects what is in it."""
+    return parse_key_file(tampered(version=1), where="north.key")
+
+
 def short_passphrase() -> Any:
     return Passphrase("letmein")
 
@@ -118,6 +123,9 @@ ATTACKS = (
            lowered_in_the_file, KeyFileError, "protected too weakly", [COST], "does not open"),
     Attack("parameters raised in a key file", "a key file asks for more memory than the machine has",
            raised_in_the_file, KeyFileError, "asks for more than this program gives", [COST]),
+    Attack("a key file without a passphrase", "a key file says that it is of the version that had no passphrase",
+           without_a_passphrase, KeyFileError, "which no passphrase protects",
+           [cut(key_file, "_members", "which no passphrase protects")], "of another version"),
     Attack("a short passphrase", "a passphrase that a dictionary holds",
            short_passphrase, UsageError, "at least 15 characters", [LENGTH]),
     Attack("exchanged public keys in a key file", "the public keys in a key file are exchanged for another's",

@@ -1,0 +1,122 @@
+"""Attacks by encodings: made up so that they resemble everybody, or so that what is counted of them says more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from pprl.errors import DisclosureError, FormatError
+from pprl.protocol import agreement as agreements
+from pprl.protocol import submission
+from pprl.protocol.agreement import AgreementFile
+from pprl.protocol.filter_bits import most_bits
+from pprl.protocol.submission import Blocked
+from tests.attacks.registry import Attack, cut, remove
+from tests.support.project import draft_text
+
+
+@cache
+def drafted() -> AgreementFile:
+    """An agreement on scheme field-filters, as it is drafted."""
+    return agreements.parse(draft_text("field-filters").encode(), where="agreement.toml")
+
+
+def shape() -> tuple[int, int]:
+    """How many filters a record has, and how many bytes one of them."""
+    return submission.filters_of(
+        drafted()
+    ), drafted().content.encoding.field_filter_parameters.filter_bits // 8
+
+
+def usual(records: int = 2) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Filters as values set them: the most bits that each kind sets."""
+    content, (count, width) = drafted().content, shape()
+    parameters = content.encoding.field_filter_parameters
+    most = most_bits([*content.kinds().values()], parameters.filter_bits, parameters.positions_per_field)
+    one = np.zeros((count, width * 8), dtype=np.uint8)
+    for place, bits in enumerate(most):
+        one[place, :bits] = 1
+    return np.tile(np.packbits(one, axis=1), (records, 1, 1))
+
+
+def sent(change: Callable[[Any], None]) -> Callable[[], Any]:
+    def attempt() -> Any:
+        filters = usual()
+        submission.require_no_wildcards(filters.reshape(len(filters), -1), drafted())
+        change(filters)
+        return submission.require_no_wildcards(filters.reshape(len(filters), -1), drafted())
+
+    return attempt
+
+
+def every_bit(filters: Any) -> None:
+    filters[0] = 255
+
+
+def one_full_filter(filters: Any) -> None:
+    filters[0, 0] = 255
+
+
+def one_bit(filters: Any) -> None:
+    filters[0, 0] = 0
+    filters[0, 0, 0] = 1
+
+
+def no_bit(filters: Any) -> None:
+    filters[0] = 0
+
+
+def blocks(tags: list[int], *, present: int | None = None) -> Any:
+    """The matcher looks at a pass whose records have these tags."""
+    filters, (count, _) = usual(len(tags)), shape()
+    mask = np.full(len(tags), 2**count - 1 if present is None else present, np.uint32)
+    ids = np.array([[tag] * submission.TAG_BYTES for tag in tags], np.uint8)
+    return submission._require_agreed_blocks(Blocked(ids, mask, filters), drafted())
+
+
+def one_large_block() -> Any:
+    most = drafted().content.encoding.field_filter_parameters.max_block_records
+    return blocks([7] * (most + 1))
+
+
+def false_mask() -> Any:
+    return blocks([1, 2], present=1)
+
+
+def in_one_table(tables: list[Any]) -> Any:
+    return submission._require_fresh_references(tables)
+
+
+def one_reference_in_two_passes() -> Any:
+    """A department gives a record one reference in all passes, so that the matcher can lay them over each other."""
+    ids = np.frombuffer(bytes(range(32)), np.uint8).reshape(2, 16)
+    return in_one_table([ids, ids])
+
+
+EMPTY = cut(submission, "require_no_wildcards", "has no bit set", number=1)
+SHARE = cut(submission, "require_no_wildcards", "max_popcount_share", number=2)
+MOST = cut(submission, "_require_bits_of_a_value", "more bits set than a value", number=3)
+LEAST = cut(submission, "_require_bits_of_a_value", "fewer bits set than a value", number=4)
+BLOCK = cut(submission, "_require_agreed_blocks", "max_block_records")
+MASK = cut(submission, "_require_agreed_blocks", "does not have the filters")
+
+ATTACKS = (
+    Attack("every bit set", "an encoding that is like everybody's",
+           sent(every_bit), DisclosureError, "max_popcount_share", [SHARE, MOST]),
+    Attack("one filter full", "an encoding that is like everybody's in one identifier",
+           sent(one_full_filter), DisclosureError, "more bits set than a value", [MOST]),
+    Attack("one bit set", "a filter that is part of most others, as if it were their beginning",
+           sent(one_bit), DisclosureError, "fewer bits set than a value", [LEAST]),
+    Attack("no bit set", "a record without anything in it, which is equal to every other such one",
+           sent(no_bit), DisclosureError, "no bit set", [EMPTY]),
+    Attack("a block that is too large", "a department leaves in a block whose size tells which name it is",
+           one_large_block, DisclosureError, "max_block_records", [BLOCK]),
+    Attack("a false mask", "a record says that filters are empty which aren't",
+           false_mask, FormatError, "does not have the filters", [MASK]),
+    Attack("one reference in two passes", "a record has one reference in all passes, and so can be followed",
+           one_reference_in_two_passes, FormatError, "reference",
+           [remove(submission.framing, "require_distinct")]),
+)  # fmt: skip
