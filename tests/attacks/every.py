@@ -12,6 +12,7 @@ from tests.attacks import (
     encodings,
     identities,
     kept_keys,
+    kept_logs,
     logs,
     results,
     rows,
@@ -31,6 +32,7 @@ SUBJECTS: Mapping[str, Sequence[Attack]] = {
     "Results and linkage keys": results.ATTACKS,
     "Key files and cards": identities.ATTACKS,
     "Logs, witnesses and receipts": logs.ATTACKS,
+    "Logs in stores": kept_logs.ATTACKS,
     "Linkage keys that are kept": kept_keys.ATTACKS,
     "Certificates of destruction": certificates.ATTACKS,
 }
