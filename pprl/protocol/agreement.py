@@ -616,6 +616,8 @@ def is_visible(character: str) -> bool:
 
 def _first_invisible(text: str) -> str:
     """Words for the first character that a reader could not see; empty if there is none."""
+    if text.isascii() and text.isprintable():  # nearly all of an agreement is keys in base64
+        return ""
     for character in text:
         if not is_visible(character):
             names = {"\r": _CARRIAGE_RETURN, "\ufeff": _BYTE_ORDER_MARK}
