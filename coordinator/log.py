@@ -6,8 +6,6 @@ the log is signed and shown. None of it needs an agreement in force: what was do
 
 from __future__ import annotations
 
-import hashlib
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +15,8 @@ from coordinator.custody import Coordinator, registered
 from coordinator.store import database
 from coordinator.store.database import AgreementRow, CheckpointRow
 from coordinator.store.stages import Role
-from pprl.crypto import container, notes
+from pprl.crypto import notes
+from pprl.crypto.named import verify_named
 from pprl.errors import FormatError, ProtocolError, VerificationError
 from pprl.files.holdings import PREVIOUS_NAME, RECEIPT_ENDING
 from pprl.protocol import agreement as agreements
@@ -25,6 +24,14 @@ from pprl.protocol import checkpoint as checkpoints
 from pprl.protocol import log, merkle, receipt
 from pprl.protocol.agreement import AgreementFile
 from pprl.protocol.checkpoint import Checkpoint, SignedNote
+from pprl.protocol.exported import (
+    AGREEMENT_NAME,
+    CHECKPOINT_NAME,
+    ENTRIES_NAME,
+    HEADS_FOLDER,
+    ISSUED_RECEIPT_NAME,
+    PREVIOUS_FOLDER,
+)  # fmt: skip
 from pprl.protocol.log import Entry, History
 from pprl.protocol.receipt import Receipt, WitnessRequest
 from pprl.protocol.signatures import SIGNATURE_KIND, SUCCESSION_KIND
@@ -169,14 +176,12 @@ def receipt_of_issue(me: Coordinator, agreement: AgreementFile) -> bytes:
     Raises:
         ProtocolError: no quorum of witnesses has signed a checkpoint that holds it.
     """
-    found = read(me, agreement.sha256)
-    place = next(place for place, raw in enumerate(found.entries) if log.parse(raw).kind == "issued")
-    note = found.with_quorum(holding=place)
-    if note is None:
+    proof = _receipt_of_issued(read(me, agreement.sha256))
+    if proof is None:
         raise ProtocolError(
             "Nothing is released before a quorum of witnesses has signed that it was issued.", hint=_NO_QUORUM
         )
-    return found.receipt(place, note)
+    return proof
 
 
 def refused(me: Coordinator, agreement: AgreementFile, reason: str) -> None:
@@ -203,9 +208,12 @@ def export(me: Coordinator, sha256: str | None) -> dict[str, bytes]:
         found = _log(session, row)
         heads = database.heads_of(session, row.sha256)
         files = dict(_agreement_files(session, row))
-    files["entries.jsonl"] = b"".join(entry + b"\n" for entry in found.entries)
-    files["checkpoint"] = checkpoints.write_note(_newest_with_quorum(found))
-    return files | {f"heads/{digest}": head for digest, head in heads.items()}
+    files[ENTRIES_NAME] = b"".join(entry + b"\n" for entry in found.entries)
+    files[CHECKPOINT_NAME] = checkpoints.write_note(_newest_with_quorum(found))
+    receipt_of_issued = _receipt_of_issued(found)
+    if receipt_of_issued is not None:
+        files[ISSUED_RECEIPT_NAME] = receipt_of_issued
+    return files | {f"{HEADS_FOLDER}/{digest}": head for digest, head in heads.items()}
 
 
 def verify(me: Coordinator, sha256: str | None) -> list[str]:
@@ -228,9 +236,9 @@ def verify(me: Coordinator, sha256: str | None) -> list[str]:
         stages = {role.value: database.run_of(session, row.sha256, role).stage for role in me.roles}
     entries = [log.parse(raw) for raw in found.entries]
     _check_order(entries, stages, row.sha256)  # 1, 2
-    named = [each for entry in entries for each in _containers(entry)]
+    named = [each for entry in entries for each in entry.containers]
     for detail in named:
-        _check_head(detail, heads, found.agreement)  # 3
+        verify_named(detail, heads.get(detail["head_sha256"], b""), found.agreement)  # 3
     _require_grown(found)  # 4
     quorums = [_check_checkpoint(note, found.agreement) for note in found.checkpoints]  # 4, 5
     return [
@@ -304,6 +312,13 @@ def _newest_with_quorum(found: Log) -> SignedNote:
     raise ProtocolError("No quorum of witnesses has signed a checkpoint of this log yet.", hint=_NO_QUORUM)
 
 
+def _receipt_of_issued(found: Log) -> bytes | None:
+    """The receipt of what was issued, in the first checkpoint with a quorum; None before that."""
+    places = [place for place, raw in enumerate(found.entries) if log.parse(raw).kind == "issued"]
+    note = found.with_quorum(holding=places[0]) if places else None
+    return None if note is None else found.receipt(places[0], note)
+
+
 def _receipt_name(place: int, entry: Entry) -> str:
     about = entry.detail.get("container", {}).get("dataset", "")
     return "-".join(filter(None, (f"{place:04}", entry.kind, about))) + RECEIPT_ENDING
@@ -314,11 +329,11 @@ def _agreement_files(session: Session, row: AgreementRow) -> Iterator[tuple[str,
     yield from _with_signatures(session, row, "")
     for earlier in database.versions_of(session, row.project):
         if earlier.version < row.version:
-            yield from _with_signatures(session, earlier, f"previous/{earlier.version}")
+            yield from _with_signatures(session, earlier, f"{PREVIOUS_FOLDER}/{earlier.version}")
 
 
 def _with_signatures(session: Session, row: AgreementRow, path: str) -> Iterator[tuple[str, bytes]]:
-    name = path or "agreement"
+    name = path or AGREEMENT_NAME.removesuffix(".toml")
     yield f"{name}.toml", row.raw
     for kind, ending in ((SIGNATURE_KIND, "signature"), (SUCCESSION_KIND, "succession")):
         for party, raw in database.signatures_of(session, row.sha256, kind).items():
@@ -333,22 +348,6 @@ def _check_order(entries: Sequence[Entry], stages: Mapping[str, str], sha256: st
         history.take(entry)
     if {role: history.stages.get(role, log.COLLECTING) for role in stages} != stages:
         raise VerificationError("The log tells other stages than the runs of this store have.")
-
-
-def _containers(entry: Entry) -> list[dict[str, str]]:
-    if "container" in entry.detail:
-        return [entry.detail["container"]]
-    return list(entry.detail["results"].values()) if entry.kind == "issued" else []
-
-
-def _check_head(detail: Mapping[str, str], heads: Mapping[str, bytes], agreement: AgreementFile) -> None:
-    head = heads.get(detail["head_sha256"], b"")
-    if hashlib.sha256(head).hexdigest() != detail["head_sha256"]:
-        raise FormatError("The head of a container that the log names is missing or damaged.")
-    binding, _ = container.verify_head(io.BytesIO(head), agreement=agreement)
-    told = log.container_detail(binding, head_sha256=detail["head_sha256"], sha256=detail["sha256"])
-    if told != detail:
-        raise VerificationError("The log tells other things of a container than its sender signed.")
 
 
 def _check_checkpoint(note: SignedNote, agreement: AgreementFile) -> bool:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from tests.support.exported import Run
     from tests.support.project import Project
 
 
@@ -40,6 +41,14 @@ def made_results(made_project: Project, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture(scope="session")
 def made_pairs(made_project: Project, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return made_project.copy(tmp_path_factory.mktemp("matched") / "project").match()
+
+
+@pytest.fixture(scope="session")
+def made_run(made_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A whole run, exported by both coordinators."""
+    from tests.support.exported import make_run  # noqa: PLC0415 - not every run needs it
+
+    return make_run(made_project.copy(tmp_path_factory.mktemp("exported") / "project"))
 
 
 @pytest.fixture

@@ -5,7 +5,20 @@ from __future__ import annotations
 import click
 
 from pprl import __version__
-from pprl.cli import agreement, crosswalk, data, demo, inspect, keys, log, rehearse, research, rows, secret
+from pprl.cli import (
+    agreement,
+    crosswalk,
+    data,
+    demo,
+    inspect,
+    keys,
+    log,
+    rehearse,
+    research,
+    rows,
+    secret,
+    verify,
+)
 from pprl.console import Commands, completion_command
 from pprl.party_commands import identity_command
 from pprl.signing_commands import signing_commands
@@ -40,6 +53,7 @@ for command in (
     keys.keys,
     log.log,
     log.receipt,
+    verify.verify,
     crosswalk.crosswalk,
     research.research,
     completion_command("pprl"),

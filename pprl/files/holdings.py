@@ -28,7 +28,7 @@ from pprl.protocol.kinds import NAME
 
 PREVIOUS_NAME = "previous.toml"
 RECEIPT_ENDING = ".receipt"
-_SIGNATURE, _SUCCESSION = ".signature", ".succession"
+SIGNATURE_ENDING, SUCCESSION_ENDING = ".signature", ".succession"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,20 +131,20 @@ def read_signatures(folder: Path) -> SignatureFiles:
     """Everything in a folder of signatures; nothing if there is no such folder. Other files are left alone."""
     previous = folder / PREVIOUS_NAME
     return SignatureFiles(
-        signatures=_files(folder, _SIGNATURE),
-        successions=_files(folder, _SUCCESSION),
+        signatures=files_by_party(folder, SIGNATURE_ENDING),
+        successions=files_by_party(folder, SUCCESSION_ENDING),
         previous=_agreement(previous) if previous.exists() else None,
     )
 
 
 def signature_path(folder: Path, party: str) -> Path:
     """Where a party's signature goes."""
-    return folder / f"{party}{_SIGNATURE}"
+    return folder / f"{party}{SIGNATURE_ENDING}"
 
 
 def succession_path(folder: Path, party: str) -> Path:
     """Where a former party's agreement to be succeeded goes."""
-    return folder / f"{party}{_SUCCESSION}"
+    return folder / f"{party}{SUCCESSION_ENDING}"
 
 
 def receipt_beside(path: Path) -> Path:
@@ -152,7 +152,8 @@ def receipt_beside(path: Path) -> Path:
     return path.with_name(f"{path.name}{RECEIPT_ENDING}")
 
 
-def _files(folder: Path, ending: str) -> dict[str, bytes]:
+def files_by_party(folder: Path, ending: str) -> dict[str, bytes]:
+    """The files in a folder of signatures that are named after a party, with this ending; others are left alone."""
     found = {}
     for path in sorted(folder.glob(f"*{ending}")):
         party = path.name.removesuffix(ending)

@@ -97,6 +97,13 @@ class Entry:
         }
         return canonical.dumps(members)
 
+    @property
+    def containers(self) -> list[dict[str, str]]:
+        """The containers that it names, results in the order of their files' names."""
+        if "container" in self.detail:
+            return [self.detail["container"]]
+        return [each for _, each in sorted(self.detail["results"].items())] if self.kind == "issued" else []
+
 
 @dataclass(slots=True)
 class History:
