@@ -201,6 +201,19 @@ def require_one_secret(key_checks: Mapping[str, str]) -> None:
         )
 
 
+def require_our_ceremony(transcript: str, mine: Signatory) -> None:
+    """Refuse encodings under a secret that was made with other commitments than those that we hold signed.
+
+    Raises:
+        VerificationError: the transcript is another than ours.
+    """
+    if transcript != mine.agreement.transcript.sha256:
+        raise VerificationError(
+            "The linkage secret of these encodings was made in another ceremony than that of our signatures.",
+            hint="Compare the signatures with the department's: 'agreement verify' on both sides.",
+        )
+
+
 def _require_the_secret_of_earlier_parts(me: Coordinator, mine: Signatory, raw: bytes) -> None:
     """Encodings under another secret are not kept: they would hold up all the others. One earlier part tells."""
     agreement = mine.agreement.file
@@ -208,6 +221,7 @@ def _require_the_secret_of_earlier_parts(me: Coordinator, mine: Signatory, raw: 
         earlier = database.parts_of(session, agreement.sha256, submission.ENCODINGS_KIND)[:1]
     documents = [*(open_part(me, mine, part) for part in earlier), raw]
     headers = [submission.parse_encodings(each, agreement).header for each in documents]
+    require_our_ceremony(headers[-1].transcript, mine)
     require_one_secret({header.dataset: header.key_check for header in headers})
 
 

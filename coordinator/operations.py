@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from coordinator import log
+from coordinator import log, relay
 from coordinator.custody import (
     Coordinator,
     finish,
@@ -48,6 +48,7 @@ from coordinator.linkage.matching import Matched
 from coordinator.linkage.native import require_accelerated
 from coordinator.project_keys import key_for_issue
 from coordinator.report import documents
+from coordinator.sizes import is_statement
 from coordinator.store import database, stages
 from coordinator.store.database import AgreementRow, PartRow, RunRow, SignatureRow
 from coordinator.store.stages import Role, Stage, Step
@@ -65,6 +66,7 @@ __all__ = [
     "Coordinator",
     "Receipt",
     "export",
+    "hand_on",
     "initialise",
     "issue",
     "link",
@@ -136,17 +138,38 @@ def receive(me: Coordinator, file: bytes) -> list[Receipt]:
 
     Args:
         me: the store.
-        file: a department's submission, of which each role takes its own part, or the matcher's pairs.
+        file: a department's submission, of which each role takes its own part, the matcher's pairs, a sealed share of
+            the linkage secret, to be handed on, or a request for shares, to be logged.
 
     Raises:
         FormatError: not a file of this protocol.
         VerificationError: not trusted, or not of this agreement.
         ProtocolError: received before, or no longer wanted.
     """
+    if relay.is_share(file):
+        return [relay.take_in(me, file)]
+    if is_statement(file):
+        return [relay.log_request(me, file)]
     accepted = [verify(me, sealed, kind) for kind, sealed in addressed_parts(me, file)]
     require_whole_submission(file, accepted[0][0])
     with database.writing(me.engine) as session:
         return [take_in(me, session, *each) for each in accepted]
+
+
+def hand_on(me: Coordinator, agreement_sha256: str | None, recipient: str) -> dict[str, bytes]:
+    """The sealed shares that came for a department, by file name. Either role runs this; neither can open them.
+
+    Raises:
+        ConfigError: the agreement has no such party.
+        ProtocolError: nothing has come for it yet.
+    """
+    found = dict(relay.handed_on(me, agreement_sha256, recipient))
+    if not found:
+        raise ProtocolError(
+            f"Nothing has come for '{recipient}' yet.",
+            hint="Receive the sealed shares of the other departments first.",
+        )
+    return found
 
 
 def match(

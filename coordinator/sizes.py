@@ -10,11 +10,14 @@ from coordinator.custody import Coordinator
 from coordinator.store import database
 from coordinator.store.database import AgreementRow
 from pprl.crypto import container
+from pprl.crypto.statements import MAX_STATEMENT_BYTES
 from pprl.errors import FormatError, VerificationError
 from pprl.files.atomic import opened
 from pprl.protocol import agreement as agreements
 from pprl.protocol import submission
 from pprl.protocol.sizes import most_container_bytes
+
+STATEMENT_START = b'{"payload":'
 
 
 def read_possible(me: Coordinator, path: Path) -> bytes:
@@ -25,7 +28,7 @@ def read_possible(me: Coordinator, path: Path) -> bytes:
 
     Args:
         me: the store.
-        path: a submission, or a single container.
+        path: a submission, a single container, or a signed statement.
 
     Raises:
         UsageError: it can't be read.
@@ -33,10 +36,19 @@ def read_possible(me: Coordinator, path: Path) -> bytes:
         VerificationError: it names an agreement that is not registered here.
     """
     with opened(path, what="file") as file:
+        if is_statement(file.read(len(STATEMENT_START))):
+            file.seek(0)
+            return file.read(MAX_STATEMENT_BYTES + 1)
+        file.seek(0)
         for part in _containers(file):
             _require_possible(me, part)
         file.seek(0)
         return file.read()
+
+
+def is_statement(file: bytes) -> bool:
+    """Whether a file is a signed statement, such as a request for shares, and no container."""
+    return file.startswith(STATEMENT_START)
 
 
 def _containers(file: BinaryIO) -> Iterator[BinaryIO]:

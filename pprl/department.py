@@ -16,20 +16,21 @@ from pprl.crypto import at_rest, derive
 from pprl.crypto.exchange import Signatory, open_from, require_as_bound, seal_for
 from pprl.crypto.identity import Identity
 from pprl.crypto.notes import require_issued
-from pprl.encode import encoder, linkage_secret, row_commitments
+from pprl.encode import ceremony, encoder, row_commitments
 from pprl.encode import groups as encode_groups
 from pprl.encode.encoder import EncodedDataset, Survey
-from pprl.encode.linkage_secret import SECRET_KIND, LinkageSecret
+from pprl.encode.linkage_secret import LinkageSecret
 from pprl.encode.row_commitments import RowSalts
 from pprl.errors import ConfigError, DataError, Finding, FormatError, VerificationError
 from pprl.files import fields
 from pprl.files.csv_writer import write_csv
 from pprl.files.tables import Table, open_table
-from pprl.protocol import crosswalk, framing, linkage_keys, row_proofs, submission
+from pprl.protocol import crosswalk, framing, linkage_keys, row_proofs, secret_shares, submission
 from pprl.protocol.agreement import Agreement, AgreementFile, Dataset, Role
 from pprl.protocol.crosswalk import Crosswalk
 from pprl.protocol.groups import KEY_COLUMN
 from pprl.protocol.linkage_keys import LinkageKeys, is_linkage_key
+from pprl.protocol.secret_shares import SecretShares
 
 HOME_MAP_HEADER = ("handle", "record_id")
 ROW_SALTS_KIND = "row-salts"
@@ -136,36 +137,58 @@ def require_clean(found: Survey, dataset: Dataset) -> None:
     encoder.require_expected_rows(found, dataset)
 
 
-def make_secret(me: Signatory) -> tuple[LinkageSecret, dict[str, bytes]]:
-    """Make the linkage secret and seal it to each other department.
+def seal_shares(me: Signatory, recipient: str, shares: Mapping[str, bytes]) -> bytes:
+    """Seal shares of the linkage secret to another department: one's own, or all of them to one that lost them.
+
+    Args:
+        me: the department that sends.
+        recipient: the other department's id.
+        shares: by department.
 
     Returns:
-        The secret, and a container for each other department's id.
+        A container of kind `secret-share`.
 
     Raises:
-        ConfigError: the identity is not a department's.
+        ConfigError: one of the two is not a department.
     """
     _require_department(me)
-    secret = linkage_secret.create(me.agreement.sha256)
-    others = {
-        party.id: seal_for(party, secret.value, me=me, kind=SECRET_KIND, records=1)
-        for party in me.agreement.content.party
-        if "department" in party.roles and party.id != me.identity.party
-    }
-    return secret, others
+    party = me.agreement.content.party_named(recipient)
+    if "department" not in party.roles:
+        raise ConfigError(f"'{recipient}' is not a department in this agreement: it may not hold the secret.")
+    document = secret_shares.write(SecretShares(me.agreement.transcript.sha256, shares))
+    return seal_for(party, document, me=me, kind=secret_shares.KIND, records=len(shares))
 
 
-def accept_secret(sealed: bytes, me: Signatory) -> LinkageSecret:
-    """Open the linkage secret that another department has sealed to this one.
+def open_shares(me: Signatory, sealed: bytes) -> tuple[str, dict[str, bytes]]:
+    """Open shares that another department has sealed to this one. The checks, in this order:
+
+    1. the container is trusted, and sealed to me (the checks that `container.open_container` numbers);
+    2. it is from another department of the agreement;
+    3. it holds a document of shares, of our own ceremony, strictly spelt;
+    4. its envelope counts as many shares;
+    5. each share is the one that its department committed to.
+
+    Args:
+        me: the department that opens.
+        sealed: the container.
+
+    Returns:
+        The sender, and the shares by department.
 
     Raises:
-        VerificationError: it does not come from a department of the agreement, or is not for this one.
-    """
+        FormatError: 1 or 3: the bytes are no such container or document.
+        VerificationError: they are, and are not trusted.
+    """  # noqa: D415 - the list belongs to the sentence
     _require_department(me)
-    opened, value = open_from(sealed, me=me, kind=SECRET_KIND)
-    if "department" not in me.agreement.content.party_named(opened.binding.sender).roles:
-        raise VerificationError("The linkage secret was not sent by a department.")
-    return linkage_secret.from_bytes(value, where="The container", agreement_sha256=me.agreement.sha256)
+    transcript = me.agreement.transcript
+    opened, raw = open_from(sealed, me=me, kind=secret_shares.KIND)  # 1
+    sender = opened.binding.sender
+    if sender not in transcript.departments or sender == me.identity.party:  # 2
+        raise VerificationError(f"The share was sent by '{sender}', and not by another department.")
+    found = secret_shares.parse(raw, transcript, sender=sender)  # 3
+    require_as_bound(opened.binding, dataset="", records=len(found.shares))  # 4
+    ceremony.require_committed(found.shares, transcript)  # 5
+    return sender, dict(found.shares)
 
 
 def encode_and_seal(

@@ -33,6 +33,7 @@ from pprl.files.tables import open_table
 from pprl.protocol.agreement import AgreementFile, Dataset, Role, parse
 from pprl.protocol.signatures import signatories
 from pprl.scoring import Score, score
+from pprl.sharing import file_name
 
 Say = Callable[[str], None]
 
@@ -173,22 +174,17 @@ def sign(run: Rehearsal) -> None:
 
 
 def make_secret(run: Rehearsal) -> None:
-    """One department makes the linkage secret and seals it to the others; the coordinator never has it."""
+    """Each department seals its share to each other one and takes up theirs; the coordinator can't open any."""
     with run.stage("secret"):
-        first, *others = [party.id for party in run.agreement.content.party if "department" in party.roles]
-        run.say(f"{first} makes the linkage secret and seals it to {', '.join(others)}.")
-        sent = run.home(first) / "sent"
-        _run_as(
-            run, first, "pprl", "secret", "create", "-a", run.agreement_path, "-k", run.key(first), "-o", sent
+        departments = [party.id for party in run.agreement.content.party if "department" in party.roles]
+        run.say(
+            "Each department seals its share to each other one; of all shares, each makes the same linkage secret."
         )
         _together(
-            lambda party: _run_as(
-                run, party,
-                "pprl", "secret", "accept", sent / f"secret-for-{party}.sealed", "-a", run.agreement_path,
-                "-k", run.key(party),
-            ),
-            others,
-        )  # fmt: skip
+            lambda party: _with_key(run, party, "pprl", "secret", "share", "-o", _sent(run, party)),
+            departments,
+        )
+        _together(lambda party: _take_up_shares(run, party, departments), departments)
 
 
 def encode(run: Rehearsal) -> None:
@@ -421,6 +417,15 @@ def _sign(run: Rehearsal, party: str) -> None:
 def _compare_words(run: Rehearsal, party: str, everybody: Sequence[str]) -> None:
     heard = [word for other in everybody if other != party for word in ("--heard-from", other)]
     _run_as(run, party, "pprl", "agreement", "verify", run.agreement_path, "-k", run.key(party), *heard)
+
+
+def _take_up_shares(run: Rehearsal, party: str, departments: Sequence[str]) -> None:
+    shares = [_sent(run, other) / file_name(other, party) for other in departments if other != party]
+    _with_key(run, party, "pprl", "secret", "accept", *shares)
+
+
+def _sent(run: Rehearsal, party: str) -> Path:
+    return run.home(party) / "sent"
 
 
 def _with_key(run: Rehearsal, party: str, program: str, *words: str | Path) -> str:

@@ -29,6 +29,7 @@ for command in (
     setup.init,
     setup.agreement,
     run.receive,
+    run.relay,
     run.status,
     run.match,
     run.issue,

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 def receive(files: tuple[Path, ...], store: Path, passphrase: PassphraseSource, as_json: bool) -> None:
     """Verify each FILE (departments' submissions, the matcher's pairs) and keep it, sealed as it is.
 
-    Each role takes the part that is sealed to it. A file that is refused changes nothing.
+    Each role takes the part that is sealed to it. A sealed share of the linkage secret, which nobody here can open, is
+    kept for its department: 'coordinator relay' hands it on. A request for shares that a department has lost is logged.
+    A file that is refused changes nothing.
 
     Example: coordinator receive offences.submission court.submission --store matcher
     """
@@ -48,6 +50,34 @@ def receive(files: tuple[Path, ...], store: Path, passphrase: PassphraseSource, 
         ),
     )
     talk("Senders can have receipts: 'coordinator log checkpoint' first, then 'coordinator log receipts'.")
+
+
+@click.command()
+@store_option
+@agreement_option
+@click.option("--to", "recipient", required=True, metavar="PARTY", help="The department that they are for.")
+@path_option("-o", "--out", "folder", required=True, help="New folder for the sealed shares.")
+@force_option
+def relay(
+    store: Path,
+    passphrase: PassphraseSource,
+    sha256: str | None,
+    recipient: str,
+    folder: Path,
+    force: bool,
+) -> None:
+    """Hand on the sealed shares of the linkage secret that other departments have sent for PARTY.
+
+    Example: coordinator relay --to home-office -o for-home-office --store matcher
+    """
+    from coordinator import operations
+    from pprl.files.atomic import new_directory
+
+    found = operations.hand_on(operations.open_store(store, passphrase), sha256, recipient)
+    with new_directory(folder, force=force) as made:
+        for name, sealed in found.items():
+            (made / name).write_bytes(sealed)
+    talk(f"Send all of {folder} to {recipient}.")
 
 
 @click.command()

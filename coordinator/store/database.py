@@ -21,6 +21,7 @@ from sqlalchemy.pool import NullPool
 from coordinator.store.stages import LOGGED_AS, Role, Stage, Step, after
 from pprl.errors import FormatError, ProtocolError
 from pprl.protocol import log
+from pprl.protocol.envelope import Binding
 from pprl.protocol.log import Entry, History
 
 DATABASE_NAME = "coordinator.sqlite"
@@ -77,6 +78,18 @@ class PartRow(_Base):
     submission: Mapped[str]
     records: Mapped[int]
     head_sha256: Mapped[str]
+    received_at: Mapped[datetime]
+
+
+class RelayedRow(_Base):
+    """A sealed share of the linkage secret that was taken in to be handed on. A department may seal one anew."""
+
+    __tablename__ = "relayed"
+    place: Mapped[int] = mapped_column(primary_key=True)
+    container_sha256: Mapped[str] = mapped_column(unique=True)
+    agreement_sha256: Mapped[str] = mapped_column(ForeignKey("agreement.sha256"))
+    sender: Mapped[str]
+    recipient: Mapped[str]
     received_at: Mapped[datetime]
 
 
@@ -218,6 +231,32 @@ def parts_of(session: Session, agreement_sha256: str, kind: str) -> list[PartRow
     """The received parts of a kind, in the order of their datasets' names."""
     query = select(PartRow).where(PartRow.agreement_sha256 == agreement_sha256, PartRow.kind == kind)
     return list(session.scalars(query.order_by(PartRow.dataset)))
+
+
+def add_relayed(session: Session, binding: Binding, container_sha256: str, *, at: datetime) -> None:
+    """Write down a sealed share that was taken in."""
+    session.add(
+        RelayedRow(
+            container_sha256=container_sha256,
+            agreement_sha256=binding.agreement_sha256,
+            sender=binding.sender,
+            recipient=binding.recipient,
+            received_at=at,
+        )
+    )
+
+
+def relayed_container(session: Session, container_sha256: str) -> RelayedRow | None:
+    """A sealed share that was taken in, by its digest; None if it was not."""
+    return session.scalar(select(RelayedRow).where(RelayedRow.container_sha256 == container_sha256))
+
+
+def relayed_to(session: Session, agreement_sha256: str, recipient: str) -> list[RelayedRow]:
+    """The sealed shares for a department, in the order in which they came."""
+    query = select(RelayedRow).where(
+        RelayedRow.agreement_sha256 == agreement_sha256, RelayedRow.recipient == recipient
+    )
+    return list(session.scalars(query.order_by(RelayedRow.place)))
 
 
 def move_on(session: Session, run: RunRow, step: Step, *, at: datetime, detail: dict[str, Any]) -> None:

@@ -14,8 +14,6 @@ from pprl.cli.options import (
     load_secret,
     load_signatory,
     require_heard,
-    secret_file,
-    secret_option,
     table_options,
 )
 from pprl.console import force_option, json_option, path_argument, path_option, progress, show, table, talk
@@ -73,7 +71,6 @@ def check(
 @path_option("-o", "--out", required=True, help="The submission, to send to both coordinator roles.")
 @path_option("--map", "map_path", help="The home map, which never leaves.  [default: OUT.home-map.csv]")
 @path_option("--salts", "salts_path", help="The row salts, which never leave.  [default: OUT.row-salts]")
-@secret_option
 @path_option(
     "--previous-keys",
     "previous_path",
@@ -95,7 +92,6 @@ def encode(
     out: Path,
     map_path: Path | None,
     salts_path: Path | None,
-    secret_path: Path | None,
     previous_path: Path | None,
     all_new: bool,
     dataset: str | None,
@@ -118,6 +114,7 @@ def encode(
     from pprl import department
     from pprl.errors import UsageError
     from pprl.files.atomic import new_files, require_apart
+    from pprl.files.holdings import Holdings
 
     map_path = map_path or out.with_name(f"{out.name}.home-map.csv")
     salts_path = salts_path or out.with_name(f"{out.name}.row-salts")
@@ -130,11 +127,11 @@ def encode(
     require_heard(me, key_path)
     agreement = me.agreement.file
     agreed = department.dataset_for(agreement.content, me.identity.party, dataset)
-    kept = secret_file(secret_path, key_path, me.identity, agreement)
+    secret = load_secret(me, key_path)
+    kept = Holdings.beside(key_path, me.identity.party, agreement.sha256).linkage_secret
     inputs = [data, agreement_path, key_path, kept, *([previous_path] if previous_path else [])]
     require_apart([out, map_path, salts_path], inputs)
     previous = _previous_keys(agreement, agreed, previous_path, all_new=all_new)
-    secret = load_secret(kept, agreement)
     source = department.open_dataset(data, agreed, encoding=encoding, delimiter=delimiter)
     home, away = ((map_path, 0o600), (salts_path, 0o600)), (out, 0o644)
     with new_files(*home, away, force=force) as (map_file, salts_file, file):

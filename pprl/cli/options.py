@@ -32,12 +32,6 @@ def key_option(function: Function) -> Function:
     return option(passphrase_option(function))
 
 
-def secret_option(function: Function) -> Function:
-    """`--secret FILE`."""
-    help_text = "The linkage secret.  [default: beside the key file, named after the agreement]"
-    return path_option("--secret", "secret_path", help=help_text)(function)
-
-
 def table_options(function: Function) -> Function:
     """How a department's table is read."""
     options: tuple[Callable[[Function], Function], ...] = (
@@ -156,25 +150,13 @@ def load_identity(path: Path, passphrase: PassphraseSource) -> Identity:
     return read_identity(path, passphrase)
 
 
-def secret_file(
-    secret_path: Path | None, key_path: Path, identity: Identity, agreement: AgreementFile
-) -> Path:
-    """Where the linkage secret of an agreement is kept."""
-    return secret_path or key_path.with_name(f"{identity.party}.{agreement.sha256[:8]}.secret")
+def load_secret(me: Signatory, key_path: Path) -> LinkageSecret:
+    """The linkage secret that a department has derived.
 
+    Raises:
+        ProtocolError: it is not made yet; says whom it waits for.
+    """
+    from pprl import sharing
+    from pprl.files.holdings import Holdings
 
-def load_secret(path: Path, agreement: AgreementFile) -> LinkageSecret:
-    """Read a linkage secret."""
-    from pprl.encode.linkage_secret import from_file
-    from pprl.errors import KeyFileError
-    from pprl.files.atomic import read_secret_file
-
-    if not path.exists():
-        raise KeyFileError(
-            f"There is no linkage secret {path}.",
-            hint="Run 'pprl secret accept' with the share that is sealed to you ('pprl secret create', if your "
-            "department makes the secret), or name it with --secret.",
-        )
-    return from_file(
-        read_secret_file(path, what="linkage secret"), where=path.name, agreement_sha256=agreement.sha256
-    )
+    return sharing.secret_of(me, Holdings.beside(key_path, me.identity.party, me.agreement.sha256))

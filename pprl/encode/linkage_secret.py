@@ -20,7 +20,6 @@ from pprl.protocol.agreement import Scheme
 
 SECRET_BYTES = 32
 KEY_CHECK_BYTES = 16
-SECRET_KIND = "linkage-secret"  # noqa: S105 - the kind of a container, not a secret
 _FORMAT = "pprl-linkage-secret"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -63,13 +62,8 @@ class LinkageSecret:
         return derive.hkdf(self.value, label=label, context=context, length=length)
 
 
-def create(agreement_sha256: str) -> LinkageSecret:
-    """Make a new secret for an agreement; one department runs this until the ceremony's commands take its place."""
-    return LinkageSecret(agreement_sha256, agreement_sha256, derive.random_bytes(SECRET_BYTES))
-
-
 def to_file(secret: LinkageSecret) -> bytes:
-    """The bytes of a secret file, which stays at home with mode 0600."""
+    """The bytes of a linkage secret, which its department keeps at home, sealed to itself."""
     return canonical.dumps(
         {
             "agreement_sha256": secret.agreement_sha256,
@@ -103,17 +97,6 @@ def from_file(raw: bytes, *, where: str, agreement_sha256: str) -> LinkageSecret
     if to_file(secret) != raw:
         raise KeyFileError(f"{where} is damaged: it is not spelt as it was written.")
     return secret
-
-
-def from_bytes(value: bytes, *, where: str, agreement_sha256: str) -> LinkageSecret:
-    """A secret from its 32 bytes, as another department sealed them.
-
-    Raises:
-        KeyFileError: not 32 bytes.
-    """
-    if len(value) != SECRET_BYTES:
-        raise KeyFileError(f"{where} does not hold a secret of {SECRET_BYTES} bytes.")
-    return LinkageSecret(agreement_sha256, agreement_sha256, value)
 
 
 def _tree(raw: bytes) -> dict[str, Any]:

@@ -7,7 +7,7 @@ agreement.signatures/previous.toml        the version before, if there is one
 
 keys/PARTY.key
 keys/PARTY.XXXXXXXX/                      the first 8 digits of the agreement's SHA-256; nobody else may enter
-run.key  commitment  share  shares/  linkage.secret
+run.key  commitment  share  sent/  shares/  linkage.secret
 """
 
 from __future__ import annotations
@@ -70,6 +70,14 @@ class Holdings:
     def shares(self) -> Path:
         """The folder of the containers in which other departments' shares came."""
         return self.folder / "shares"
+
+    def share_from(self, department: str) -> Path:
+        """The container in which another department's share came."""
+        return self.shares / f"{department}.sealed"
+
+    def sent_to(self, department: str) -> Path:
+        """The container in which one's own share went to another department, as it was sealed first."""
+        return self.folder / "sent" / f"{department}.sealed"
 
     @property
     def linkage_secret(self) -> Path:

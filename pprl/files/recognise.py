@@ -21,13 +21,15 @@ from pprl.protocol import canonical, submission
 from pprl.protocol.certificate import CERTIFICATE_KIND
 from pprl.protocol.dsse import parse_statement, predicate_type
 from pprl.protocol.envelope import MAGIC as ENVELOPE_MAGIC
+from pprl.protocol.reseal import KIND as RESEAL_KIND
 from pprl.protocol.signatures import SIGNATURE_KIND, SUCCESSION_KIND
 
 _HOME_MAP_START = b"handle,record_id\n"
 _ROW_PROOF = "row proof: personal data, for the auditor alone"
-_TOLD = ("party", "signed_on", "destroyed_on")
+_TOLD = ("party", "signed_on", "destroyed_on", "asked_on")
 _STATEMENTS = {
     CERTIFICATE_KIND: "certificate of destruction",
+    RESEAL_KIND: "request for shares of the linkage secret",
     SIGNATURE_KIND: "signature of an agreement",
     SUCCESSION_KIND: "signature of a party that is succeeded",
 }
@@ -46,7 +48,7 @@ def describe(path: Path) -> dict[str, Any]:
 def _describer(raw: bytes) -> Callable[[bytes], dict[str, Any]]:
     by_start: dict[bytes, Callable[[bytes], dict[str, Any]]] = {
         submission.SUBMISSION_MAGIC: _submission,
-        ENVELOPE_MAGIC: lambda sealed: {"what": "sealed document", **_claims(sealed)},
+        ENVELOPE_MAGIC: _sealed,
         _HOME_MAP_START: _home_map,
         b"record_id,linkage_key\n": lambda table: _open_table(table, "linkage keys: keep them at home"),
         b"person,": lambda table: _open_table(table, "crosswalk: for the research environment alone"),
@@ -74,6 +76,13 @@ def _submission(raw: bytes) -> dict[str, Any]:
     }
 
 
+def _sealed(raw: bytes) -> dict[str, Any]:
+    claims = _claims(raw)
+    at_rest = claims["sender"] == claims["recipient"]
+    what = "own secret, sealed to its owner: keep it to yourself" if at_rest else "sealed document"
+    return {"what": what, **claims}
+
+
 def _claims(sealed: bytes) -> dict[str, Any]:
     binding = container.peek(io.BytesIO(sealed))
     return {
@@ -96,7 +105,7 @@ def _secret_file(raw: bytes) -> dict[str, Any]:
     try:
         key_file = parse_key_file(raw, where="file")
     except KeyFileError:
-        return _linkage_secret(raw)
+        return _row_proof(raw)
     return {
         "what": "key file: keep it to yourself",
         "party": key_file.party,
@@ -124,16 +133,14 @@ def _report(raw: bytes) -> dict[str, Any]:
     return {"what": kind}
 
 
-def _linkage_secret(raw: bytes) -> dict[str, Any]:
+def _row_proof(raw: bytes) -> dict[str, Any]:
     tree = canonical.loads(raw)
     if isinstance(tree, dict) and tree.get("format") == "pprl-row-proof":
         return {
             "what": _ROW_PROOF,
             **{name: tree.get(name) for name in ("dataset", "records", "agreement_sha256")},
         }
-    if not isinstance(tree, dict) or tree.get("format") != "pprl-linkage-secret":
-        raise FormatError("This is not a file of this protocol.")
-    return {"what": "linkage secret: keep it to yourself", "agreement_sha256": tree.get("agreement_sha256")}
+    raise FormatError("This is not a file of this protocol.")
 
 
 def _agreement(raw: bytes) -> dict[str, Any]:

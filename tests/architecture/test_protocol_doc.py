@@ -15,7 +15,7 @@ from coordinator.cli import main as coordinator
 from coordinator.store.stages import TRANSITIONS, Role, Stage
 from pprl.cli import main as pprl
 from pprl.crypto import derive
-from pprl.encode import clk, linkage_secret
+from pprl.encode import ceremony, clk, linkage_secret
 from pprl.protocol import (
     crosswalk,
     framing,
@@ -24,9 +24,11 @@ from pprl.protocol import (
     pairs,
     pattern_counts,
     patterns,
+    secret_shares,
     submission,
 )
 from pprl.protocol.agreement import AgreementFile, Scheme, parse
+from pprl.protocol.transcript import Transcript
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
@@ -64,7 +66,7 @@ def test_the_diagrams_are_drawn_from_the_table_of_transitions() -> None:
 
 def test_every_kind_of_container_is_in_the_table() -> None:
     kinds = {
-        linkage_secret.SECRET_KIND,
+        secret_shares.KIND,
         submission.ENCODINGS_KIND,
         submission.REFERENCES_KIND,
         pairs.KIND,
@@ -194,8 +196,11 @@ def test_limits_and_names_stand_in_the_document() -> None:
 
 
 def test_labels_and_lengths_of_what_is_derived() -> None:
+    commitment = ceremony.commitment(bytes(32), agreement_sha256="0" * 64, department="police")
+    transcript = Transcript("0" * 64, {"police": commitment})
     secret = linkage_secret.LinkageSecret("0" * 64, "7" * 64, bytes(32))
     with mock.patch.object(derive, "hkdf", wraps=derive.hkdf) as hkdf:
+        ceremony.derive_secret({"police": bytes(32)}, transcript)
         secret.key_check()
         secret.confirmation("police")
         for scheme in get_args(Scheme):

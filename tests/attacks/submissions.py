@@ -20,7 +20,6 @@ from coordinator.store import database
 from coordinator.store.stages import Role
 from pprl.crypto import container
 from pprl.crypto.exchange import open_from, seal_for
-from pprl.encode import linkage_secret
 from pprl.errors import ConfigError, DisclosureError, FormatError, ProtocolError, VerificationError
 from pprl.protocol import framing, pairs, submission
 from pprl.protocol.submission import Encodings
@@ -114,15 +113,19 @@ def altered_key_check() -> Any:
     return at_the_matcher(sealed_again("court", with_header(key_check="0" * 32)))
 
 
+def other_ceremony() -> Any:
+    return at_the_matcher(sealed_again("court", with_header(transcript="7" * 64)))
+
+
 def other_secret() -> Any:
-    other = linkage_secret.create(made().agreement.sha256)
+    other = replace(made().held_secret("court-dept"), value=bytes(32))
     return at_the_matcher(made().encode("court", secret=other))
 
 
 def one_secret_too_many() -> Any:
     """Three submissions, one of them under another secret, as if each had come alone."""
     project = fresh(collecting(Role.MATCHER))
-    other = linkage_secret.create(project.agreement.sha256)
+    other = replace(project.held_secret("court-dept"), value=bytes(32))
     me = store_of(project, Role.MATCHER)
     for file in (project.encode("court", secret=other), project.submission("prison").read_bytes()):
         accepted = [verified_alone(me, *each) for each in intake.addressed_parts(me, file)]
@@ -291,6 +294,7 @@ def pairs_of_other_submissions() -> Any:
 AGAIN = cut(operations, "take_in", "a dataset is submitted once")
 WHOLE = remove(operations, "require_whole_submission")
 EARLIER_SECRET = remove(intake, "_require_the_secret_of_earlier_parts")
+OUR_CEREMONY = remove(intake, "require_our_ceremony")
 ONE_SECRET = remove(operations, "_require_one_secret")
 WILDCARDS = remove(submission, "require_no_wildcards")
 ROWS = remove(framing, "require_agreed_rows")
@@ -318,6 +322,8 @@ ATTACKS = (
            halves_swapped, VerificationError, "kind is 'references'", [EXPECTED], "sealed to"),
     Attack("altered key-check value", "a department tells another key check than its secret has",
            altered_key_check, VerificationError, "different linkage secrets", [EARLIER_SECRET]),
+    Attack("another ceremony", "a department encodes with a secret of other signatures than the matcher's",
+           other_ceremony, VerificationError, "in another ceremony", [OUR_CEREMONY]),
     Attack("another secret", "a department encodes with a secret of its own",
            other_secret, VerificationError, "different linkage secrets", [EARLIER_SECRET]),
     Attack("another secret, at the matching", "encodings under two secrets are in the store when it is matched",

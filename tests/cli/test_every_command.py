@@ -115,7 +115,7 @@ def test_completion_of_an_unknown_shell(name: str) -> None:
 def test_completion_completes() -> None:
     complete = get_completion_class("bash")
     assert complete is not None
-    for name, start, wanted in (("pprl", "enc", "encode"), ("coordinator", "rel", "release")):
+    for name, start, wanted in (("pprl", "enc", "encode"), ("coordinator", "rele", "release")):
         words = complete(program(name), {}, name, "X").get_completions([], start)
         assert [word.value for word in words] == [wanted]
 

@@ -13,6 +13,7 @@ from coordinator import log, operations
 from coordinator.store.stages import Role
 from pprl.files import atomic
 from pprl.files.holdings import receipt_beside
+from pprl.sharing import file_name
 from tests.support.commands import done, refused, run
 from tests.support.project import DATASETS, DEPARTMENTS, RESEARCH, Project, tree
 
@@ -23,7 +24,6 @@ def _writers(project: Project, results: Path) -> dict[str, tuple[Words, list[str
     """Every command that writes: its words, and the files that it makes."""
     folder = project.folder
     police = ("-a", project.agreement_path, "-k", project.key("police-dept"))
-    court = ("-a", project.agreement_path, "-k", project.key("court-dept"))
     datasets = [f"--dataset={name}={project.data(name)}" for name in DATASETS]
     return {
         "pprl identity": (("pprl", "identity", "create", "new", "-o", folder), ["new.key", "new.party.toml"]),
@@ -31,12 +31,9 @@ def _writers(project: Project, results: Path) -> dict[str, tuple[Words, list[str
             ("coordinator", "identity", "create", "new", "-o", folder), ["new.key", "new.party.toml"],
         ),
         "agreement new": (("pprl", "agreement", "new", *datasets, "-o", folder / "new.toml"), ["new.toml"]),
-        "secret create": (
-            ("pprl", "secret", "create", *police, "-o", folder, "--secret", folder / "made"),
-            ["made", "secret-for-court-dept.sealed", "secret-for-prison-dept.sealed"],
-        ),
-        "secret accept": (
-            ("pprl", "secret", "accept", folder / "share", *court, "--secret", folder / "taken"), ["taken"],
+        "secret share": (
+            ("pprl", "secret", "share", *police, "-o", folder),
+            [file_name("police-dept", "court-dept"), file_name("police-dept", "prison-dept")],
         ),
         "encode": (
             ("pprl", "encode", project.data("police"), *police, "-o", folder / "sub"),
@@ -87,7 +84,7 @@ def _writers(project: Project, results: Path) -> dict[str, tuple[Words, list[str
 
 
 WRITERS = [
-    "pprl identity", "coordinator identity", "agreement new", "secret create", "secret accept", "encode",
+    "pprl identity", "coordinator identity", "agreement new", "secret share", "encode",
     "prove-row", "keys open", "crosswalk open", "match", "release", "report", "log witness", "log checkpoint",
     "log receipts", "log export",
 ]  # fmt: skip
@@ -97,10 +94,6 @@ WRITERS = [
 def made_ready(made_project: Project, made_pairs: bytes, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project in which every command that writes can run."""
     project = made_project.copy(tmp_path_factory.mktemp("ready") / "project")
-    own = ("-a", project.agreement_path, "-k", project.key("police-dept"))
-    sent = project.folder / "sent"
-    done("pprl", "secret", "create", *own, "-o", sent, "--secret", project.folder / "first-made")
-    (sent / "secret-for-court-dept.sealed").rename(project.folder / "share")
     project.receive_all(Role.MATCHER)
     issuer = project.receive_all(Role.KEY_ISSUER)
     operations.receive(issuer, made_pairs)
@@ -145,7 +138,7 @@ def test_a_folder_that_does_not_exist(ready: Project, made_results: Path, what: 
     words, _ = _writers(ready, made_results)[what]
     nowhere = ready.folder / "no" / "such" / "folder"
     placed = tuple(nowhere / "x" if word == words[-1] else word for word in words)
-    if what in {"pprl identity", "coordinator identity"}:
+    if what in {"pprl identity", "coordinator identity", "secret share"}:
         done(*placed)
         return
     refused(*placed, status=2, says="There is no directory", within=ready.folder)
@@ -156,8 +149,7 @@ WORK = {
     "pprl identity": "pprl.files.identity.party_card",
     "coordinator identity": "pprl.crypto.identity.create",
     "agreement new": "pprl.agreements.draft.draft",
-    "secret create": "pprl.department.make_secret",
-    "secret accept": "pprl.department.accept_secret",
+    "secret share": "pprl.encode.ceremony.require_committed",
     "encode": "pprl.department._sealed_parts",
     "prove-row": "pprl.encode.row_commitments.prove",
     "keys open": "pprl.department.join_home_map",
@@ -256,15 +248,14 @@ def test_a_command_never_writes_over_what_it_reads(project: Project) -> None:
 def _own_inputs(project: Project, results: Path) -> dict[str, tuple[Words, list[Path]]]:
     """Every command that reads and writes, without where it writes to; and what it reads."""
     folder, agreement = project.folder, project.agreement_path
-    key, court_key, research = project.key("police-dept"), project.key("court-dept"), project.key(RESEARCH)
-    police, court = ("-a", agreement, "-k", key), ("-a", agreement, "-k", court_key)
+    key, research = project.key("police-dept"), project.key(RESEARCH)
+    police = ("-a", agreement, "-k", key)
     home_map, secret = project.home_map("police"), project.secret("police-dept")
     result, crosswalk = folder / "result", folder / "sealed-crosswalk"
     for name, path in (("police.linkage-keys", result), ("crosswalk", crosswalk)):
         path.write_bytes((results / name).read_bytes())
         receipt_beside(path).write_bytes(receipt_beside(results / name).read_bytes())
     data = project.data("police")
-    taking = ("pprl", "secret", "accept", folder / "share", *court, "--secret")
     opening = ("pprl", "keys", "open", result, *police, "--map", home_map, "-o")
     return {
         "encode -o": (("pprl", "encode", data, *police, "-o"), [data, agreement, key, secret]),
@@ -278,8 +269,6 @@ def _own_inputs(project: Project, results: Path) -> dict[str, tuple[Words, list[
             ("pprl", "prove-row", data, *police, "--salts", project.row_salts("police"), "--row", "2", "-o"),
             [data, agreement, key, project.row_salts("police")],
         ),
-        "secret create": (("pprl", "secret", "create", *police, "-o", folder, "--secret"), [agreement, key]),
-        "secret accept": (taking, [folder / "share", agreement, court_key]),
         "keys open": (opening, [result, agreement, key, home_map]),
         "crosswalk open": (
             ("pprl", "crosswalk", "open", crosswalk, "-a", agreement, "-k", research, "-o"),
@@ -296,8 +285,6 @@ def _own_inputs(project: Project, results: Path) -> dict[str, tuple[Words, list[
         "encode --map",
         "encode --salts",
         "prove-row",
-        "secret create",
-        "secret accept",
         "keys open",
         "crosswalk open",
         "agreement new",
@@ -321,7 +308,7 @@ def test_encode_places_the_home_map_first_and_takes_it_away_again(
 
     def failing(unfinished: Path, path: Path, *, force: bool) -> None:
         placed.append(path.name)
-        if path.name in {"sub", "secret-for-prison-dept.sealed"}:
+        if path.name == "sub":
             raise PermissionError(13, "Permission denied")
         give(unfinished, path, force=force)
 
@@ -329,16 +316,4 @@ def test_encode_places_the_home_map_first_and_takes_it_away_again(
     own = ("-a", ready.agreement_path, "-k", ready.key("police-dept"))
     words: Words = ("pprl", "encode", ready.data("police"), *own, "-o", ready.folder / "sub")
     refused(*words, status=2, says="permission denied", within=ready.folder)
-    sharing = (
-        "pprl",
-        "secret",
-        "create",
-        *own,
-        "-o",
-        ready.folder / "new",
-        "--secret",
-        ready.folder / "made",
-    )
-    refused(*sharing, status=2, says="permission denied", within=ready.folder)
-    shares = ["secret-for-court-dept.sealed", "secret-for-prison-dept.sealed"]
-    assert placed == ["sub.home-map.csv", "sub.row-salts", "sub", "made", *shares]
+    assert placed == ["sub.home-map.csv", "sub.row-salts", "sub"]

@@ -12,6 +12,7 @@ import pytest
 from coordinator.store.stages import Role
 from pprl.crypto.identity import create
 from pprl.files.atomic import write_new
+from pprl.protocol.agreement import parse
 from tests.support.commands import done, refused, run
 from tests.support.keys import key_file_of
 from tests.support.project import DATASETS, ISSUER, MATCHER, Project
@@ -61,8 +62,9 @@ def _doors(project: Project, path: Path) -> dict[str, tuple[str | Path, ...]]:
     own = ("-a", path, "-k", project.key("police-dept"))
     folder = project.folder / "send"
     return {
-        "secret create": ("pprl", "secret", "create", *own, "-o", folder, "--secret", project.folder / "s"),
-        "secret accept": ("pprl", "secret", "accept", path, *own, "--secret", project.folder / "s"),
+        "secret commit": ("pprl", "secret", "commit", *own),
+        "secret share": ("pprl", "secret", "share", *own, "-o", folder),
+        "secret accept": ("pprl", "secret", "accept", *own),
         "encode": ("pprl", "encode", project.data("police"), *own, "-o", project.folder / "o"),
         "register": ("coordinator", "agreement", "register", path, "--store", project.store(Role.MATCHER)),
     }
@@ -73,7 +75,7 @@ def _store(project: Project) -> None:
     done("coordinator", "init", "--role", "matcher", "-k", project.key(MATCHER), *at)
 
 
-@pytest.mark.parametrize("door", ["secret create", "secret accept", "encode", "register"])
+@pytest.mark.parametrize("door", ["secret commit", "secret share", "secret accept", "encode", "register"])
 @pytest.mark.parametrize("what", OUT_OF_TIME)
 def test_agreements_out_of_time_are_refused_at_every_door(project: Project, what: str, door: str) -> None:
     values, says = OUT_OF_TIME[what]
@@ -82,7 +84,7 @@ def test_agreements_out_of_time_are_refused_at_every_door(project: Project, what
     refused(*words, status=3, says=says, within=project.folder)
 
 
-@pytest.mark.parametrize("door", ["secret create", "encode", "register"])
+@pytest.mark.parametrize("door", ["secret commit", "secret share", "encode", "register"])
 def test_drafts_are_refused_at_every_door(project: Project, door: str) -> None:
     path = project.folder / "draft.toml"
     words = [f"--dataset={name}={project.data(name)}" for name in DATASETS]
@@ -91,7 +93,7 @@ def test_drafts_are_refused_at_every_door(project: Project, door: str) -> None:
     refused(*_doors(project, path)[door], status=3, says="has no public keys yet", within=project.folder)
 
 
-@pytest.mark.parametrize("door", ["secret create", "encode", "register"])
+@pytest.mark.parametrize("door", ["secret commit", "secret share", "encode", "register"])
 @pytest.mark.parametrize("what", WRONG)
 def test_wrong_agreements_are_refused_at_every_door(project: Project, what: str, door: str) -> None:
     edit, says = WRONG[what]
@@ -158,7 +160,6 @@ def test_another_partys_key(project: Project) -> None:
 
 def test_a_key_of_nobody_in_the_agreement(project: Project) -> None:
     write_new(project.key("stranger"), key_file_of(create("stranger")), mode=0o600)
-    secret = ("--secret", project.secret("police-dept"))
     words = (
         "pprl",
         "encode",
@@ -168,23 +169,22 @@ def test_a_key_of_nobody_in_the_agreement(project: Project) -> None:
         "-o",
         project.folder / "o",
     )
-    both = (*words, "-k", project.key("stranger"), *secret)
+    both = (*words, "-k", project.key("stranger"))
     refused(*both, status=3, says="stranger", within=project.folder)
 
 
 def test_a_new_key_under_an_old_name(project: Project) -> None:
     write_new(project.key("police-dept"), key_file_of(create("police-dept")), mode=0o600, force=True)
-    for name in ("secret create", "encode"):
+    for name in ("secret commit", "encode"):
         words = _doors(project, project.agreement_path)[name]
         refused(*words, status=7, says="other public keys than this key file has", within=project.folder)
 
 
 def test_the_matchers_key_can_make_no_secret_and_encode_nothing(project: Project) -> None:
     own = ("-a", project.agreement_path, "-k", project.key(MATCHER))
-    making = ("pprl", "secret", "create", *own, "-o", project.folder / "send")
+    making = ("pprl", "secret", "commit", *own)
     refused(*making, status=3, says="is not a department", within=project.folder)
-    secret = ("--secret", project.secret("police-dept"))
-    words = ("pprl", "encode", project.data("police"), *own, *secret, "-o", project.folder / "o")
+    words = ("pprl", "encode", project.data("police"), *own, "-o", project.folder / "o")
     refused(*words, "--dataset", "police", status=3, says="not brought by 'matcher'", within=project.folder)
 
 
@@ -206,13 +206,20 @@ def test_a_key_file_that_is_missing(project: Project) -> None:
 def test_no_secret_yet(project: Project) -> None:
     project.secret("police-dept").unlink()
     words = _doors(project, project.agreement_path)["encode"]
-    refused(*words, status=5, says="There is no linkage secret", within=project.folder)
+    refused(*words, status=8, says="run 'pprl secret accept' once more", within=project.folder)
+    for path in project.holdings("police-dept").shares.iterdir():
+        path.unlink()
+    refused(
+        *words, status=8, says="waiting for the share of court-dept and prison-dept", within=project.folder
+    )
 
 
 def test_the_secret_of_another_agreement(project: Project) -> None:
     other = project.amended("other.toml", {("release", "min_linked_people"): 11})
-    words = (*_doors(project, other)["encode"], "--secret", project.secret("police-dept"))
-    refused(*words, status=5, says="the secret of another agreement", within=project.folder)
+    secret = project.secret("police-dept", parse(other.read_bytes(), where="other.toml"))
+    secret.write_bytes(project.secret("police-dept").read_bytes())
+    words = _doors(project, other)["encode"]
+    refused(*words, status=5, says="made under another agreement", within=project.folder)
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b'{"secret":1}', b"\xff"])
@@ -222,15 +229,12 @@ def test_a_secret_file_that_is_none(project: Project, content: bytes) -> None:
 
 
 def _share(project: Project, recipient: str) -> Path:
-    own = ("-a", project.agreement_path, "-k", project.key("police-dept"))
-    folder = project.folder / "send"
-    done("pprl", "secret", "create", *own, "-o", folder, "--secret", project.folder / "made")
-    return folder / f"secret-for-{recipient}.sealed"
+    return project.share("police-dept", recipient)
 
 
 def _accept(project: Project, share: Path, party: str) -> tuple[str | Path, ...]:
     own = ("-a", project.agreement_path, "-k", project.key(party))
-    return "pprl", "secret", "accept", share, *own, "--secret", project.folder / "taken"
+    return "pprl", "secret", "accept", share, *own
 
 
 def test_a_share_for_somebody_else(project: Project) -> None:

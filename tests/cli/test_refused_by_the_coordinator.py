@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +13,6 @@ import pytest
 from coordinator import intake, operations
 from coordinator.store.stages import Role
 from pprl.crypto.exchange import open_from, seal_for
-from pprl.encode import linkage_secret
 from pprl.errors import DisclosureError
 from pprl.protocol import pairs, submission
 from tests.support.commands import done, refused, run
@@ -296,7 +296,7 @@ def test_rows_out_of_the_agreed_range(project: Project) -> None:
 
 def test_encodings_under_another_secret_are_not_kept(project: Project) -> None:
     me = project.open_store(Role.MATCHER)
-    other = linkage_secret.create(project.agreement.sha256)
+    other = replace(project.held_secret("court-dept"), value=bytes(32))
     operations.receive(me, project.submission("police").read_bytes())
     path = _written(project, project.encode("court", secret=other))
     words = _receive(project, Role.MATCHER, path)
@@ -306,11 +306,19 @@ def test_encodings_under_another_secret_are_not_kept(project: Project) -> None:
     done(*_match(project))
 
 
+def test_encodings_of_another_ceremony_are_not_kept(project: Project) -> None:
+    """The department has other signatures than the matcher, and so another transcript: it is told at once."""
+    other = replace(project.held_secret("police-dept"), transcript="7" * 64)
+    project.open_store(Role.MATCHER)
+    words = _receive(project, Role.MATCHER, _written(project, project.encode("police", secret=other)))
+    refused(*words, status=7, says="another ceremony than that of our signatures", within=project.folder)
+
+
 def test_different_secrets_are_refused_and_never_silently_unmatched(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     me = project.open_store(Role.MATCHER)
-    other = linkage_secret.create(project.agreement.sha256)
+    other = replace(project.held_secret("court-dept"), value=bytes(32))
     monkeypatch.setattr(intake, "_require_the_secret_of_earlier_parts", lambda *_: None)
     operations.receive(me, project.submission("police").read_bytes())
     operations.receive(me, project.encode("court", secret=other))

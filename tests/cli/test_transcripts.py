@@ -72,33 +72,46 @@ def test_agreement_schemas(project: Project) -> None:
     assert schema.stderr == ""
 
 
-def test_secret_create_and_accept(project: Project) -> None:
-    kept, taken, folder = (project.folder / name for name in ("kept", "taken", "send"))
+def test_secret_share_and_accept(project: Project) -> None:
     own = ("-a", project.agreement_path, "-k", project.key("police-dept"))
-    result = done("pprl", "secret", "create", *own, "-o", folder, "--secret", kept)
+    result = done("pprl", "secret", "share", *own, "-o", project.folder / "send")
     assert result.stdout == ""
     assert placeless(result.stderr, project.folder) == (
-        "Send HERE/send/secret-for-court-dept.sealed to court-dept.\n"
-        "Send HERE/send/secret-for-prison-dept.sealed to prison-dept.\n"
-        "Kept here: HERE/kept\n"
+        "Send HERE/send/share-from-police-dept-for-court-dept.sealed to court-dept, or to the coordinator.\n"
+        "Send HERE/send/share-from-police-dept-for-prison-dept.sealed to prison-dept, or to the coordinator.\n"
     )
-    other = ("-a", project.agreement_path, "-k", project.key("court-dept"))
-    result = done(
-        "pprl", "secret", "accept", folder / "secret-for-court-dept.sealed", *other, "--secret", taken
-    )
-    assert (result.stdout, placeless(result.stderr, project.folder)) == ("", "Kept here: HERE/taken\n")
-    assert kept.read_bytes() == taken.read_bytes()
-    assert (_mode(kept), _mode(taken)) == (0o600, 0o600)
+    result = done("pprl", "secret", "accept", project.share("court-dept", "police-dept"), *own)
+    assert (result.stdout, result.stderr) == ("the linkage secret is made\n", "")
 
 
-def test_the_secret_is_kept_beside_the_key_under_the_agreements_name(project: Project) -> None:
-    for party in ("police-dept", "court-dept"):
-        project.secret(party).unlink()
+def test_secret_commit(project: Project) -> None:
     own = ("-a", project.agreement_path, "-k", project.key("police-dept"))
-    done("pprl", "secret", "create", *own, "-o", project.folder / "send")
-    share = project.folder / "send" / "secret-for-court-dept.sealed"
-    done("pprl", "secret", "accept", share, "-a", project.agreement_path, "-k", project.key("court-dept"))
-    assert project.secret("police-dept").read_bytes() == project.secret("court-dept").read_bytes()
+    result = done("pprl", "secret", "commit", *own)
+    assert placeless(result.stdout, project.folder) == "commitment SHA256\n"
+    assert result.stderr == "This was done already.\n'pprl secret status' says what is next.\n"
+    kept = project.holdings("police-dept")
+    for path in (kept.share, kept.commitment):
+        path.unlink()
+    result = done("pprl", "secret", "commit", *own)
+    assert result.stderr == f"Kept in {kept.folder}, which stays with you.\nNext: 'pprl agreement sign'.\n"
+
+
+SECRET_STATUS = """\
+department         signed  heard from  your share sealed  its share here
+-----------------  ------  ----------  -----------------  --------------
+police-dept (you)  yes     -           -                  yes
+court-dept         yes     yes         yes                yes
+prison-dept        yes     yes         yes                yes
+
+your commitment: made
+linkage secret: made
+next: Nothing: the linkage secret is made, and you can encode.
+"""
+
+
+def test_secret_status(project: Project) -> None:
+    own = ("-a", project.agreement_path, "-k", project.key("police-dept"))
+    assert done("pprl", "secret", "status", *own).stdout == SECRET_STATUS
 
 
 SURVEY = """\
@@ -220,7 +233,7 @@ def test_inspect_a_submission(project: Project) -> None:
     [
         ("keys/police-dept.key", "what: key file: keep it to yourself\nparty: police-dept\n"),
         ("police.submission.home-map.csv", "what: home map: keep it at home\nrecords: 56\n"),
-        ("police.submission.row-salts", "what: sealed document\nkind: row-salts\n"),
+        ("police.submission.row-salts", "sealed to its owner: keep it to yourself\nkind: row-salts\n"),
         ("agreement.toml", "what: agreement\nproject: small\nversion: 1\n"),
     ],
 )
@@ -231,10 +244,17 @@ def test_inspect_says_what_any_file_is(project: Project, name: str, what: str) -
 
 
 def test_inspect_shows_no_secret(project: Project) -> None:
-    result = done("pprl", "inspect", project.secret("police-dept"))
-    assert "what: linkage secret: keep it to yourself" in result.stdout
-    secret = json.loads(project.secret("police-dept").read_bytes())["secret"]
-    assert secret not in result.output
+    kept = project.holdings("police-dept")
+    for path, kind in ((kept.linkage_secret, "linkage-secret"), (kept.share, "own-share")):
+        result = done("pprl", "inspect", path)
+        assert "what: own secret, sealed to its owner: keep it to yourself" in result.stdout
+        assert f"kind: {kind}\n" in result.stdout
+    assert project.held_secret("police-dept").value.hex() not in result.output
+
+
+def test_inspect_signatures(project: Project) -> None:
+    result = done("pprl", "inspect", project.folder / "agreement.signatures" / "court-dept.signature")
+    assert "what: signature of an agreement\nparty: court-dept\n" in result.stdout
 
 
 def test_inspect_sealed_documents(project: Project, made_results: Path, made_pairs: bytes) -> None:

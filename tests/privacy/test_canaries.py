@@ -7,7 +7,6 @@ fails, no output, log, database, submission, store or result may hold one, in an
 from __future__ import annotations
 
 import base64
-import json
 import logging
 import os
 import sqlite3
@@ -22,6 +21,7 @@ import pytest
 from click.testing import Result
 
 from coordinator.store.stages import Role
+from pprl import sharing
 from pprl.crypto import project_key
 from pprl.files.atomic import write_new
 from pprl.protocol.agreement import Scheme
@@ -335,32 +335,51 @@ def _forms(secret: bytes) -> set[bytes]:
 def test_secrets_stand_in_their_own_files_alone(nest: Project, made_results: Path) -> None:
     watch = Watch(nest)
     watch.run(*_encode(nest))
-    sent = nest.folder / "sent"
-    again = ("--secret", nest.folder / "keys" / "again.secret")
-    watch.run("pprl", "secret", "create", *_court(nest), "-o", sent, *again)
+    _ceremony(nest, watch)
     watch.run("pprl", "inspect", nest.key("court-dept"), "--json")
     watch.run("pprl", "inspect", nest.secret("court-dept"), "--json")
     nest.issue()
     keys = ("pprl", "keys", "open", made_results / "court.linkage-keys", *_court(nest))
     watch.run(*keys, "--map", nest.home_map("court"), "-o", nest.folder / "court-keys.csv")
-    own = {path for path in (nest.folder / "keys").iterdir() if path.suffix in {".key", ".secret"}}
-    outside = {
-        path: path.read_bytes() for path in nest.folder.rglob("*") if path.is_file() and path not in own
-    }
-    kept = {"kept": nest.secret("court-dept"), "made": nest.folder / "keys" / "again.secret"}
-    secrets = {what: base64.b64decode(json.loads(path.read_bytes())["secret"]) for what, path in kept.items()}
-    everywhere = outside | {path: path.read_bytes() for path in own}
-    for hidden, files in ((secrets, outside), (_protected(nest), everywhere)):
-        for what, secret in hidden.items():
-            for form in _forms(secret):
-                assert not any(form in text.encode() for text in watch.said), what
-                assert not [path for path, content in files.items() if form in content], what
-    assert {stat.S_IMODE(path.stat().st_mode) for path in own} == {0o600}
-    assert len(outside) > 15
+    everywhere = {path: path.read_bytes() for path in nest.folder.rglob("*") if path.is_file()}
+    for what, secret in (_held_secrets(nest) | _protected(nest)).items():
+        for form in _forms(secret):
+            assert not any(form in text.encode() for text in watch.said), what
+            assert not [path for path, content in everywhere.items() if form in content], what
+    private = [path for party in PARTIES for path in nest.holdings(party).folder.rglob("*") if path.is_file()]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in [*private, *map(nest.key, PARTIES)]} == {0o600}
+    assert len(everywhere) > 40
+
+
+def _ceremony(project: Project, watch: Watch) -> None:
+    """The court department's part of the ceremony, from its commitment to the secret, by its commands."""
+    kept = project.holdings("court-dept")
+    for words in (
+        ("commit",),
+        ("share", "-o", project.folder / "sent-again"),
+        ("status",),
+        ("status", "--json"),
+    ):
+        watch.run("pprl", "secret", *words, *_court(project))
+    for path in (kept.linkage_secret, *kept.shares.iterdir()):
+        path.unlink()
+    for sender in ("police-dept", "prison-dept", "police-dept"):
+        watch.run("pprl", "secret", "accept", project.share(sender, "court-dept"), *_court(project))
+    watch.run("pprl", "secret", "accept", project.share("police-dept", "prison-dept"), *_court(project))
+    kept.linkage_secret.rename(kept.folder / "aside")
+    watch.run("pprl", "secret", "accept", "--json", *_court(project))
+
+
+def _held_secrets(project: Project) -> dict[str, bytes]:
+    """The linkage secret and every share: they stand in no file but under a seal."""
+    shares = sharing.held_shares(project.signatory("court-dept"), project.holdings("court-dept"))
+    named = {f"share of {party}": share for party, share in shares.items()}
+    assert len(named) == 3
+    return {"linkage secret": project.held_secret("court-dept").value, **named}
 
 
 def test_what_is_derived_from_the_secret_stays_home_but_for_its_check(nest: Project) -> None:
-    held = nest.held_secret("court-dept", nest.agreement)
+    held = nest.held_secret("court-dept")
     assert held.value.hex() not in repr(held)
     assert "value" not in repr(held)
     raw = nest.encode("court")
@@ -395,7 +414,7 @@ def test_results_say_the_same_about_matched_and_unmatched(made_results: Path) ->
 
 
 def test_no_key_of_a_scheme_is_sent(field_filter_project: Project) -> None:
-    held = field_filter_project.held_secret("court-dept", field_filter_project.agreement)
+    held = field_filter_project.held_secret("court-dept")
     raw = field_filter_project.encode("court")
     assert held.encoding_key("field-filters") != held.encoding_key("clk")
     assert held.encoding_key("field-filters") not in raw

@@ -13,7 +13,7 @@ import pytest
 
 from pprl import department
 from pprl.crypto.key_file import Passphrase, parse_key_file, unlock
-from pprl.encode.linkage_secret import from_file
+from pprl.encode.linkage_secret import from_file, to_file
 from pprl.errors import FormatError, KeyFileError, PprlError, UsageError
 from pprl.protocol import canonical
 from tests.support.project import Project
@@ -63,7 +63,7 @@ def test_the_search_sees_what_is_chained() -> None:
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_errors_about_a_secret_file_hold_nothing_of_it(project: Project, damage: str) -> None:
-    raw = project.secret("court-dept").read_bytes()
+    raw = to_file(project.held_secret("court-dept"))
     with pytest.raises(PprlError) as caught:
         from_file(DAMAGES[damage](raw), where="x", agreement_sha256=project.agreement.sha256)
     assert json.loads(raw)["secret"][:16] not in _held(caught.value)

@@ -19,7 +19,7 @@ def _encoded(project: Project, project_id: str) -> EncodedDataset:
     dataset = agreement.content.dataset_named("prison")
     table = department.open_dataset(project.data("prison"), dataset, encoding=None, delimiter=None)
     rows = ((batch.first_row, batch.columns) for batch in table.batches(department.columns_of(dataset)))
-    secret = project.held_secret("prison-dept", agreement)
+    secret = project.held_secret("prison-dept", path)
     return encoder.encode(
         rows, dataset, agreement, secret, random_bytes=derive.random_bytes, seen=department.nothing_seen
     )

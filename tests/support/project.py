@@ -9,30 +9,31 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from coordinator import log, operations
 from coordinator.operations import Coordinator
 from coordinator.store.stages import Role
-from pprl import department
+from pprl import department, sharing
 from pprl import witness as witnessing
 from pprl.agreements.amend import with_keys, with_rehearsal_approvals, with_values
 from pprl.agreements.draft import DatasetSketch, draft
-from pprl.crypto import derive, signatures
+from pprl.crypto import signatures
 from pprl.crypto.exchange import Signatory
 from pprl.crypto.identity import Identity, create
-from pprl.encode import ceremony, linkage_secret
 from pprl.encode.linkage_secret import LinkageSecret
+from pprl.errors import PprlError
 from pprl.files import holdings, seen
 from pprl.files import party as party_files
-from pprl.files.atomic import read_secret_file, write_new
+from pprl.files.atomic import write_new
 from pprl.files.holdings import Holdings, SignatureFiles
 from pprl.protocol.agreement import AgreementFile, Scheme, parse
 from pprl.protocol.signatures import others, signatories
-from pprl.protocol.transcript import Transcript
 from tests.support.keys import asked, key_file_of, opened
 from tests.support.people import tables, write_table
 
@@ -54,7 +55,9 @@ class Project:
 
         police.csv ...          the departments' tables
         agreement.toml
-        keys/PARTY.key          and PARTY.XXXXXXXX.secret for departments
+        agreement.signatures/   everybody's signatures
+        keys/PARTY.key          and PARTY.XXXXXXXX/, with run key, share and linkage secret
+        shares/XXXXXXXX/        the sealed shares that departments have handed each other
         police.submission       and police.submission.home-map.csv, police.submission.row-salts
     """
 
@@ -82,9 +85,21 @@ class Project:
         """A party's keys."""
         return opened(self.key(party).read_bytes())
 
+    def holdings(self, party: str, agreement: AgreementFile | None = None) -> Holdings:
+        """A party's own part of an agreement, by default the project's."""
+        return Holdings.beside(self.key(party), party, (agreement or self.agreement).sha256)
+
     def secret(self, party: str, agreement: AgreementFile | None = None) -> Path:
         """A department's linkage secret of an agreement, by default the project's."""
-        return self.folder / "keys" / f"{party}.{(agreement or self.agreement).sha256[:8]}.secret"
+        return self.holdings(party, agreement).linkage_secret
+
+    def shares(self, agreement: AgreementFile | None = None) -> Path:
+        """The folder of the sealed shares, as the departments have handed them out."""
+        return self.folder / "shares" / (agreement or self.agreement).sha256[:8]
+
+    def share(self, sender: str, recipient: str) -> Path:
+        """A sealed share."""
+        return self.shares() / sharing.file_name(sender, recipient)
 
     def submission(self, dataset: str) -> Path:
         """What a department sends."""
@@ -121,22 +136,40 @@ class Project:
 
     def sign(self, path: Path, agreement: AgreementFile) -> None:
         """Everybody signs an agreement, compares its words, and the departments make its linkage secret."""
-        shares = {party: derive.random_bytes(32) for party in DEPARTMENTS}
-        commitments = {
-            party: ceremony.commitment(share, agreement_sha256=agreement.sha256, department=party)
-            for party, share in shares.items()
-        }
-        secret = ceremony.derive_secret(shares, Transcript(agreement.sha256, commitments))
-        for party in signatories(agreement.content):
-            self._sign_as(party.id, path, agreement, commitments.get(party.id))
-        for department_id in DEPARTMENTS:
-            write_new(self.secret(department_id, agreement), linkage_secret.to_file(secret), mode=0o600)
+        for party in DEPARTMENTS:
+            sharing.commit(agreement, self.identity(party), self.holdings(party, agreement))
+        for signing in signatories(agreement.content):
+            self._sign_as(signing.id, path, agreement)
+        # An agreement that nobody could work under, which some tests want, gets no secret.
+        with suppress(PprlError):
+            self.make_secret(path, agreement)
 
-    def _sign_as(self, party: str, path: Path, agreement: AgreementFile, commitment: str | None) -> None:
-        identity, key_path = self.identity(party), self.key(party)
-        kept = Holdings.beside(key_path, party, agreement.sha256).made()
-        if commitment is not None:
-            write_new(kept.commitment, f"{commitment}\n".encode(), mode=0o600)
+    def make_secret(self, path: Path, agreement: AgreementFile) -> None:
+        """The departments hand each other their shares, and take them up."""
+        self.signatory(DEPARTMENTS[0], path)
+        self.shares(agreement).mkdir(parents=True)
+        for party in DEPARTMENTS:
+            self.hand_out(party, path)
+        for party in DEPARTMENTS:
+            self.accept(party, path, *DEPARTMENTS)
+
+    def hand_out(self, party: str, path: Path) -> None:
+        """A department seals its share to each other department."""
+        me = self.signatory(party, path)
+        folder = self.shares(me.agreement.file)
+        targets = {other: folder / sharing.file_name(party, other) for other in DEPARTMENTS if other != party}
+        sharing.share(me, self.holdings(party, me.agreement.file), targets, force=False)
+
+    def accept(self, party: str, path: Path, *senders: str) -> sharing.Accepted:
+        """A department accepts the shares of others that have been handed out."""
+        me = self.signatory(party, path)
+        names = [sharing.file_name(sender, party) for sender in senders if sender != party]
+        files = [(name, (self.shares(me.agreement.file) / name).read_bytes()) for name in names]
+        return sharing.accept(me, self.holdings(party, me.agreement.file), files)
+
+    def _sign_as(self, party: str, path: Path, agreement: AgreementFile) -> None:
+        identity, key_path, kept = self.identity(party), self.key(party), self.holdings(party, agreement)
+        commitment = kept.commitment.read_text("ascii").strip() if kept.commitment.exists() else None
         run_key = holdings.made_run_key(kept, identity, agreement).public
         folder = holdings.signatures_beside(path)
         folder.mkdir(exist_ok=True)
@@ -156,12 +189,13 @@ class Project:
         )
 
     def signatory(self, party: str, agreement_path: Path | None = None) -> Signatory:
-        """A party at work, whatever it has seen before."""
+        """A party at work, which forgets the version that it has seen: tests have many agreements of one project."""
         path = agreement_path or self.agreement_path
-        agreement = parse(path.read_bytes(), where=path.name)
+        agreement = _parsed(path.read_bytes())
         signed = party_files.signed_agreement(agreement, path, today=TODAY)
-        identity, kept = self.identity(party), Holdings.beside(self.key(party), party, agreement.sha256)
-        return Signatory.take_seat(identity, signed, holdings.run_key_of(kept, identity, agreement))
+        identity = self.identity(party)
+        run_key = holdings.run_key_of(self.holdings(party, agreement), identity, agreement)
+        return Signatory.take_seat(identity, signed, run_key)
 
     def signature_files(self, agreement_path: Path | None = None) -> SignatureFiles:
         """Everybody's signatures of an agreement, by default the project's."""
@@ -181,7 +215,7 @@ class Project:
         agreement = parse(path.read_bytes(), where=path.name)
         agreed = agreement.content.dataset_named(dataset)
         me = self.signatory(agreed.party, path)
-        return _encode(self, dataset, me, secret or self.held_secret(agreed.party, agreement)).file
+        return _encode(self, dataset, me, secret or self.held_secret(agreed.party, path)).file
 
     def submit(
         self, dataset: str, *, agreement_path: Path, previous: Mapping[str, str] | None = None
@@ -190,15 +224,15 @@ class Project:
         agreement = parse(agreement_path.read_bytes(), where=agreement_path.name)
         party = agreement.content.dataset_named(dataset).party
         me = self.signatory(party, agreement_path)
-        made = _encode(self, dataset, me, self.held_secret(party, agreement), previous)
+        made = _encode(self, dataset, me, self.held_secret(party, agreement_path), previous)
         write_new(self.submission(dataset), made.file, force=True)
         write_new(self.home_map(dataset), made.home_map, force=True, mode=0o600)
         return made
 
-    def held_secret(self, party: str, agreement: AgreementFile) -> LinkageSecret:
+    def held_secret(self, party: str, agreement_path: Path | None = None) -> LinkageSecret:
         """The secret that a department holds."""
-        raw = read_secret_file(self.secret(party, agreement))
-        return linkage_secret.from_file(raw, where="secret", agreement_sha256=agreement.sha256)
+        me = self.signatory(party, agreement_path)
+        return sharing.secret_of(me, self.holdings(party, me.agreement.file))
 
     def open_store(self, role: Role, *, agreement_path: Path | None = None) -> Coordinator:
         """A new store of a coordinator role, with the agreement registered."""
@@ -286,6 +320,12 @@ class Project:
         return Project(folder)
 
 
+@cache
+def _parsed(raw: bytes) -> AgreementFile:
+    """An agreement, each parsed once: a project asks for the same one many times."""
+    return parse(raw, where="agreement.toml")
+
+
 def silent(_what: str, _share: float) -> None:
     """Progress that nobody watches."""
 
@@ -302,7 +342,7 @@ def make_project(folder: Path, scheme: Scheme) -> Project:
     project.agreed("agreement.toml", _agreement(identities, scheme))
     for name, party in zip(DATASETS, DEPARTMENTS, strict=True):
         me = project.signatory(party)
-        made = _encode(project, name, me, project.held_secret(party, me.agreement.file))
+        made = _encode(project, name, me, project.held_secret(party))
         write_new(project.submission(name), made.file)
         write_new(project.home_map(name), made.home_map, mode=0o600)
         write_new(project.row_salts(name), made.row_salts, mode=0o600)
