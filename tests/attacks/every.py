@@ -16,6 +16,7 @@ from tests.attacks import (
     logs,
     results,
     rows,
+    shares,
     submissions,
     versions,
 )
@@ -26,6 +27,7 @@ SUBJECTS: Mapping[str, Sequence[Attack]] = {
     "The agreement's signatures": agreement_signatures.ATTACKS,
     "Versions and roles": versions.ATTACKS,
     "The linkage secret": ceremonies.ATTACKS,
+    "Shares of the linkage secret": shares.ATTACKS,
     "Submissions and stores": submissions.ATTACKS,
     "Made-up encodings": encodings.ATTACKS,
     "Rows that an auditor asks for": rows.ATTACKS,

@@ -71,3 +71,10 @@ def store_of(project: Project, role: Role, *, days_later: int = 0) -> Coordinato
         row.key_file = str(project.key(row.party))
     later = timedelta(days=days_later)
     return operations.open_store(project.store(role), asked, now=lambda: datetime.now(UTC) + later)
+
+
+def folder_of(name: str) -> Path:
+    """A new folder of this name."""
+    folder = _folder() / name
+    folder.mkdir()
+    return folder
