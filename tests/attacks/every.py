@@ -10,6 +10,7 @@ from tests.attacks import (
     certificates,
     containers,
     encodings,
+    exported_runs,
     identities,
     kept_keys,
     kept_logs,
@@ -35,6 +36,7 @@ SUBJECTS: Mapping[str, Sequence[Attack]] = {
     "Key files and cards": identities.ATTACKS,
     "Logs, witnesses and receipts": logs.ATTACKS,
     "Logs in stores": kept_logs.ATTACKS,
+    "Exported runs": exported_runs.ATTACKS,
     "Linkage keys that are kept": kept_keys.ATTACKS,
     "Certificates of destruction": certificates.ATTACKS,
 }

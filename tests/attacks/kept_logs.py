@@ -87,6 +87,13 @@ def another_time(session: Any) -> None:
     row.raw = canonical.dumps({**canonical.loads(row.raw), "at": "2020-01-01T00:00:00Z"})
 
 
+def another_dataset(session: Any) -> None:
+    row = session.query(EntryRow).order_by(EntryRow.place).all()[1]
+    tree = canonical.loads(row.raw)
+    tree["detail"]["container"]["dataset"] = "prison"
+    row.raw = canonical.dumps(tree)
+
+
 def further_stage(session: Any) -> None:
     session.query(RunRow).one().stage = "complete"
 
@@ -104,6 +111,7 @@ def by_somebody_else() -> Any:
 START = remove(notes, "_require_start", number=3)
 CONSISTENCY = remove(merkle, "verify_consistency", number=4)
 GROWN = remove(log, "_require_grown")
+HEADS = cut(log, "verify_named", "tells other things of a container", number=3)
 ORDER = remove(log, "_check_order", number="1, 2")
 
 ATTACKS = (
@@ -115,6 +123,8 @@ ATTACKS = (
            changed(another_time, signed_again), FormatError, "not a continuation of what was signed", [GROWN]),
     Attack("a stage that the log does not tell", "a coordinator moves a run on without telling it in its log",
            changed(further_stage, looked_at), VerificationError, "other stages than the runs", [ORDER]),
+    Attack("a container told otherwise", "a coordinator logs a container as of another dataset than its sender signed",
+           changed(another_dataset, looked_at), VerificationError, "other things of a container", [HEADS, GROWN]),
     Attack("a witness of its own choice", "a coordinator lets a party sign that is no witness",
            by_somebody_else, ConfigError, "is not a witness", [cut(witness, "witness", "is not a witness")]),
 )  # fmt: skip
