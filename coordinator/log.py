@@ -216,6 +216,12 @@ def export(me: Coordinator, sha256: str | None) -> dict[str, bytes]:
     return files | {f"{HEADS_FOLDER}/{digest}": head for digest, head in heads.items()}
 
 
+def unwitnessed(me: Coordinator, sha256: str | None) -> int:
+    """How many entries at the log's end no checkpoint with a quorum holds yet."""
+    found = read(me, sha256)
+    return len(found.entries) - checkpoints.parse_checkpoint(_newest_with_quorum(found).text).size
+
+
 def verify(me: Coordinator, sha256: str | None) -> list[str]:
     """Hold a store's log against itself; gives what was found right, a line a check.
 

@@ -113,10 +113,16 @@ def export(store: Path, passphrase: PassphraseSource, sha256: str | None, folder
     Example: coordinator log export --store issuer -o run-issuer
     """
     from coordinator import operations
+    from coordinator.log import unwitnessed
 
     me = operations.open_store(store, passphrase)
     count = _write(lambda: operations.export(me, sha256), folder, force=force)
     talk(f"{count} files are in {folder}.")
+    if unsigned := unwitnessed(me, sha256):
+        talk(
+            f"No quorum has signed for the last {unsigned} of its entries, and 'pprl verify' asks for it: have the "
+            "witnesses sign ('coordinator log checkpoint'), then export again."
+        )
 
 
 @log.command()

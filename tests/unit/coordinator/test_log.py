@@ -22,6 +22,7 @@ from pprl.protocol import checkpoint as checkpoints
 from pprl.protocol import log as log_format
 from pprl.protocol import receipt
 from pprl.protocol.log import COLLECTING, MOVES
+from tests.support.commands import done
 from tests.support.project import DATASETS, DEPARTMENTS, RESEARCH, Project, silent
 
 
@@ -257,6 +258,18 @@ def test_an_export_has_all_that_an_auditor_needs(issued: Project) -> None:
         digest: digest for digest in heads
     }
     assert len(heads) == 8
+
+
+def test_an_export_tells_how_many_entries_are_not_signed_for(issued: Project, tmp_path: Path) -> None:
+    me = store(issued)
+    issued.witness(me)
+    assert log.unwitnessed(me, None) == 0
+    operations.release(me, None)
+    assert log.unwitnessed(me, None) == 1
+    result = done("coordinator", "log", "export", "--store", me.folder, "-o", tmp_path / "run")
+    assert "the last 1 of its entries" in result.stderr
+    issued.witness(me)
+    assert log.unwitnessed(me, None) == 0
 
 
 # Tampering.
