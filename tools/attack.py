@@ -23,15 +23,16 @@ WIDTH = 110
 HEAD = """# Attacks
 
 What was tried against the protocol, and what stops it. `make attack` tries all of it; so do the tests
-(`tests/attacks`). This page is written by `make attack` itself, and the tests hold it to be up to date.
+(`tests/attacks`). This page is written by `python -m tools.attack --write docs/attacks.md`, and the tests hold
+it to be up to date.
 
 Each attack is tried twice. With the code as it stands, the check that is named must refuse it: a refusal by
-anything else counts as a failure of the attack. Then the check is taken out, and nothing else: the attack
-must get through, or as far as is said here. So each line shows that its check is needed. Where several checks
-are named, each was found to stop the attack alone, and all were taken out.
+anything else counts as a failure. Then the check is taken out, and nothing else: the attack must get through,
+or as far as is said here. So each line shows that its check is needed. Where several checks are named, each was
+found to stop the attack alone, and all were taken out.
 
-A number is the check's in the docstring of the function that runs it. What no check can stop is in [threat-
-model.md](threat-model.md).
+A number is the check's in the docstring of the function that runs it; for exported runs, in
+[verification.md](verification.md). What no check can stop is in [threat-model.md](threat-model.md).
 """
 
 

@@ -54,7 +54,7 @@ def attacks() -> Iterator[Attack]:
             check = by_id[tampering.check]
             yield Attack(
                 name=tampering.name.replace("_", " "),
-                tries=f"to be let pass, although this does not hold: {check.words}",
+                tries=f"an exported run is changed so that this no longer holds: {check.words}",
                 attempt=verified(tampering),
                 refusal=VerificationError,
                 saying=f"Check {check.number} ({check.id})",
