@@ -23,14 +23,14 @@ from coordinator.store.stages import Role, Step
 from pprl.crypto import container, signatures
 from pprl.crypto.exchange import Signatory, open_from, require_in_force, require_mine
 from pprl.crypto.identity import Identity
-from pprl.errors import DisclosureError, FormatError, ProtocolError
-from pprl.files.atomic import write_new
+from pprl.errors import DisclosureError, FormatError, ProtocolError, UsageError
+from pprl.files.atomic import require_apart, write_new
 from pprl.files.holdings import Holdings, SignatureFiles, run_key_of
 from pprl.files.identity import AskPassphrase, read_identity
 from pprl.protocol import agreement as agreements
 from pprl.protocol import log
 from pprl.protocol.agreement import AgreementFile
-from pprl.protocol.signatures import SIGNATURE_KIND, SUCCESSION_KIND
+from pprl.protocol.signatures import SIGNATURE_KIND, SUCCESSION_KIND, SignedAgreement
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,14 @@ def initialise(folder: Path, *, key_file: Path, passphrase: AskPassphrase, roles
         The party's id.
 
     Raises:
+        UsageError: the key file is inside the store's folder.
         ProtocolError: there is a store already, or anything else that is not an empty folder of this user's.
     """
+    if key_file.resolve().is_relative_to(folder.resolve()):
+        raise UsageError(
+            f"The key file {key_file} is in the store's folder: a backup of the store would hold the keys to it.",
+            hint="Keep keys outside the store, and the run key out of every backup: 'coordinator destroy' rests on it.",
+        )
     identity = read_identity(key_file, passphrase)
     _take_empty_folder(folder)
     (folder / "containers").mkdir(mode=0o700)
@@ -145,10 +151,12 @@ def seat(me: Coordinator, sha256: str | None, role: Role, *, needs: tuple[str, .
 
 def seat_under(me: Coordinator, row: AgreementRow, *, needs: tuple[str, ...]) -> Signatory:
     """The store's party, at work under a registered agreement, which must be in force."""
+    with database.reading(me.engine) as session:
+        database.require_not_destroyed(session, row.sha256)
     agreement = agreements.parse(row.raw, where="The registered agreement")
     require_kept_no_longer(agreement, needs, row.registered_at, me.now())
     require_in_force(agreement, today=me.now().date())
-    return signatory(me, agreement, _signature_files(me, row))
+    return signatory(me, agreement, signature_files(me, row))
 
 
 def signatory(me: Coordinator, agreement: AgreementFile, files: SignatureFiles) -> Signatory:
@@ -158,16 +166,33 @@ def signatory(me: Coordinator, agreement: AgreementFile, files: SignatureFiles) 
         ProtocolError: signatures are missing.
         VerificationError: one is not right, or this party's keys are others.
     """
-    signed = signatures.verify_all(
+    signed = signed_by_all(me, agreement, files)
+    require_mine(agreement.content, me.identity)
+    return Signatory.take_seat(
+        me.identity, signed, run_key_of(holdings(me, agreement), me.identity, agreement)
+    )
+
+
+def signed_by_all(me: Coordinator, agreement: AgreementFile, files: SignatureFiles) -> SignedAgreement:
+    """An agreement with everybody's signatures, verified.
+
+    Raises:
+        ProtocolError: signatures are missing.
+        VerificationError: one is not right.
+    """
+    return signatures.verify_all(
         agreement, files.signatures, previous=files.previous, successions=files.successions,
         today=me.now().date(),
     )  # fmt: skip
-    kept = Holdings.beside(me.key_file, me.identity.party, agreement.sha256)
-    require_mine(agreement.content, me.identity)
-    return Signatory.take_seat(me.identity, signed, run_key_of(kept, me.identity, agreement))
 
 
-def _signature_files(me: Coordinator, row: AgreementRow) -> SignatureFiles:
+def holdings(me: Coordinator, agreement: AgreementFile) -> Holdings:
+    """Where the store's party keeps its run key for an agreement: beside its key file, never in the store."""
+    return Holdings.beside(me.key_file, me.identity.party, agreement.sha256)
+
+
+def signature_files(me: Coordinator, row: AgreementRow) -> SignatureFiles:
+    """The signatures that an agreement was registered with."""
     previous = None if row.previous is None else agreements.parse(row.previous, where="The version before")
     with database.reading(me.engine) as session:
         return SignatureFiles(
@@ -175,6 +200,26 @@ def _signature_files(me: Coordinator, row: AgreementRow) -> SignatureFiles:
             successions=database.signatures_of(session, row.sha256, SUCCESSION_KIND),
             previous=previous,
         )
+
+
+def require_outside(me: Coordinator, *outputs: Path) -> None:
+    """Refuse to write over the party's keys, or anything into the store's folder, whatever `--force` says.
+
+    Args:
+        me: the store.
+        outputs: files or folders that a command will write.
+
+    Raises:
+        UsageError: one is there.
+    """
+    store = me.folder.resolve()
+    for path in outputs:
+        if path.resolve().is_relative_to(store):
+            raise UsageError(
+                f"{path} is in the store's folder.", hint="Choose another place for what is written."
+            )
+    keys = [me.key_file, *me.key_file.parent.glob(f"{me.identity.party}.*/run.key")]
+    require_apart(outputs, keys)
 
 
 def registered(me: Coordinator, sha256: str | None) -> AgreementRow:

@@ -352,7 +352,7 @@ def _check_order(entries: Sequence[Entry], stages: Mapping[str, str], sha256: st
     history = History(sha256)
     for entry in entries:
         history.take(entry)
-    if {role: history.stages.get(role, log.COLLECTING) for role in stages} != stages:
+    if {role: history.stage_of(role) for role in stages} != stages:
         raise VerificationError("The log tells other stages than the runs of this store have.")
 
 

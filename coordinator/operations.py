@@ -31,6 +31,7 @@ from coordinator.custody import (
     seat,
     signatory,
 )
+from coordinator.destruction import CERTIFICATE_NAME, certificate_of, destroy
 from coordinator.intake import (
     PARTS_OF_ROLE,
     Receipt,
@@ -65,6 +66,7 @@ from pprl.protocol.submission import Encodings, FieldFilterHeader, References
 __all__ = [
     "Coordinator",
     "Receipt",
+    "destroy",
     "export",
     "hand_on",
     "initialise",
@@ -301,6 +303,9 @@ def export(me: Coordinator, agreement_sha256: str | None) -> dict[str, bytes]:
         ProtocolError: no checkpoint of the log has a quorum yet.
     """
     files = log.export(me, agreement_sha256)
+    certificate = certificate_of(me, registered(me, agreement_sha256).sha256)
+    if certificate is not None:
+        files[CERTIFICATE_NAME] = certificate
     agreement = agreements.parse(registered(me, agreement_sha256).raw, where="The registered agreement")
     if Role.KEY_ISSUER in me.roles:
         with database.reading(me.engine) as session:
@@ -391,7 +396,13 @@ def _status_of(session: Session, run: RunRow) -> dict[str, Any]:
             if (kind, dataset) not in here
         ],
         "gone_by": gone_by(agreement, role, row.registered_at),
+        "destroyed_on": _destroyed_on(session, row.sha256),
     }
+
+
+def _destroyed_on(session: Session, sha256: str) -> str | None:
+    begun = database.destruction_of(session, sha256)
+    return None if begun is None or begun.destroyed_on is None else str(begun.destroyed_on)
 
 
 def _require_next_version(session: Session, agreement: AgreementFile) -> None:

@@ -130,7 +130,9 @@ def rehearse(
         else:
             report = {**_report(run, None, started), "refusal": refusal.message}
         _leave_reports(run, report)
-        if refusal is not None:
+        if refusal is None:
+            destroy(run)
+        else:
             _empty(folder, but=(REPORT, PAGE))
     if refusal is not None:
         raise _saying_where(refusal, folder)
@@ -226,7 +228,7 @@ def witness(run: Rehearsal) -> None:
     with run.stage("witness"):
         watched = run.agreement.content.log
         run.say(f"{', '.join(watched.witnesses)} sign the coordinators' logs; {watched.quorum} must have.")
-        for party in dict.fromkeys(run.agreement.content.party_with(role).id for role in _COORDINATOR_ROLES):
+        for party in _coordinators(run):
             _witness(run, party)
 
 
@@ -262,6 +264,18 @@ def open_results(run: Rehearsal) -> None:
                 "pprl", "crosswalk", "open", results / "crosswalk", "-a", run.agreement_path,
                 "-k", run.key(research), "-o", run.folder / "crosswalk.csv",
             )  # fmt: skip
+
+
+def destroy(run: Rehearsal) -> None:
+    """The coordinators destroy what they were sent, and their run keys; the witnesses sign that they logged it."""
+    certificates = run.folder / "certificates"
+    certificates.mkdir()
+    with run.stage("destroy"):
+        parties = _coordinators(run)
+        run.say(f"{' and '.join(parties)} destroy what they were sent: no copy of it opens any more.")
+        for party in parties:
+            _coordinate(run, party, "destroy", "-o", certificates / f"{party}.certificate")
+            _witness(run, party)
 
 
 def tell_rates(run: Rehearsal) -> dict[str, Any]:
@@ -388,6 +402,11 @@ def _row_salts(run: Rehearsal, dataset: Dataset) -> Path:
 
 def _store(run: Rehearsal, party: str) -> Path:
     return run.home(party) / "store"
+
+
+def _coordinators(run: Rehearsal) -> list[str]:
+    """The parties that hold the coordinator's roles: two, or one that holds both."""
+    return list(dict.fromkeys(run.agreement.content.party_with(role).id for role in _COORDINATOR_ROLES))
 
 
 def _issuer(run: Rehearsal) -> str:
@@ -551,7 +570,7 @@ def summary(report: Mapping[str, Any], folder: Path) -> str:
         f"at most {report['peak_memory_bytes'] / 1e6:,.0f} MB in one process.",
         "",
         f"Look around in {folder}: parties/ holds what each party holds, keys/ and crosswalk.csv the results,",
-        "and report.html shows what the links rest on.",
+        "certificates/ says what the coordinators destroyed, and report.html shows what the links rest on.",
     ]
     return "\n".join(lines)
 

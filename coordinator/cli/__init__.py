@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from coordinator.cli import log, report, run, setup
+from coordinator.cli import destroy, log, report, run, setup
 from pprl import __version__
 from pprl.console import Commands, completion_command
 from pprl.party_commands import identity_command
@@ -37,6 +37,7 @@ for command in (
     run.release,
     log.log,
     report.report,
+    destroy.destroy,
     completion_command("coordinator"),
 ):
     main.add_command(command)

@@ -111,9 +111,11 @@ def match(store: Path, passphrase: PassphraseSource, sha256: str | None, out: Pa
     Example: coordinator match --store matcher -o pairs.sealed
     """
     from coordinator import operations
+    from coordinator.custody import require_outside
     from pprl.files.atomic import new_file
 
     me = operations.open_store(store, passphrase)
+    require_outside(me, out)
     with new_file(out, force=force) as file, progress() as tell:
         _, sealed = operations.match(me, sha256, progress=tell)
         file.write(sealed)
@@ -171,9 +173,11 @@ def release(store: Path, passphrase: PassphraseSource, sha256: str | None, folde
     Example: coordinator release --store issuer -o results
     """
     from coordinator import operations
+    from coordinator.custody import require_outside
     from pprl.files.atomic import at_one_moment, new_directory
 
     me = operations.open_store(store, passphrase)
+    require_outside(me, folder)
     with new_directory(folder, force=force) as made:
         for name, sealed in operations.release(me, sha256).items():
             (made / name).write_bytes(sealed)
@@ -193,10 +197,15 @@ def _status_text(run: dict[str, Any]) -> str:
     def parts(of: list[dict[str, Any]]) -> str:
         return ", ".join(f"{each['kind']} {each['dataset']}".strip() for each in of) or "nothing"
 
+    about = [
+        f"{run['project']} version {run['version']}, as {run['role']}: {run['stage']}",
+        f"  agreement {run['agreement_sha256']}",
+    ]
+    if run["destroyed_on"]:
+        return "\n".join([*about, f"  all that was held was destroyed on {run['destroyed_on']}"])
     return "\n".join(
         [
-            f"{run['project']} version {run['version']}, as {run['role']}: {run['stage']}",
-            f"  agreement {run['agreement_sha256']}",
+            *about,
             f"  received: {parts(run['received'])}",
             f"  missing: {parts(run['missing'])}",
             *(

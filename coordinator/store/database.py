@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ STORE_FORMAT = 2
 
 
 class _Base(DeclarativeBase):
-    type_annotation_map = {dict[str, Any]: JSON}  # noqa: RUF012 - SQLAlchemy's own declaration
+    type_annotation_map = {dict[str, Any]: JSON, list[str]: JSON}  # noqa: RUF012 - SQLAlchemy's own declaration
 
 
 class StoreRow(_Base):
@@ -128,6 +128,16 @@ class CheckpointRow(_Base):
     agreement_sha256: Mapped[str] = mapped_column(ForeignKey("agreement.sha256"), primary_key=True)
     size: Mapped[int] = mapped_column(primary_key=True)
     note: Mapped[bytes]
+
+
+class DestructionRow(_Base):
+    """That a destruction was begun, of which containers; and its certificate, once they and the run key are gone."""
+
+    __tablename__ = "destruction"
+    agreement_sha256: Mapped[str] = mapped_column(ForeignKey("agreement.sha256"), primary_key=True)
+    containers: Mapped[list[str]]
+    destroyed_on: Mapped[date | None]
+    certificate: Mapped[bytes | None]
 
 
 def create(folder: Path, *, party: str, roles: tuple[Role, ...], key_file: Path) -> Engine:
@@ -292,6 +302,39 @@ def move_on(session: Session, run: RunRow, step: Step, *, at: datetime, detail: 
     )
 
 
+def lock(session: Session, agreement_sha256: str) -> None:
+    """Take the database's lock before anything is read, so that nobody else changes it in between."""
+    session.execute(
+        update(AgreementRow)
+        .where(AgreementRow.sha256 == agreement_sha256)
+        .values(version=AgreementRow.version)
+    )
+
+
+def destruction_of(session: Session, agreement_sha256: str) -> DestructionRow | None:
+    """The destruction of what was held under an agreement; None if none was begun."""
+    return session.get(DestructionRow, agreement_sha256, populate_existing=True)
+
+
+def require_not_destroyed(session: Session, agreement_sha256: str) -> None:
+    """Refuse every step once a destruction was begun.
+
+    Raises:
+        ProtocolError: it was.
+    """
+    row = destruction_of(session, agreement_sha256)
+    if row is not None and row.destroyed_on is None:
+        raise ProtocolError(
+            "The destruction of what is held under this agreement was begun.",
+            hint="Run 'coordinator destroy' again: it goes on where it was stopped.",
+        )
+    if row is not None:
+        raise ProtocolError(
+            f"What was held under this agreement was destroyed on {row.destroyed_on}.",
+            hint="Another run takes a new version of the agreement.",
+        )
+
+
 def append(
     session: Session,
     agreement_sha256: str,
@@ -306,13 +349,11 @@ def append(
 
     Raises:
         VerificationError: such an entry can't stand where the log is.
+        ProtocolError: a destruction was begun.
     """
-    # A change comes first: it takes the database's lock, so that nobody else appends in between.
-    session.execute(
-        update(AgreementRow)
-        .where(AgreementRow.sha256 == agreement_sha256)
-        .values(version=AgreementRow.version)
-    )
+    lock(session, agreement_sha256)
+    if kind != LOGGED_AS[Step.DESTROY]:
+        require_not_destroyed(session, agreement_sha256)
     history = History(agreement_sha256)
     earlier = [log.parse(raw) for raw in entries_of(session, agreement_sha256)]
     # A clock may be set back; the log's time is not.

@@ -25,6 +25,7 @@ class Stage(StrEnum):
     MATCHED = "matched"
     ISSUED = "issued"
     RELEASED = "released"
+    DESTROYED = "destroyed"
 
 
 class Step(StrEnum):
@@ -35,6 +36,7 @@ class Step(StrEnum):
     MATCH = "match"
     ISSUE = "issue"
     RELEASE = "release"
+    DESTROY = "destroy"
 
 
 # The log's kind of entry for each step (`pprl.protocol.log`, whose own table of moves a test holds against this one).
@@ -44,16 +46,24 @@ LOGGED_AS: dict[Step, str] = {
     Step.MATCH: "matched",
     Step.ISSUE: "issued",
     Step.RELEASE: "released",
+    Step.DESTROY: "destroyed",
 }
 
 TRANSITIONS: dict[tuple[Role, Stage, Step], Stage] = {
     (Role.MATCHER, Stage.COLLECTING, Step.RECEIVE): Stage.COLLECTING,
     (Role.MATCHER, Stage.COLLECTING, Step.RECEIVE_LAST): Stage.COMPLETE,
     (Role.MATCHER, Stage.COMPLETE, Step.MATCH): Stage.MATCHED,
+    (Role.MATCHER, Stage.COLLECTING, Step.DESTROY): Stage.DESTROYED,
+    (Role.MATCHER, Stage.COMPLETE, Step.DESTROY): Stage.DESTROYED,
+    (Role.MATCHER, Stage.MATCHED, Step.DESTROY): Stage.DESTROYED,
     (Role.KEY_ISSUER, Stage.COLLECTING, Step.RECEIVE): Stage.COLLECTING,
     (Role.KEY_ISSUER, Stage.COLLECTING, Step.RECEIVE_LAST): Stage.COMPLETE,
     (Role.KEY_ISSUER, Stage.COMPLETE, Step.ISSUE): Stage.ISSUED,
     (Role.KEY_ISSUER, Stage.ISSUED, Step.RELEASE): Stage.RELEASED,
+    (Role.KEY_ISSUER, Stage.COLLECTING, Step.DESTROY): Stage.DESTROYED,
+    (Role.KEY_ISSUER, Stage.COMPLETE, Step.DESTROY): Stage.DESTROYED,
+    (Role.KEY_ISSUER, Stage.ISSUED, Step.DESTROY): Stage.DESTROYED,
+    (Role.KEY_ISSUER, Stage.RELEASED, Step.DESTROY): Stage.DESTROYED,
 }
 
 _WHAT_TO_DO = {
@@ -62,6 +72,7 @@ _WHAT_TO_DO = {
     Stage.MATCHED: "The matcher has done its part: hand the pairs to the key issuer.",
     Stage.ISSUED: "Run 'coordinator release'.",
     Stage.RELEASED: "The run is over: agree a new version for another one.",
+    Stage.DESTROYED: "All that was held for it is gone: agree a new version for another run.",
 }
 
 

@@ -164,6 +164,29 @@ def at_one_moment(folder: Path, moment: datetime) -> None:
         os.utime(path, (seconds, seconds))
 
 
+def unfinished_in(folder: Path) -> list[Path]:
+    """What killed processes have left in a folder of files that they were writing; nothing if there is no folder."""
+    return sorted(folder.glob(f"{_UNFINISHED}*"))
+
+
+def delete_files(paths: Iterable[Path]) -> None:
+    """Delete files so that they stay deleted after a power cut. Those that are gone already are passed over.
+
+    Raises:
+        UsageError: the system doesn't let one be deleted; those before it are gone.
+    """
+    given = list(paths)
+    for path in given:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"{path} can't be deleted: {_reason(error)}.", hint="Check its folder's permissions."
+            ) from None
+    for folder in sorted({path.parent for path in given}):
+        _sync_directory(folder)
+
+
 @contextmanager
 def opened(path: Path, *, what: str) -> Iterator[BinaryIO]:
     """Open a file that the user named, to look at parts of it before all of it is read.

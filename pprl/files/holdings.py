@@ -7,7 +7,7 @@ agreement.signatures/previous.toml        the version before, if there is one
 
 keys/PARTY.key
 keys/PARTY.XXXXXXXX/                      the first 8 digits of the agreement's SHA-256; nobody else may enter
-run.key  commitment  share  sent/  shares/  linkage.secret
+run.key (or run.destroyed)  commitment  share  sent/  shares/  linkage.secret
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from pprl.crypto import at_rest
@@ -22,7 +23,7 @@ from pprl.crypto.identity import Identity
 from pprl.crypto.statements import MAX_STATEMENT_BYTES
 from pprl.crypto.x_wing import SEED_BYTES, XWingKey
 from pprl.errors import KeyFileError
-from pprl.files.atomic import read_file, read_secret_file, write_new
+from pprl.files.atomic import delete_files, read_file, read_secret_file, unfinished_in, write_new
 from pprl.protocol.agreement import MAX_AGREEMENT_BYTES, AgreementFile, parse
 from pprl.protocol.kinds import NAME
 
@@ -55,6 +56,11 @@ class Holdings:
     def run_key(self) -> Path:
         """The private half of the run key, sealed at rest."""
         return self.folder / "run.key"
+
+    @property
+    def run_key_destroyed(self) -> Path:
+        """Says, once the run key is destroyed, on which day that was."""
+        return self.folder / "run.destroyed"
 
     @property
     def commitment(self) -> Path:
@@ -92,6 +98,7 @@ def run_key_of(holdings: Holdings, identity: Identity, agreement: AgreementFile)
         KeyFileError: there is none, or it can't be used.
     """
     if not holdings.run_key.exists():
+        _require_not_destroyed(holdings, identity.party)
         raise KeyFileError(
             f"'{identity.party}' has no run key for this agreement in {holdings.folder}.",
             hint="It is made when you sign ('agreement sign'); if it was destroyed, nothing more can be opened.",
@@ -109,10 +116,34 @@ def made_run_key(holdings: Holdings, identity: Identity, agreement: AgreementFil
     """The run key of this party for an agreement; made now if there is none."""
     if holdings.run_key.exists():
         return run_key_of(holdings, identity, agreement)
+    _require_not_destroyed(holdings, identity.party)
     made = XWingKey.create()
     sealed = at_rest.keep(made.to_seed(), identity=identity, agreement=agreement, kind=at_rest.RUN_KEY_KIND)
     write_new(holdings.made().run_key, sealed, mode=0o600)
     return made
+
+
+def destroy_run_key(holdings: Holdings, *, today: date) -> None:
+    """Delete a party's run key, and what a killed process may have left of it; say that it is gone.
+
+    Asked again, it ends what was begun. Nothing is written over the file first: solid-state disks and journalling file
+    systems put the new bytes elsewhere. What is in the file is sealed to the party's identity in any case.
+    """
+    delete_files([holdings.run_key, *unfinished_in(holdings.folder)])
+    if not holdings.run_key_destroyed.exists():
+        write_new(holdings.made().run_key_destroyed, f"{today.isoformat()}\n".encode(), mode=0o600)
+
+
+def _require_not_destroyed(holdings: Holdings, party: str) -> None:
+    if not holdings.run_key_destroyed.exists():
+        return
+    told = read_file(holdings.run_key_destroyed, what="note of a destruction", limit=100)
+    day = told.decode("ascii", "replace").strip()
+    when = f" on {day}" if re.fullmatch(r"\d{4}-\d{2}-\d{2}", day, re.ASCII) else ""
+    raise KeyFileError(
+        f"The run key of '{party}' for this agreement was destroyed{when}.",
+        hint="What was sealed to it can't be opened any more. A new version of the agreement has a new one.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

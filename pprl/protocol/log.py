@@ -26,7 +26,7 @@ VERSION = 1
 MAX_ENTRY_BYTES = 65_536
 
 MATCHER, KEY_ISSUER = "matcher", "key-issuer"
-COLLECTING = "collecting"
+COLLECTING, DESTROYED = "collecting", "destroyed"
 
 # How a role's stage may move: from which stage an entry of a kind leads to which. Every role begins at collecting.
 MOVES: Mapping[tuple[str, str, str], frozenset[str]] = {
@@ -146,11 +146,17 @@ class History:
             self._require_stage(entry)
         if entry.stage:
             self.stages[entry.role] = entry.stage
+        if entry.kind == "destroyed":
+            self.stages = dict.fromkeys(self.stages, DESTROYED)
         self._last_at, self._over = entry.at, entry.kind == "destroyed"
         self.entries += 1
 
+    def stage_of(self, role: str) -> str:
+        """Where a role stands, whether it has done anything yet or not."""
+        return self.stages.get(role, DESTROYED if self._over else COLLECTING)
+
     def _require_stage(self, entry: Entry) -> None:
-        here = self.stages.get(entry.role, COLLECTING)
+        here = self.stage_of(entry.role)
         if entry.stage:
             allowed = entry.stage in MOVES.get((entry.role, here, entry.kind), frozenset())
         else:

@@ -155,6 +155,7 @@ def _importers(package: str) -> set[str]:
             (
                 "coordinator.store",
                 "coordinator.custody",
+                "coordinator.destruction",
                 "coordinator.intake",
                 "coordinator.log",
                 "coordinator.operations",

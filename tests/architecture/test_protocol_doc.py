@@ -38,7 +38,7 @@ THREATS = (ROOT / "docs" / "threat-model.md").read_text(encoding="utf-8")
 def diagram(role: Role) -> str:
     """A role's moves as a Mermaid state diagram."""
     moves = [(here, step, there) for (whose, here, step), there in TRANSITIONS.items() if whose is role]
-    ends = [there for _, _, there in moves if not any(there is here for here, _, _ in moves)]
+    ends = dict.fromkeys(there for _, _, there in moves if not any(there is here for here, _, _ in moves))
     lines = [
         f"[*] --> {Stage.COLLECTING}",
         *(f"{here} --> {there}: {step}" for here, step, there in moves),

@@ -14,6 +14,7 @@ crash after the work but before it is written down; stores are closed and opened
 from __future__ import annotations
 
 import hashlib
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable
@@ -94,11 +95,12 @@ class Simulation(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
+        # Run keys are destroyed here: each example has its own.
+        keys = Path(shutil.copytree(self.world.project.folder / "keys", Path(self.folder.name) / "keys"))
         for role in ROLES:
             folder = Path(self.folder.name) / role.value
-            operations.initialise(
-                folder, key_file=self.world.project.key(PARTY[role]), passphrase=asked, roles=(role,)
-            )
+            key_file = keys / f"{PARTY[role]}.key"
+            operations.initialise(folder, key_file=key_file, passphrase=asked, roles=(role,))
             self.stores[role] = operations.open_store(folder, asked)
             self.world.project.register(self.stores[role], self.world.project.agreement_path)
 
@@ -142,7 +144,7 @@ class Simulation(RuleBasedStateMachine):
     @rule()
     def match(self) -> None:
         expected = self.expected[Role.MATCHER]
-        if expected.stage is Stage.COLLECTING:
+        if expected.stage in {Stage.COLLECTING, Stage.DESTROYED}:
             self.refused(Role.MATCHER, lambda me: operations.match(me, None, progress=silent), ProtocolError)
             return
         _, sealed = operations.match(self.stores[Role.MATCHER], None, progress=silent)
@@ -169,7 +171,7 @@ class Simulation(RuleBasedStateMachine):
     @rule()
     def issue(self) -> None:
         role, expected = Role.KEY_ISSUER, self.expected[Role.KEY_ISSUER]
-        if expected.stage is Stage.COLLECTING:
+        if expected.stage in {Stage.COLLECTING, Stage.DESTROYED}:
             self.refused(role, lambda me: operations.issue(me, None, progress=silent), ProtocolError)
         elif not self.same_editions():
             self.refused(role, lambda me: operations.issue(me, None, progress=silent), VerificationError)
@@ -220,6 +222,18 @@ class Simulation(RuleBasedStateMachine):
         if log.read(me, None).with_quorum(holding=len(log.read(me, None).entries) - 1) is None:
             self.refused(Role.KEY_ISSUER, lambda me: operations.release(me, None), ProtocolError)
 
+    @rule(role=st.sampled_from(ROLES), meant=st.sampled_from((False, False, False, False, True)))
+    def destroy(self, role: Role, meant: bool) -> None:
+        me, expected = self.stores[role], self.expected[role]
+        over = expected.stage in {Stage.MATCHED, Stage.RELEASED, Stage.DESTROYED}
+        if not over and not meant:
+            self.refused(role, lambda me: operations.destroy(me, None), ProtocolError)
+            return
+        done = operations.destroy(me, None, unreleased=meant)
+        assert operations.destroy(me, None) == done
+        assert not list((me.folder / "containers").iterdir())
+        expected.stage = Stage.DESTROYED
+
     @rule(role=st.sampled_from(ROLES))
     def restart(self, role: Role) -> None:
         self.stores[role].engine.dispose()
@@ -253,8 +267,11 @@ class Simulation(RuleBasedStateMachine):
             self.hand_over_pairs(Role.KEY_ISSUER)
         elif issuer.stage is Stage.COMPLETE:
             self.issue()
-        else:
+        elif issuer.stage is Stage.ISSUED:
             self.release()
+        else:
+            for role in ROLES:
+                self.destroy(role, False)
 
     # What must hold all along.
 
@@ -269,6 +286,10 @@ class Simulation(RuleBasedStateMachine):
             ]
             assert entries[0].kind == "registered"
             for entry in entries[1:]:
+                if entry.kind == "destroyed":
+                    stage = Stage.DESTROYED
+                    self.reached.add((role, stage))
+                    continue
                 steps = [step for step, kind in LOGGED_AS.items() if kind == entry.kind]
                 stage = next(
                     there
@@ -291,7 +312,9 @@ class Simulation(RuleBasedStateMachine):
 
     @invariant()
     def containers_are_whole(self) -> None:
-        for me in self.stores.values():
+        for role, me in self.stores.items():
+            if self.expected[role].stage is Stage.DESTROYED:
+                continue
             for (digest,) in _rows(me, "select container_sha256 from part"):
                 assert hashlib.sha256((me.folder / "containers" / digest).read_bytes()).hexdigest() == digest
 

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from coordinator import log, operations
 from coordinator.operations import Coordinator
 from coordinator.store import database
-from coordinator.store.stages import LOGGED_AS, TRANSITIONS, Role
+from coordinator.store.stages import LOGGED_AS, TRANSITIONS, Role, Step
 from pprl import department
 from pprl.crypto import notes
 from pprl.errors import DisclosureError, FormatError, PprlError, ProtocolError, VerificationError
@@ -59,6 +59,8 @@ def change(me: Coordinator, statement: str) -> None:
 def test_the_stores_moves_and_the_formats_are_one_table() -> None:
     moves: dict[tuple[str, str, str], set[str]] = {}
     for (role, before, step), after in TRANSITIONS.items():
+        if step is Step.DESTROY:  # one entry for all roles, which ends the log
+            continue
         moves.setdefault((role.value, before.value, LOGGED_AS[step]), set()).add(after.value)
     assert moves == {key: set(after) for key, after in MOVES.items()}
     assert {before for _, before, _ in moves} >= {COLLECTING}

@@ -12,7 +12,7 @@ import pytest
 
 from pprl.errors import UsageError
 from pprl.files import atomic
-from pprl.files.atomic import made_folder, new_files, require_apart
+from pprl.files.atomic import delete_files, made_folder, new_files, require_apart
 from tests.support.project import tree
 
 
@@ -135,3 +135,18 @@ def test_outputs_are_apart_from_inputs_by_whatever_name(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="this command reads it"):
             require_apart([tmp_path / "new", tmp_path / name], [tmp_path / "missing", read])
     require_apart([tmp_path / "new", tmp_path / "other", tmp_path / "missing"], [tmp_path / "missing", read])
+
+
+def test_files_are_deleted_and_those_that_are_gone_passed_over(tmp_path: Path) -> None:
+    left, gone, kept = (tmp_path / name for name in ("left", "gone", "kept"))
+    left.touch()
+    kept.touch()
+    delete_files([left, gone])
+    delete_files([left, gone])
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_what_can_not_be_deleted_is_told(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UsageError, match="can't be deleted"):
+        delete_files([tmp_path / "folder"])
