@@ -17,7 +17,7 @@ from coordinator.store.database import AgreementRow, CheckpointRow
 from coordinator.store.stages import Role
 from pprl.crypto import notes
 from pprl.crypto.named import verify_named
-from pprl.errors import FormatError, ProtocolError, VerificationError
+from pprl.errors import FormatError, ProtocolError, UsageError, VerificationError
 from pprl.files.holdings import PREVIOUS_NAME, RECEIPT_ENDING
 from pprl.protocol import agreement as agreements
 from pprl.protocol import checkpoint as checkpoints
@@ -97,7 +97,9 @@ class Cosigned:
     quorum: bool
 
 
-def checkpoint(me: Coordinator, sha256: str | None) -> dict[str, bytes]:
+def checkpoint(
+    me: Coordinator, sha256: str | None, *, since: Mapping[str, int] | None = None
+) -> dict[str, bytes]:
     """Sign the log as it is now; gives a request for each witness that has not signed that checkpoint yet.
 
     Asked again before anything else happens, it gives the same checkpoint again.
@@ -105,12 +107,14 @@ def checkpoint(me: Coordinator, sha256: str | None) -> dict[str, bytes]:
     Args:
         me: the store.
         sha256: first digits of the agreement's digest; None for the only one.
+        since: for witnesses who say that they signed more than has come back, how many entries.
 
     Returns:
         Requests by witness.
 
     Raises:
         FormatError: the log is not a continuation of what was signed before: the store is damaged.
+        UsageError: `since` names no witness that has yet to sign, or no earlier size of the log.
     """
     row = registered(me, sha256)
     with database.writing(me.engine) as session:
@@ -124,11 +128,10 @@ def checkpoint(me: Coordinator, sha256: str | None) -> dict[str, bytes]:
             raw = checkpoints.write_note(note)
             session.add(CheckpointRow(agreement_sha256=row.sha256, size=size, note=raw))
     done = notes.cosigners(note, found.agreement.content)
-    return {
-        party: _request(found, party, note)
-        for party in found.agreement.content.log.witnesses
-        if party not in done
-    }
+    asked = [party for party in found.agreement.content.log.witnesses if party not in done]
+    told = since or {}
+    _require_earlier(told, asked, size)
+    return {party: _request(found, party, note, told.get(party)) for party in asked}
 
 
 def cosign(me: Coordinator, raw: bytes) -> Cosigned:
@@ -292,13 +295,22 @@ def _require_grown(found: Log) -> None:
             )
 
 
-def _request(found: Log, party: str, note: SignedNote) -> bytes:
+def _require_earlier(since: Mapping[str, int], asked: Sequence[str], size: int) -> None:
+    wrong = [party for party, entries in since.items() if party not in asked or not 0 <= entries < size]
+    if wrong:
+        raise UsageError(
+            f"No witness that has yet to sign, or no earlier size of the log: {', '.join(wrong)}.",
+            hint=f"The log has {size} entries; to sign: {', '.join(asked) or 'nobody'}.",
+        )
+
+
+def _request(found: Log, party: str, note: SignedNote, since: int | None) -> bytes:
     sizes = [
         checkpoints.parse_checkpoint(each.text).size
         for each in found.checkpoints
         if party in notes.cosigners(each, found.agreement.content)
     ]
-    old_size = max(sizes, default=0)
+    old_size = max(sizes, default=0) if since is None else since
     proof = merkle.consistency_proof(found.leaves, old_size)
     return receipt.write_request(WitnessRequest(old_size, proof, note))
 

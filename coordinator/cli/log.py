@@ -18,6 +18,23 @@ if TYPE_CHECKING:
     from coordinator.log import Cosigned
 
 
+class _WitnessAndSize(click.ParamType[tuple[str, int]]):
+    """A parameter of the form PARTY=N."""
+
+    name = "PARTY=N"
+
+    def convert(
+        self, value: str | tuple[str, int], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int]:
+        """Take it apart."""
+        if isinstance(value, tuple):
+            return value
+        party, equals, entries = value.partition("=")
+        if not (party and equals and entries.isascii() and entries.isdigit()):
+            self.fail("this must be PARTY=N", param, ctx)
+        return party, int(entries)
+
+
 @click.group()
 def log() -> None:
     """The log of what this office did: let witnesses sign it, and prove to others what is in it."""
@@ -27,9 +44,20 @@ def log() -> None:
 @store_option
 @agreement_option
 @path_option("-o", "--out", "folder", required=True, help="New folder for the requests.")
+@click.option(
+    "--since",
+    type=_WitnessAndSize(),
+    multiple=True,
+    help="A witness says that it signed N entries before, and its answer never came: start there.",
+)
 @force_option
 def checkpoint(
-    store: Path, passphrase: PassphraseSource, sha256: str | None, folder: Path, force: bool
+    store: Path,
+    passphrase: PassphraseSource,
+    sha256: str | None,
+    folder: Path,
+    since: tuple[tuple[str, int], ...],
+    force: bool,
 ) -> None:
     """Sign the log as it is now, and write a request to each witness that has not signed it yet.
 
@@ -43,7 +71,7 @@ def checkpoint(
     me = open_store(store, passphrase)
 
     def requests() -> Mapping[str, bytes]:
-        asked = operations.checkpoint(me, sha256)
+        asked = operations.checkpoint(me, sha256, since=dict(since))
         return {f"{party}{operations.REQUEST_ENDING}": raw for party, raw in asked.items()}
 
     asked = _write(requests, folder, force=force)

@@ -253,7 +253,8 @@ def _require_start(request: receipt.WitnessRequest, checkpoint: Checkpoint, old_
     if request.old_size != old_size:
         raise ProtocolError(
             f"The request starts at {request.old_size} entries; the last checkpoint that you signed has {old_size}.",
-            hint="Sign that one again and send it to the coordinator, or bring back your 'seen' file if it is lost.",
+            hint="If your last answer was lost, ask for a request that starts there "
+            f"('coordinator log checkpoint --since YOU={old_size}'); bring back your 'seen' file if it is lost.",
         )
 
 

@@ -17,7 +17,7 @@ from coordinator.store import database
 from coordinator.store.stages import LOGGED_AS, TRANSITIONS, Role, Step
 from pprl import department
 from pprl.crypto import notes
-from pprl.errors import DisclosureError, FormatError, PprlError, ProtocolError, VerificationError
+from pprl.errors import DisclosureError, FormatError, PprlError, ProtocolError, UsageError, VerificationError
 from pprl.protocol import checkpoint as checkpoints
 from pprl.protocol import log as log_format
 from pprl.protocol import receipt
@@ -212,6 +212,23 @@ def test_a_request_starts_where_its_witness_stopped(issued: Project) -> None:
     assert sizes == {DEPARTMENTS[0]: operations_size, DEPARTMENTS[1]: 0, DEPARTMENTS[2]: 0}
     issued.witness(me)
     assert log.checkpoint(me, None) == {}
+
+
+def test_a_witness_whose_answer_was_lost_can_go_on(issued: Project) -> None:
+    me, witness = store(issued), DEPARTMENTS[0]
+    issued.cosignature(witness, log.checkpoint(me, None)[witness])  # never comes back
+    size = len(log.read(me, None).entries)
+    log.refused(me, issued.agreement, "A reason.")
+    with pytest.raises(ProtocolError, match="starts at 0 entries"):
+        issued.cosignature(witness, log.checkpoint(me, None)[witness])
+    answer = issued.cosignature(witness, log.checkpoint(me, None, since={witness: size})[witness])
+    assert log.cosign(me, answer).witnesses == (witness,)
+
+
+@pytest.mark.parametrize("since", [{RESEARCH: 1}, {DEPARTMENTS[0]: 99}])
+def test_a_log_starts_nowhere_else(issued: Project, since: dict[str, int]) -> None:
+    with pytest.raises(UsageError, match="No witness that has yet to sign"):
+        log.checkpoint(store(issued), None, since=since)
 
 
 def test_a_cosignature_is_taken_in_once_and_only_from_a_witness(issued: Project) -> None:
