@@ -12,8 +12,6 @@ Source: RFC 9106, section 4; NIST SP 800-38D; OWASP Password Storage Cheat Sheet
 
 from __future__ import annotations
 
-import base64
-import binascii
 import unicodedata
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, NoReturn
@@ -28,6 +26,7 @@ from pprl.crypto.identity import SEED_BYTES, Identity, card_holds, is_party_id, 
 from pprl.errors import FormatError, KeyFileError, UsageError
 from pprl.protocol import canonical
 from pprl.protocol.agreement import PartyKeys
+from pprl.protocol.members import bytes_in, to_base64
 from pprl.protocol.party_card import ALGORITHMS
 
 FORMAT = "pprl-identity"
@@ -141,8 +140,8 @@ class KeyFile:
             "protection": {
                 **asdict(self.cost),
                 "method": METHOD,
-                "nonce": _base64(self.nonce),
-                "salt": _base64(self.salt),
+                "nonce": to_base64(self.nonce),
+                "salt": to_base64(self.salt),
             },
             "public": self.public.model_dump(),
             "version": VERSION,
@@ -151,7 +150,7 @@ class KeyFile:
     @property
     def raw(self) -> bytes:
         """The file's bytes."""
-        return canonical.dumps({**self.clear, "private": _base64(self.sealed)}) + b"\n"
+        return canonical.dumps({**self.clear, "private": to_base64(self.sealed)}) + b"\n"
 
 
 def to_key_file(identity: Identity, passphrase: Passphrase, *, cost: Cost = DEFAULT_COST) -> bytes:
@@ -314,18 +313,11 @@ def _cost(protection: dict[str, Any], where: str) -> Cost:
 
 
 def _raw(text: Any, length: int, where: str) -> bytes:
-    try:
-        raw = base64.b64decode(text if isinstance(text, str) else "?", validate=True)
-    except (binascii.Error, ValueError):
-        raw = b""
-    if len(raw) != length or _base64(raw) != text:
+    raw = bytes_in(text)
+    if len(raw) != length:
         raise _damaged(where, f"a member is not {length} bytes in standard base64")
     return raw
 
 
 def _damaged(where: str, reason: str) -> KeyFileError:
     return KeyFileError(f"{where} is damaged: {reason}.", hint="Restore it from your safe copy.")
-
-
-def _base64(raw: bytes) -> str:
-    return base64.b64encode(raw).decode("ascii")

@@ -16,8 +16,6 @@ which version each was made; a key's number says nothing of who matched.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 from dataclasses import dataclass, field
 
@@ -28,8 +26,7 @@ from pprl.crypto import derive
 from pprl.crypto.identity import Identity, ed25519_verifies, ml_dsa_65_verifies
 from pprl.crypto.x_wing import wrap
 from pprl.errors import FormatError, KeyFileError, VerificationError
-from pprl.protocol import canonical
-from pprl.protocol.framing import ID_BYTES
+from pprl.protocol import canonical, members
 
 PROJECT_KEY_BYTES = 32
 LABEL = "pprl/v1/linkage-keys"
@@ -38,7 +35,6 @@ _CONTEXT = b"pprl/v1/project-key"
 _MEMBERS = {"ed25519", "format", "ml_dsa_65", "party", "project", "version", "wrapped"}
 _RESTORE = "Restore it, and the key file with which it was made, from your safe copies."
 _WORDS = 4
-_WORD_BYTES = ID_BYTES // _WORDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +101,11 @@ def to_file(key: ProjectKey, identity: Identity) -> bytes:
     """
     about = _about(identity, key.project)
     wrapped = wrap(key.value, identity.public.x_wing, info=_info(about))
-    signed = {**about, "wrapped": _base64(wrapped)}
+    signed = {**about, "wrapped": members.to_base64(wrapped)}
     ed25519, ml_dsa_65 = identity.sign(canonical.dumps(signed), context=_CONTEXT)
-    return canonical.dumps({**signed, "ed25519": _base64(ed25519), "ml_dsa_65": _base64(ml_dsa_65)})
+    return canonical.dumps(
+        {**signed, "ed25519": members.to_base64(ed25519), "ml_dsa_65": members.to_base64(ml_dsa_65)}
+    )
 
 
 def from_file(raw: bytes, identity: Identity, *, where: str, project: str) -> ProjectKey:
@@ -136,7 +134,9 @@ def from_file(raw: bytes, identity: Identity, *, where: str, project: str) -> Pr
             f"{where} holds the key of another project or party.", hint="Each project has a key of its own."
         )
     signed = canonical.dumps({**about, "wrapped": tree["wrapped"]})
-    ed25519, ml_dsa_65, wrapped = (_decoded(tree[name]) for name in ("ed25519", "ml_dsa_65", "wrapped"))
+    ed25519, ml_dsa_65, wrapped = (
+        members.bytes_in(tree[name]) for name in ("ed25519", "ml_dsa_65", "wrapped")
+    )
     if not (
         ed25519_verifies(ed25519, signed, identity.public)
         and ml_dsa_65_verifies(ml_dsa_65, signed, identity.public, context=_CONTEXT)
@@ -168,21 +168,6 @@ def _tree(raw: bytes, where: str) -> dict[str, object]:
         tree = None
     if not isinstance(tree, dict) or set(tree) != _MEMBERS:
         raise KeyFileError(f"{where} is not a project key file.")
-    if tree["format"] != _FORMAT or tree["version"] is True or tree["version"] != 1:
+    if tree["format"] != _FORMAT or type(tree["version"]) is not int or tree["version"] != 1:
         raise KeyFileError(f"{where} is not a project key file of a version known here.")
     return tree
-
-
-def _base64(raw: bytes) -> str:
-    return base64.b64encode(raw).decode()
-
-
-def _decoded(text: object) -> bytes:
-    """The bytes of a base64 text; none of anything else."""
-    if not isinstance(text, str):
-        return b""
-    try:
-        value = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        return b""
-    return value if _base64(value) == text else b""

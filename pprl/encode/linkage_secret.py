@@ -7,21 +7,17 @@ bound to the agreement, so that nothing made for one agreement can be compared w
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from pprl.crypto import derive
 from pprl.errors import FormatError, KeyFileError
-from pprl.protocol import canonical
+from pprl.protocol import canonical, members
 from pprl.protocol.agreement import Scheme
 
 SECRET_BYTES = 32
 KEY_CHECK_BYTES = 16
 _FORMAT = "pprl-linkage-secret"
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +64,7 @@ def to_file(secret: LinkageSecret) -> bytes:
         {
             "agreement_sha256": secret.agreement_sha256,
             "format": _FORMAT,
-            "secret": base64.b64encode(secret.value).decode(),
+            "secret": members.to_base64(secret.value),
             "transcript": secret.transcript,
             "version": 1,
         }
@@ -90,10 +86,10 @@ def from_file(raw: bytes, *, where: str, agreement_sha256: str) -> LinkageSecret
         raise KeyFileError(
             f"{where} holds the secret of another agreement.", hint="Each agreement has a secret of its own."
         )
-    if not isinstance(tree["transcript"], str) or not _SHA256.fullmatch(tree["transcript"]):
+    if not isinstance(tree["transcript"], str) or not members.SHA256.fullmatch(tree["transcript"]):
         raise KeyFileError(f"{where} names no ceremony that its secret was made in.")
     secret = LinkageSecret(agreement_sha256, tree["transcript"], _value(tree["secret"], where))
-    # Spare bits of base64, or true for 1: the same secret, and not the file that was written.
+    # True for 1: the same secret, and not the file that was written.
     if to_file(secret) != raw:
         raise KeyFileError(f"{where} is damaged: it is not spelt as it was written.")
     return secret
@@ -109,10 +105,7 @@ def _tree(raw: bytes) -> dict[str, Any]:
 
 
 def _value(text: Any, where: str) -> bytes:
-    try:
-        value = base64.b64decode(text, validate=True)
-    except (binascii.Error, TypeError, ValueError):
-        value = b""
+    value = members.bytes_in(text)
     if len(value) != SECRET_BYTES:
         raise KeyFileError(f"{where} does not hold a secret of {SECRET_BYTES} bytes.")
     return value

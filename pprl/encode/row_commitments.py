@@ -8,14 +8,12 @@ is the specification.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from pprl.crypto import derive
 from pprl.errors import FormatError, KeyFileError, UsageError, VerificationError
-from pprl.protocol import canonical, merkle
+from pprl.protocol import canonical, members, merkle
 from pprl.protocol.agreement import Agreement, AgreementFile, Dataset
 from pprl.protocol.row_proofs import SALT_BYTES, ProvedRow, RowProof, agreed_columns, as_ascii
 
@@ -131,7 +129,7 @@ def to_file(salts: RowSalts) -> bytes:
             "format": _FORMAT,
             "records": salts.records,
             "rows_root": salts.rows_root,
-            "salt_key": base64.b64encode(salts.salt_key).decode(),
+            "salt_key": members.to_base64(salts.salt_key),
             "submission": salts.submission,
             "version": 1,
         }
@@ -156,7 +154,7 @@ def from_file(raw: bytes, *, where: str) -> RowSalts:
     ):
         raise KeyFileError(f"{where} is not a file of row salts of a version known here.")
     texts = (tree["agreement_sha256"], tree["dataset"], tree["submission"], tree["rows_root"])
-    salt_key = _salt_key(tree["salt_key"])
+    salt_key = members.bytes_in(tree["salt_key"])
     if len(salt_key) != SALT_KEY_BYTES or type(tree["records"]) is not int or not _all_texts(texts):
         raise KeyFileError(f"{where} is a damaged file of row salts.")
     salts = RowSalts(*texts[:3], tree["records"], texts[3], salt_key)
@@ -225,15 +223,6 @@ def _require_all(opened: Collection[ProvedRow], wanted: Collection[int]) -> None
             f"The table has no record in row {told}.",
             hint="Rows are counted as a spreadsheet shows them: the header is row 1; an empty line has no record.",
         )
-
-
-def _salt_key(text: object) -> bytes:
-    try:
-        key = base64.b64decode(text, validate=True) if isinstance(text, str) else b""
-    except (binascii.Error, ValueError):
-        return b""
-    # The last letter has bits to spare: one key has one spelling.
-    return key if base64.b64encode(key).decode() == text else b""
 
 
 def _all_texts(values: Iterable[object]) -> bool:

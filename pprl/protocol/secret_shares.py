@@ -13,15 +13,12 @@ a share is the one that was committed to is for `pprl.encode.ceremony` to say, w
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pprl.errors import FormatError, VerificationError
-from pprl.protocol import canonical
+from pprl.protocol import canonical, members
 from pprl.protocol.transcript import Transcript
 
 KIND = "secret-share"  # the kind of a container
@@ -31,7 +28,7 @@ MAX_CONTAINER_BYTES = 131_072
 
 _FORMAT = "pprl-secret-shares"
 _VERSION = 1
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_MEMBERS = {"format", "shares", "transcript", "version"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +55,7 @@ def write(document: SecretShares) -> bytes:
 
     Leaks: everything that it holds; it is never written to a disk but inside a container.
     """
-    shares = {name: base64.b64encode(share).decode("ascii") for name, share in document.shares.items()}
+    shares = {name: members.to_base64(share) for name, share in document.shares.items()}
     return canonical.dumps(
         {"format": _FORMAT, "shares": shares, "transcript": document.transcript, "version": _VERSION}
     )
@@ -104,31 +101,19 @@ def _members(raw: bytes) -> tuple[str, dict[str, bytes]]:
     if len(raw) > MAX_DOCUMENT_BYTES:
         raise FormatError(f"A document of shares has at most {MAX_DOCUMENT_BYTES:,} bytes.")
     tree = canonical.loads(raw, what="The document of shares")
-    if not isinstance(tree, dict) or set(tree) != {"format", "shares", "transcript", "version"}:
+    if not isinstance(tree, dict) or set(tree) != _MEMBERS:
         raise FormatError("This is not a document of shares.")
     if tree["format"] != _FORMAT or type(tree["version"]) is not int or tree["version"] != _VERSION:
         raise FormatError("This is not a document of shares of a version known here.")
-    _match(tree["transcript"], "the transcript")
+    sha256 = members.text(tree["transcript"], members.SHA256, "The transcript of a document of shares")
     if not isinstance(tree["shares"], dict):
         raise FormatError("The shares are not an object of departments.")
-    return tree["transcript"], {name: _share(text) for name, text in tree["shares"].items()}
+    return sha256, {name: _share(text) for name, text in tree["shares"].items()}
 
 
 def _share(text: Any) -> bytes:
-    share = _decoded(text)
+    share = members.bytes_in(text)
     # A message says nothing of what was found: it was meant to be a secret.
-    if len(share) != SHARE_BYTES or base64.b64encode(share).decode("ascii") != text:
+    if len(share) != SHARE_BYTES:
         raise FormatError(f"A share is not {SHARE_BYTES} bytes in standard base64.")
     return share
-
-
-def _decoded(text: Any) -> bytes:
-    try:
-        return base64.b64decode(text if isinstance(text, str) else "?", validate=True)
-    except (binascii.Error, ValueError):
-        return b""
-
-
-def _match(value: Any, what: str) -> None:
-    if not isinstance(value, str) or not _SHA256.fullmatch(value):
-        raise FormatError(f"In the shares of the linkage secret, {what} is not 64 hexadecimal digits.")
