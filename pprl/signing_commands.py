@@ -75,9 +75,11 @@ def _sign(
     force: bool,
 ) -> None:
     from pprl import signing  # noqa: PLC0415 - start-up must stay quick
+    from pprl.files.holdings import read_agreement  # noqa: PLC0415
+    from pprl.files.identity import read_identity  # noqa: PLC0415
 
-    agreement, identity = _agreement(agreement_path), _identity(key_path, passphrase)
-    before = None if previous is None else _agreement(previous)
+    agreement, identity = read_agreement(agreement_path), read_identity(key_path, passphrase)
+    before = None if previous is None else read_agreement(previous)
     written = signing.sign(
         agreement, agreement_path, identity, key_path, previous=before, today=date.today(), force=force
     )
@@ -94,13 +96,15 @@ def _verify(
     as_json: bool,
 ) -> None:
     from pprl import signing  # noqa: PLC0415 - start-up must stay quick
+    from pprl.files.holdings import read_agreement  # noqa: PLC0415
+    from pprl.files.identity import read_identity  # noqa: PLC0415
 
     if heard and key_path is None:
         raise UsageError(
             "Whom you have heard from is remembered beside your key file.", hint="Name it with -k."
         )
-    agreement = _agreement(agreement_path)
-    identity = None if key_path is None else _identity(key_path, passphrase)
+    agreement = read_agreement(agreement_path)
+    identity = None if key_path is None else read_identity(key_path, passphrase)
     if heard and key_path is not None and identity is not None:
         signing.record_heard(agreement, identity, key_path, heard, today=date.today())
     checks = signing.verify(agreement, agreement_path, identity, key_path, today=date.today())
@@ -143,16 +147,3 @@ def _text(agreement: AgreementFile, checks: list[Check]) -> str:
             *(f"{'ok' if check.refusal is None else 'NO':2}  {check.what}: {check.told}" for check in checks),
         ]
     )
-
-
-def _agreement(path: Path) -> AgreementFile:
-    from pprl.files.atomic import read_file  # noqa: PLC0415
-    from pprl.protocol.agreement import MAX_AGREEMENT_BYTES, parse  # noqa: PLC0415
-
-    return parse(read_file(path, what="agreement", limit=MAX_AGREEMENT_BYTES + 1), where=path.name)
-
-
-def _identity(path: Path, passphrase: PassphraseSource) -> Any:
-    from pprl.files.identity import read_identity  # noqa: PLC0415
-
-    return read_identity(path, passphrase)

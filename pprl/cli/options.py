@@ -100,10 +100,9 @@ def today() -> date:
 
 def load_agreement(path: Path) -> AgreementFile:
     """Read an agreement."""
-    from pprl.files.atomic import read_file
-    from pprl.protocol.agreement import MAX_AGREEMENT_BYTES, parse
+    from pprl.files.holdings import read_agreement
 
-    return parse(read_file(path, what="agreement", limit=MAX_AGREEMENT_BYTES + 1), where=path.name)
+    return read_agreement(path)
 
 
 def load_agreement_in_force(path: Path) -> AgreementFile:

@@ -172,7 +172,7 @@ def read_signatures(folder: Path) -> SignatureFiles:
     return SignatureFiles(
         signatures=files_by_party(folder, SIGNATURE_ENDING),
         successions=files_by_party(folder, SUCCESSION_ENDING),
-        previous=_agreement(previous) if previous.exists() else None,
+        previous=read_agreement(previous) if previous.exists() else None,
     )
 
 
@@ -201,5 +201,10 @@ def files_by_party(folder: Path, ending: str) -> dict[str, bytes]:
     return found
 
 
-def _agreement(path: Path) -> AgreementFile:
+def read_agreement(path: Path) -> AgreementFile:
+    """Read an agreement; whether it is in force and signed is the caller's to ask.
+
+    Raises:
+        ConfigError: it is none, or can't be read.
+    """
     return parse(read_file(path, what="agreement", limit=MAX_AGREEMENT_BYTES + 1), where=path.name)
