@@ -9,6 +9,7 @@ from tests.attacks import (
     ceremonies,
     certificates,
     containers,
+    destroyed_stores,
     encodings,
     exported_runs,
     identities,
@@ -38,5 +39,6 @@ SUBJECTS: Mapping[str, Sequence[Attack]] = {
     "Logs in stores": kept_logs.ATTACKS,
     "Exported runs": exported_runs.ATTACKS,
     "Linkage keys that are kept": kept_keys.ATTACKS,
+    "Destroyed stores": destroyed_stores.ATTACKS,
     "Certificates of destruction": certificates.ATTACKS,
 }
