@@ -143,21 +143,27 @@ def cosign(me: Coordinator, raw: bytes) -> Cosigned:
     """
     lines = checkpoints.parse_signatures(raw)
     with database.writing(me.engine) as session:
-        for row in session.query(AgreementRow).order_by(AgreementRow.version.desc()):
-            agreement = agreements.parse(row.raw, where="The registered agreement")
-            for stored in reversed(database.checkpoints_of(session, row.sha256)):
-                note = checkpoints.parse_note(stored.note)
-                signers = _signers(SignedNote(note.text, lines), agreement)
-                if signers:
-                    note = note.with_signatures([line for line in lines if line.name in signers])
-                    stored.note = checkpoints.write_note(note)
-                    witnesses = notes.cosigners(note, agreement.content)
-                    quorum = notes.quorum_reached(witnesses, agreement.content)
-                    return Cosigned(row.sha256, stored.size, witnesses, quorum)
+        for agreement, stored in _stored_checkpoints(session):
+            note = checkpoints.parse_note(stored.note)
+            signers = _signers(SignedNote(note.text, lines), agreement)
+            if signers:
+                note = note.with_signatures([line for line in lines if line.name in signers])
+                stored.note = checkpoints.write_note(note)
+                witnesses = notes.cosigners(note, agreement.content)
+                quorum = notes.quorum_reached(witnesses, agreement.content)
+                return Cosigned(agreement.sha256, stored.size, witnesses, quorum)
     raise VerificationError(
         "This is no witness's signature of a checkpoint of this store's logs.",
         hint="Check that it answers a request of this store, and that it came whole.",
     )
+
+
+def _stored_checkpoints(session: Session) -> Iterator[tuple[AgreementFile, CheckpointRow]]:
+    """Every checkpoint that this store has signed, the newest first."""
+    for row in session.query(AgreementRow).order_by(AgreementRow.version.desc()):
+        agreement = agreements.parse(row.raw, where="The registered agreement")
+        for stored in reversed(database.checkpoints_of(session, row.sha256)):
+            yield agreement, stored
 
 
 def receipts(me: Coordinator, sha256: str | None) -> dict[str, bytes]:

@@ -112,17 +112,10 @@ def encode(
     Example: pprl encode offences.csv -a agreement.toml -k keys/home-office.key -o offences.submission
     """
     from pprl import department
-    from pprl.errors import UsageError
     from pprl.files.atomic import new_files, require_apart
     from pprl.files.holdings import Holdings
 
-    map_path = map_path or out.with_name(f"{out.name}.home-map.csv")
-    salts_path = salts_path or out.with_name(f"{out.name}.row-salts")
-    if len({path.resolve() for path in (out, map_path, salts_path)}) < 3:
-        raise UsageError(
-            "The submission, the home map and the row salts must be three files.",
-            hint="Give --map or --salts another name.",
-        )
+    map_path, salts_path = _staying_home(out, map_path, salts_path)
     me = load_signatory(agreement_path, key_path, passphrase)
     require_heard(me, key_path)
     agreement = me.agreement.file
@@ -143,16 +136,29 @@ def encode(
         salts_file.write(made.row_salts)
         file.write(made.file)
     talk(f"May leave: {out}\nStays home: {map_path}\nStays home: {salts_path}")
-    report = {
-        **_survey_data(made.survey, agreed),
-        "submission": made.submission,
-        **_carried_data(made.carried),
-    }
     show(
-        report,
+        {
+            **_survey_data(made.survey, agreed),
+            "submission": made.submission,
+            **_carried_data(made.carried),
+        },
         as_json=as_json,
         text=lambda: "\n".join([_survey_text(made.survey, agreed), *_carried_text(made.carried)]),
     )
+
+
+def _staying_home(out: Path, map_path: Path | None, salts_path: Path | None) -> tuple[Path, Path]:
+    """Where the home map and the row salts are written: beside the submission, if nothing else is said."""
+    from pprl.errors import UsageError
+
+    map_path = map_path or out.with_name(f"{out.name}.home-map.csv")
+    salts_path = salts_path or out.with_name(f"{out.name}.row-salts")
+    if len({path.resolve() for path in (out, map_path, salts_path)}) < 3:
+        raise UsageError(
+            "The submission, the home map and the row salts must be three files.",
+            hint="Give --map or --salts another name.",
+        )
+    return map_path, salts_path
 
 
 def _previous_keys(

@@ -13,7 +13,6 @@ import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, BinaryIO
 
 from cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encryptor
@@ -69,7 +68,6 @@ def seal(
     binding: Binding,
     sender: Identity,
     sealed_to: str,
-    spool_directory: Path | None = None,
 ) -> str:
     """Sign content as the sender and seal it to the recipient. Run by the sender.
 
@@ -83,7 +81,6 @@ def seal(
         sender: the keys of `binding.sender`.
         sealed_to: the recipient's public X-Wing key in base64: the run key of its agreement signature, or the
             identity's own where the sender keeps something for itself.
-        spool_directory: where the temporary file is made; the system's place for them if None.
 
     Returns:
         SHA-256 of the container, 64 hexadecimal digits.
@@ -100,10 +97,9 @@ def seal(
             f"These are the keys of '{sender.party}', and the container is from '{binding.sender}'.",
             hint="Use the sender's own key file.",
         )
-    directory = None if spool_directory is None else str(spool_directory)
     content_key = random_bytes(CONTENT_KEY_BYTES)
     wrapped_key = wrap(content_key, sealed_to, info=binding.digest)
-    with tempfile.SpooledTemporaryFile(max_size=_HELD_IN_MEMORY_BYTES, dir=directory) as spool:
+    with tempfile.SpooledTemporaryFile(max_size=_HELD_IN_MEMORY_BYTES) as spool:
         ciphertext_sha256 = _encrypt(plaintext, spool, content_key, binding)
         payload = envelope.write_statement(Statement(binding, ciphertext_sha256, wrapped_key))
         signatures = sender.sign(dsse.signed_bytes(payload), context=CONTAINER_CONTEXT)

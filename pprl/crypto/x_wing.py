@@ -19,7 +19,6 @@ from pprl.crypto.derive import random_bytes
 from pprl.errors import VerificationError
 
 SEED_BYTES = 32
-PUBLIC_BYTES = 1_216
 CONTENT_KEY_BYTES = 32
 
 _ML_KEM_SEED_BYTES = 64

@@ -19,6 +19,7 @@ from typing import Any
 from pprl.errors import FormatError, VerificationError
 from pprl.protocol import canonical
 from pprl.protocol.envelope import Binding
+from pprl.protocol.kinds import NAME
 from pprl.protocol.submission import ENCODINGS_KIND
 
 FORMAT = "pprl-log-entry"
@@ -43,7 +44,6 @@ _MEMBERS = {"agreement_sha256", "at", "detail", "format", "kind", "role", "stage
 _CONTAINER_MEMBERS = {"dataset", "head_sha256", "kind", "recipient", "sender", "sha256"}
 _WITH_ENCODINGS = {"key_check", "confirmation", "rows_root"}
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 _KIND = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _FILE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,99}")
 _HEX = re.compile(r"[0-9a-f]*")
@@ -231,7 +231,7 @@ def _key_check(value: Any) -> bool:
 
 
 def _name(value: Any) -> bool:
-    return isinstance(value, str) and _NAME.fullmatch(value) is not None
+    return isinstance(value, str) and NAME.fullmatch(value) is not None
 
 
 def _text(value: Any) -> bool:

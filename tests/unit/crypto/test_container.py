@@ -61,28 +61,20 @@ def test_larger_than_memory_allows_goes_through_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(container, "_HELD_IN_MEMORY_BYTES", 1_000)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     out = io.BytesIO()
-    container.seal(
-        io.BytesIO(CONTENT),
-        out,
-        binding=binding(),
-        sender=NORTH,
-        sealed_to=OFFICE.public.x_wing,
-        spool_directory=tmp_path,
-    )
+    container.seal(io.BytesIO(CONTENT), out, binding=binding(), sender=NORTH, sealed_to=OFFICE.public.x_wing)
     assert opened(out.getvalue())[1] == CONTENT
     assert list(tmp_path.iterdir()) == []
 
 
 class Spool(io.BytesIO):
-    """Stands for the temporary file, and keeps what was asked of it and written to it."""
+    """Stands for the temporary file, and keeps what was written to it."""
 
-    directories: ClassVar[list[object]] = []
     contents: ClassVar[list[bytes]] = []
 
-    def __init__(self, *, dir: object, max_size: int) -> None:
+    def __init__(self, *, max_size: int) -> None:
         super().__init__()
-        Spool.directories.append(dir)
 
     def close(self) -> None:
         Spool.contents.append(self.getvalue())
@@ -92,22 +84,8 @@ class Spool(io.BytesIO):
 @pytest.fixture
 def spool(monkeypatch: pytest.MonkeyPatch) -> type[Spool]:
     monkeypatch.setattr("tempfile.SpooledTemporaryFile", Spool)
-    monkeypatch.setattr(Spool, "directories", [])
     monkeypatch.setattr(Spool, "contents", [])
     return Spool
-
-
-def test_the_spool_is_made_where_the_caller_says(tmp_path: Path, spool: type[Spool]) -> None:
-    for directory in (tmp_path, None):
-        container.seal(
-            io.BytesIO(CONTENT),
-            io.BytesIO(),
-            binding=binding(),
-            sender=NORTH,
-            sealed_to=OFFICE.public.x_wing,
-            spool_directory=directory,
-        )
-    assert spool.directories == [str(tmp_path), None]
 
 
 def test_only_ciphertext_is_spooled(spool: type[Spool]) -> None:
