@@ -38,6 +38,7 @@ from pprl.sharing import file_name
 Say = Callable[[str], None]
 
 REPORT, PAGE = "report.json", "report.html"
+EXPORTS = "run"
 
 _COORDINATOR_ROLES: tuple[Role, ...] = ("matcher", "key-issuer")
 
@@ -132,6 +133,7 @@ def rehearse(
         _leave_reports(run, report)
         if refusal is None:
             destroy(run)
+            audit(run)
         else:
             _empty(folder, but=(REPORT, PAGE))
     if refusal is not None:
@@ -290,6 +292,19 @@ def tell_rates(run: Rehearsal) -> dict[str, Any]:
             *(word for table in tables for word in ("--groups", table)), "-o", run.folder / "rates.csv", "--json",
         )  # fmt: skip
     return {"rates": json.loads(told)["datasets"]}
+
+
+def audit(run: Rehearsal) -> None:
+    """The coordinators export their logs, which witnesses have signed to the end, and an auditor verifies the run."""
+    with run.stage("audit"):
+        exports = [run.folder / EXPORTS / party for party in _coordinators(run)]
+        (run.folder / EXPORTS).mkdir()
+        _together(lambda export: _coordinate(run, export.name, "log", "export", "-o", export), exports)
+        told = json.loads(_run("pprl", "verify", *exports, "-a", run.agreement_path, "--json"))
+        passed = sum(check["result"] == "ok" for check in told["checks"])
+        run.say(
+            f"An auditor verifies the whole run from the logs, with public keys alone: {passed} checks passed."
+        )
 
 
 def _kept(data: Mapping[str, Path], folder: Path) -> dict[str, Path]:
@@ -571,6 +586,8 @@ def summary(report: Mapping[str, Any], folder: Path) -> str:
         "",
         f"Look around in {folder}: parties/ holds what each party holds, keys/ and crosswalk.csv the results,",
         "certificates/ says what the coordinators destroyed, and report.html shows what the links rest on.",
+        "Verify the run as an auditor would:",
+        f"pprl verify {folder}/{EXPORTS}/* -a {folder}/agreement.toml",
     ]
     return "\n".join(lines)
 

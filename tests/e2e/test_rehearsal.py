@@ -116,6 +116,20 @@ def test_every_record_has_one_key(rehearsed: Rehearsed) -> None:
         assert all(len(row["linkage_key"]) == 32 and int(row["linkage_key"], 16) for row in rows)
 
 
+def test_an_auditor_can_verify_what_is_left(rehearsed: Rehearsed) -> None:
+    folder = rehearsed.folder
+    assert sorted(path.name for path in (folder / "run").iterdir()) == ["key-issuer", "matcher"]
+    words = ["pprl", "verify", *sorted((folder / "run").iterdir()), "-a", folder / "agreement.toml", "--json"]
+    status, out, _ = run(*words, cwd=folder)
+    told = json.loads(out)
+    assert status == 0
+    assert told["passed"]
+    idle = [check["id"] for check in told["checks"] if check["result"] == "--"]
+    assert set(idle) == {"earlier-versions"}, "the rest is checked, destruction among it"
+    passed = sum(check["result"] == "ok" for check in told["checks"])
+    assert f"with public keys alone: {passed} checks passed." in rehearsed.stderr
+
+
 def test_no_key_is_known_to_two_recipients(rehearsed: Rehearsed) -> None:
     by_dataset = {
         name: {key for (each, _), key in rehearsed.keys().items() if each == name} for name in DATASETS

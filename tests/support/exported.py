@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from coordinator import operations
+from coordinator.custody import Coordinator
 from coordinator.store.stages import Role
 from pprl.crypto import container, notes
 from pprl.crypto.exchange import Signatory, seal_for
@@ -147,9 +148,14 @@ def named(sealed: bytes) -> tuple[Tree, bytes]:
     return log.container_detail(binding, head_sha256=_sha256(head), sha256=_sha256(sealed)), head
 
 
-def write_export(folder: Path, project: Project, role: Role) -> Path:
+def opened_store(project: Project, party: str) -> Coordinator:
+    """A store of a project, or of a copy: it remembers where the key file was, and the run key is beside the copy."""
+    me = operations.open_store(project.store(ROLES[party]), asked)
+    return replace(me, key_file=project.key(party))
+
+
+def write_export(folder: Path, project: Project, me: Coordinator) -> Path:
     """Let witnesses sign a store's log as it is, and write its export."""
-    me = operations.open_store(project.store(role), asked)
     project.witness(me)
     for name, raw in operations.export(me, None).items():
         path = folder / name
@@ -161,10 +167,15 @@ def write_export(folder: Path, project: Project, role: Role) -> Path:
 def make_run(project: Project) -> Run:
     """Take a project to its end, and export both logs into its folder."""
     project.release()
-    folders = {
-        party: write_export(project.folder / f"run-{party}", project, role) for party, role in ROLES.items()
+    return export_run(project)
+
+
+def export_run(project: Project) -> Run:
+    """Export both logs into a project's folder, as they are."""
+    logs = {
+        party: read_export(write_export(project.folder / f"run-{party}", project, opened_store(project, party)))
+        for party in ROLES
     }
-    logs = {party: read_export(folder) for party, folder in folders.items()}
     return Run(project, read_version(project.agreement_path), logs)
 
 
@@ -182,7 +193,7 @@ def make_one_office_run(project: Project) -> Run:
     operations.link(me, None, progress=silent)
     project.witness(me)
     operations.release(me, None)
-    log_ = read_export(write_export(project.folder / "run", project, Role.MATCHER))
+    log_ = read_export(write_export(project.folder / "run", project, me))
     return Run(project, read_version(project.agreement_path), {MATCHER: log_})
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from coordinator import destruction
 from pprl.errors import VerificationError
 from pprl.verification import checks
 from pprl.verification.outcome import Outcome
 from tests.support import tamperings
-from tests.support.exported import Run, Tree
+from tests.support.exported import ROLES, Run, Tree, export_run, make_one_office_run, opened_store
 from tests.support.project import ISSUER, MATCHER, Project
 from tests.support.tamperings import EVERY, Tampering
 
@@ -85,6 +88,16 @@ def test_what_a_failed_check_stops_says_so(run: Run) -> None:
     assert ("summary", "") in stopped
 
 
+def test_a_run_that_its_coordinators_have_destroyed_passes(run: Run, tmp_path: Path) -> None:
+    project = run.project.copy(tmp_path / "project")
+    for party in ROLES:
+        shutil.rmtree(project.folder / f"run-{party}")
+        destruction.destroy(opened_store(project, party), None)
+    outcomes = export_run(project).outcomes()
+    assert not failed(outcomes)
+    assert [each.result for each in outcomes if each.check.id == "destroyed"] == ["ok", "ok"]
+
+
 def test_a_run_whose_keys_are_destroyed_passes(run: Run) -> None:
     gone = tamperings.destroyed(tamperings.destroyed(run), ISSUER)
     told = [each.told for each in gone.outcomes() if each.check.id == "destroyed"]
@@ -121,8 +134,6 @@ def test_a_later_version_follows_the_earlier_ones_that_were_exported(run: Run) -
 def test_one_office_with_both_roles_passes(
     made_project: Project, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    from tests.support.exported import make_one_office_run  # noqa: PLC0415
-
     run = make_one_office_run(made_project.copy(tmp_path_factory.mktemp("one") / "project"))
     outcomes = run.outcomes()
     assert not failed(outcomes)
