@@ -13,7 +13,7 @@ from pprl.crypto.certificates import open_certificate
 from pprl.crypto.named import require_head, verify_named
 from pprl.errors import ProtocolError, VerificationError
 from pprl.protocol import checkpoint as checkpoints
-from pprl.protocol import crosswalk, linkage_keys, log, merkle, pairs, submission
+from pprl.protocol import crosswalk, linkage_keys, log, merkle, pairs, secret_shares, submission
 from pprl.protocol.agreement import Agreement, Party, out_of_time, parse
 from pprl.protocol.exported import AgreedVersion
 from pprl.protocol.log import Entry, History
@@ -182,7 +182,7 @@ def check_destroyed(case: Case, log_: Examined) -> str | NothingToCheck:
     1. The log and the export both have it, or neither.
     2. It is the one that the log names.
     3. It is the party's, about this agreement and the run key that the party gave out with its signature.
-    4. It covers every container that the party received or made. (Shares of the secret only pass through.)
+    4. It covers every container that the log names, those included that only passed through.
     """
     found, raw = log_.of_kind("destroyed"), log_.exported.certificate
     if not found and raw is None:
@@ -195,8 +195,7 @@ def check_destroyed(case: Case, log_: Examined) -> str | NothingToCheck:
     if hashlib.sha256(raw).hexdigest() != entry.detail["certificate_sha256"]:
         raise VerificationError("The certificate of destruction is not the one that the log names.")  # 2
     opened = open_certificate(raw, agreement=_signed(case), party=log_.party, today=case.today)  # 3
-    held = [each for each in log_.entries if each.kind != "relayed"]
-    named = {detail["sha256"] for each in held for detail in each.containers}
+    named = {detail["sha256"] for each in log_.entries for detail in each.containers}
     if not named <= set(opened.containers):
         raise VerificationError(
             "The certificate of destruction leaves out containers that the log names."
@@ -240,9 +239,10 @@ def _is_agreed(each: Named, agreement: Agreement) -> bool:
         linkage_keys.KIND: ("issued", "key-issuer", issuer, department),
         crosswalk.KIND: ("issued", "key-issuer", issuer, agreement.release.crosswalk_to),
     }
-    if binding.kind not in ways:
-        return entry.kind == "relayed" and _between_departments(binding.sender, binding.recipient, agreement)
-    if (binding.dataset == "") != (binding.kind in {pairs.KIND, crosswalk.KIND}):
+    if binding.kind == secret_shares.KIND:
+        passed_on = (entry.kind, binding.dataset) == ("relayed", "")
+        return passed_on and _between_departments(binding.sender, binding.recipient, agreement)
+    if binding.kind not in ways or (binding.dataset == "") != (binding.kind in {pairs.KIND, crosswalk.KIND}):
         return False
     return ways[binding.kind] == (entry.kind, entry.role, binding.sender, binding.recipient)
 
@@ -253,7 +253,8 @@ def _pairs_entry(entry: Entry) -> tuple[str, str]:
 
 
 def _between_departments(sender: str, recipient: str, agreement: Agreement) -> bool:
-    return all("department" in agreement.party_named(party).roles for party in (sender, recipient))
+    ends = [agreement.party_named(party).roles for party in (sender, recipient)]
+    return sender != recipient and all("department" in roles for roles in ends)
 
 
 def _about(each: Named) -> str:

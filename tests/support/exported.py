@@ -173,7 +173,9 @@ def make_run(project: Project) -> Run:
 def export_run(project: Project) -> Run:
     """Export both logs into a project's folder, as they are."""
     logs = {
-        party: read_export(write_export(project.folder / f"run-{party}", project, opened_store(project, party)))
+        party: read_export(
+            write_export(project.folder / f"run-{party}", project, opened_store(project, party))
+        )
         for party in ROLES
     }
     return Run(project, read_version(project.agreement_path), logs)

@@ -14,8 +14,9 @@ from datetime import timedelta
 
 from pprl.crypto import notes
 from pprl.crypto.certificates import run_key_sha256, sign_certificate
+from pprl.crypto.exchange import seal_for
 from pprl.files.exported import read_version
-from pprl.protocol import canonical, crosswalk, linkage_keys, pairs
+from pprl.protocol import canonical, crosswalk, linkage_keys, pairs, secret_shares
 from pprl.protocol import checkpoint as checkpoints
 from pprl.protocol.agreement import parse
 from pprl.protocol.certificate import Certificate
@@ -356,13 +357,25 @@ def linkage_keys_for_the_wrong_recipient(run: Run) -> Run:
     return run.swapped(ISSUER, old, run.sealed(old, recipient=COURT_DEPT))
 
 
-@found_by("routes", "has no place in an entry 'relayed'")
-def references_passed_through_the_matcher(run: Run) -> Run:
-    detail = run.container(ISSUER, REFERENCES_KIND, POLICE)
+def passed_on(run: Run, sealed: bytes) -> Run:
+    """The same where a container passed through the matcher's hands, and its log tells so."""
+    detail, head = named(sealed)
     trees = run.trees(MATCHER)
     relayed = {**trees[1], "kind": "relayed", "role": "", "stage": "", "detail": {"container": detail}}
-    heads = {**run.logs[MATCHER].heads, detail["head_sha256"]: run.logs[ISSUER].heads[detail["head_sha256"]]}
+    heads = {**run.logs[MATCHER].heads, detail["head_sha256"]: head}
     return run.with_log(MATCHER, heads=heads).told(MATCHER, [trees[0], relayed, *trees[1:]])
+
+
+@found_by("routes", "has no place in an entry 'relayed'")
+def references_passed_through_the_matcher(run: Run) -> Run:
+    return passed_on(run, run.sealed(run.container(ISSUER, REFERENCES_KIND, POLICE)))
+
+
+@found_by("routes", "'secret-share' from 'police-dept' to 'key-issuer'")
+def share_of_the_secret_for_a_coordinator(run: Run) -> Run:
+    issuer = run.project.agreement.content.party_named(ISSUER)
+    me = run.signatory(POLICE_DEPT)
+    return passed_on(run, seal_for(issuer, b"a share", me=me, kind=secret_shares.KIND, records=0))
 
 
 # What was received, and what came of it.
@@ -610,7 +623,7 @@ def destroyed(run: Run, party: str = MATCHER, **changes: object) -> Run:
     """The same after a party has destroyed its run key."""
     signed = run.signatory(party).agreement
     trees = run.trees(party)
-    held = {each["sha256"] for tree in trees for each in (*_named(tree), *_results(tree))}
+    held = {each["sha256"] for each in _held(trees)}
     certificate = Certificate(
         party=party,
         roles=("matcher",) if party == MATCHER else ("key-issuer",),
@@ -622,6 +635,11 @@ def destroyed(run: Run, party: str = MATCHER, **changes: object) -> Run:
     last = {**trees[-1], "kind": "destroyed", "role": "", "stage": ""}
     last["detail"] = {"certificate_sha256": hashlib.sha256(raw).hexdigest()}
     return run.with_log(party, certificate=raw).told(party, [*trees, last])
+
+
+def _held(trees: list[Tree]) -> list[Tree]:
+    """The containers that entries name."""
+    return [each for tree in trees for each in (*_named(tree), *_results(tree))]
 
 
 def _results(tree: Tree) -> list[Tree]:
@@ -647,6 +665,12 @@ def certificate_that_the_log_does_not_name(run: Run) -> Run:
 @found_by("destroyed", "leaves out containers")
 def certificate_that_leaves_one_out(run: Run) -> Run:
     return destroyed(run, containers=())
+
+
+@found_by("destroyed", "leaves out containers")
+def certificate_that_leaves_out_what_passed_through(run: Run) -> Run:
+    through = passed_on(run, run.project.share(POLICE_DEPT, COURT_DEPT).read_bytes())
+    return destroyed(through, containers=tuple(sorted(each["sha256"] for each in _held(run.trees(MATCHER)))))
 
 
 @found_by("destroyed", "another run key")

@@ -105,6 +105,12 @@ def test_a_run_whose_keys_are_destroyed_passes(run: Run) -> None:
     assert [each.split(" containers")[0] for each in told] == ["the run key and 4", "the run key and 8"]
 
 
+def test_shares_of_the_secret_may_pass_through_a_coordinator(run: Run) -> None:
+    through = tamperings.passed_on(run, run.project.share("police-dept", "court-dept").read_bytes())
+    assert not failed(through.outcomes())
+    assert not failed(tamperings.destroyed(through).outcomes())
+
+
 def test_a_run_that_a_rule_refused_passes_and_says_so(run: Run) -> None:
     def refusing(tree: Tree) -> None:
         tree["detail"]["refusal"] = "Too few people."
