@@ -106,7 +106,7 @@ OF_LOG: tuple[tuple[Check, Callable[[Case, Examined], Found]], ...] = (
             "retention",
             "nothing was taken in or done with what had to be gone by then",
             "log",
-            ("agreement", "entries"),
+            ("agreement", "entries", "days"),
         ),
         one_log.check_retention,
     ),

@@ -222,8 +222,9 @@ def _day(entry: Entry) -> date:
 
 
 def _artefacts(entry: Entry) -> Sequence[str]:
-    if entry.kind == "received":
-        return (entry.detail["container"]["kind"],)
+    kind = entry.detail["container"]["kind"] if entry.kind == "received" else ""
+    if kind in (submission.ENCODINGS_KIND, submission.REFERENCES_KIND, pairs.KIND):
+        return (kind,)
     return _ARTEFACTS.get((entry.kind, entry.role), ())
 
 

@@ -273,6 +273,11 @@ def entry_of_a_day_to_come(run: Run) -> Run:
     return run.edited(MATCHER, 4, lambda tree: tree.update(at=f"{later}T00:00:00Z"))
 
 
+@found_by("days", "a day to come", alone=False)
+def entry_of_the_last_day_there_is(run: Run) -> Run:
+    return run.edited(MATCHER, 4, lambda tree: tree.update(at="9999-12-31T23:59:59Z"))
+
+
 @found_by("retention", "had to be gone")
 def matched_after_the_agreed_days(run: Run) -> Run:
     return run.edited(MATCHER, 0, lambda tree: tree.update(at="2021-06-03T00:00:00Z"))
@@ -355,6 +360,12 @@ def crosswalk_for_the_wrong_recipient(run: Run) -> Run:
 def linkage_keys_for_the_wrong_recipient(run: Run) -> Run:
     old = run.container(ISSUER, linkage_keys.KIND, POLICE)
     return run.swapped(ISSUER, old, run.sealed(old, recipient=COURT_DEPT))
+
+
+@found_by("routes", "has no place in an entry 'received'", alone=False)
+def linkage_keys_taken_in_as_references(run: Run) -> Run:
+    old = run.container(ISSUER, REFERENCES_KIND, POLICE)
+    return run.swapped(ISSUER, old, run.sealed(old, kind=linkage_keys.KIND))
 
 
 def passed_on(run: Run, sealed: bytes) -> Run:
