@@ -259,11 +259,12 @@ def issue(me: Coordinator, agreement_sha256: str | None, *, progress: Progress) 
         "seconds": {"issue": round(time.monotonic() - started, 3)},
     }
     results = {name: named(content, agreement) for name, content in sealed.items()}
+    refusal = _refusal(agreement, report)
     detail = {
         "inputs": sorted(part.head_sha256 for part in (*parts, pairs_part)),
         "results": {name: each.detail for name, each in results.items()},
-        "summary_sha256": hashlib.sha256(_public_summary(agreement, report)).hexdigest(),
-        "refusal": _refusal(agreement, report) or "",
+        "summary_sha256": hashlib.sha256(_public_summary(agreement, report, refusal=refusal)).hexdigest(),
+        "refusal": refusal or "",
     }
     finish(me, agreement, Role.KEY_ISSUER, Step.ISSUE, report, detail=detail, containers=results.values())
     return report
@@ -311,7 +312,8 @@ def export(me: Coordinator, agreement_sha256: str | None) -> dict[str, bytes]:
         with database.reading(me.engine) as session:
             report = dict(database.run_of(session, agreement.sha256, Role.KEY_ISSUER).report)
         if report:
-            files[SUMMARY_NAME] = _public_summary(agreement, report)
+            refusal = _refusal(agreement, report)
+            files[SUMMARY_NAME] = _public_summary(agreement, report, refusal=refusal)
     return files
 
 
@@ -541,8 +543,13 @@ def _matching_evidence(
     }
 
 
-def _public_summary(agreement: AgreementFile, report: Mapping[str, Any]) -> bytes:
+def _public_summary(
+    agreement: AgreementFile, report: Mapping[str, Any], *, refusal: str | None = None
+) -> bytes:
     """What everybody may know of a run, auditors included: no small count, and people in steps of the limit.
+
+    Of a run that a release rule refuses it tells no people at all: how many they are may be what the rule is about. Its
+    digest is in the log, and a number in steps could be found by trying them all.
 
     A department that sent a record more or less, in another version, would see one person in an exact number; and if
     (nearly) everybody was linked, the number would tell who was. So it stops short of all that could be.
@@ -557,7 +564,7 @@ def _public_summary(agreement: AgreementFile, report: Mapping[str, Any]) -> byte
             name: count if count >= limit else f"fewer than {limit}"
             for name, count in report["records"].items()
         },
-        "linked_people": people // limit * limit,
+        "linked_people": people // limit * limit if refusal is None else None,
         "method": report["method"],
     }
     return (json.dumps(summary, indent=2) + "\n").encode()

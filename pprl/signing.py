@@ -72,8 +72,11 @@ def sign(
     Raises:
         ConfigError: the agreement is not in force, or the identity is nobody's in it.
         KeyFileError: a department has no commitment yet.
+        VerificationError: this party has worked under a newer version, or under another text of this one.
     """
     require_in_force(agreement, today=today)
+    # Looked at, not written: drafts of a version may be signed one after the other until work begins.
+    seen.read(seen.path_beside(key_path, identity.party)).with_agreement(agreement)
     folder = holdings.signatures_beside(agreement_path)
     before = previous or holdings.read_signatures(folder).previous
     leaving = _leaves(agreement, before, identity)

@@ -207,6 +207,7 @@ def require_issued(
     1. The receipt proves an entry: `open_receipt`'s checks.
     2. It is of the key issuer's log, and tells what was issued.
     3. That entry names this very file, sealed to this recipient.
+    4. It tells of no release rule that refuses: such a result has no business to be here.
 
     Args:
         sealed: the result as it came.
@@ -231,6 +232,11 @@ def require_issued(
         raise VerificationError(
             "The receipt is of other results than this one.",
             hint="Use the receipt that came with the result.",
+        )
+    if opened.entry.detail["refusal"]:  # 4
+        raise VerificationError(
+            "By the key issuer's own log, a release rule refuses these results.",
+            hint="Don't open them. Tell the other parties that they were handed out; 'pprl receipt' shows the rule.",
         )
     return opened
 

@@ -72,9 +72,9 @@ def verify_all(
     3. each run key is a valid key, and no two parties have one in common, nor is one an identity's;
     4. exactly the departments have commitments, and no two of them the same one;
     5. a version after the first comes with the one before it: its digest is the one that the agreement names, it is of
-       the same project, and its number is one less;
-    6. every party of that version whose keys the new one no longer has agrees to be succeeded, by its old keys. (Those
-       who have the same keys in both have signed by 2.)
+       the same project, and its number is one less; a first version comes with none;
+    6. every party of that version whose keys the new one no longer has agrees to be succeeded, by its old keys, and
+       nobody else does. (Those who have the same keys in both have signed by 2.)
 
     Args:
         agreement: the agreement, parsed.
@@ -92,9 +92,8 @@ def verify_all(
     found = {party: _verified(agreement, party, raw, today) for party, raw in signatures.items()}  # 2
     _check_run_keys(agreement, found)  # 3
     _check_commitments(agreement, found)  # 4
-    if agreement.content.project.version > 1:
-        _check_previous(agreement, previous)  # 5
-        _check_successions(agreement, previous, successions or {}, today)  # 6
+    _check_previous(agreement, previous)  # 5
+    _check_successions(agreement, previous, successions or {}, today)  # 6
     return SignedAgreement(agreement, found)
 
 
@@ -197,6 +196,8 @@ def _check_commitments(agreement: AgreementFile, signatures: Mapping[str, Agreem
 
 def _check_previous(agreement: AgreementFile, previous: AgreementFile | None) -> None:
     project = agreement.content.project
+    if project.version == 1 and previous is None:
+        return
     if previous is None:
         raise ProtocolError(
             f"This is version {project.version}: the version before it is needed as well.",
@@ -217,7 +218,12 @@ def _check_previous(agreement: AgreementFile, previous: AgreementFile | None) ->
 def _check_successions(
     agreement: AgreementFile, previous: AgreementFile | None, successions: Mapping[str, bytes], today: date
 ) -> None:
-    for party in needs_succession(agreement, previous):
+    needed = needs_succession(agreement, previous)
+    # They are kept and shown to others: nothing may come with them that nobody looks at.
+    strangers = [party for party in successions if party not in needed]
+    if strangers:
+        raise VerificationError(f"There are successions of parties that need none: {', '.join(strangers)}.")
+    for party in needed:
         if previous is None or party not in successions:
             raise ProtocolError(
                 f"'{party}' was a party of the version before, and has not agreed to this one with its keys of then.",

@@ -212,7 +212,7 @@ def read_file(path: Path, *, what: str, limit: int | None = None) -> bytes:
 
     Args:
         path: the file.
-        what: what it should be, as the subject of a sentence: "The agreement".
+        what: what it should be, as refusals name it: "agreement".
         limit: most bytes that it may have.
 
     Raises:
@@ -222,10 +222,12 @@ def read_file(path: Path, *, what: str, limit: int | None = None) -> bytes:
         with path.open("rb") as file:
             data = file.read() if limit is None else file.read(limit + 1)
     except OSError as error:
-        raise UsageError(f"{what} {path} can't be read: {_reason(error)}.", hint="Check the path.") from None
+        raise UsageError(
+            f"The {what} {path} can't be read: {_reason(error)}.", hint="Check the path."
+        ) from None
     if limit is not None and len(data) > limit:
         raise UsageError(
-            f"{what} {path} has more than {limit:,} bytes.", hint="Check that it is the right file."
+            f"The {what} {path} has more than {limit:,} bytes.", hint="Check that it is the right file."
         )
     return data
 

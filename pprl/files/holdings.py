@@ -12,6 +12,7 @@ run.key (or run.destroyed)  commitment  share  sent/  shares/  linkage.secret
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from pprl.crypto import at_rest
 from pprl.crypto.identity import Identity
 from pprl.crypto.statements import MAX_STATEMENT_BYTES
 from pprl.crypto.x_wing import SEED_BYTES, XWingKey
-from pprl.errors import KeyFileError
+from pprl.errors import KeyFileError, UsageError
 from pprl.files.atomic import delete_files, read_file, read_secret_file, unfinished_in, write_new
 from pprl.protocol.agreement import MAX_AGREEMENT_BYTES, AgreementFile, parse
 from pprl.protocol.kinds import NAME
@@ -172,7 +173,7 @@ def read_signatures(folder: Path) -> SignatureFiles:
     return SignatureFiles(
         signatures=files_by_party(folder, SIGNATURE_ENDING),
         successions=files_by_party(folder, SUCCESSION_ENDING),
-        previous=read_agreement(previous) if previous.exists() else None,
+        previous=_agreement_here(previous) if os.path.lexists(previous) else None,
     )
 
 
@@ -197,8 +198,20 @@ def files_by_party(folder: Path, ending: str) -> dict[str, bytes]:
     for path in sorted(folder.glob(f"*{ending}")):
         party = path.name.removesuffix(ending)
         if re.fullmatch(NAME, party):
+            _require_plain(path)
             found[party] = read_file(path, what="signature", limit=MAX_STATEMENT_BYTES)
     return found
+
+
+def _require_plain(path: Path) -> None:
+    """Refuse what others may have left in a shared folder in place of a file: a pipe would be waited for for ever."""
+    if not path.is_file():
+        raise UsageError(f"{path} is not a regular file.", hint="Remove it, and ask for the file again.")
+
+
+def _agreement_here(path: Path) -> AgreementFile:
+    _require_plain(path)
+    return read_agreement(path)
 
 
 def read_agreement(path: Path) -> AgreementFile:

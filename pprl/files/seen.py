@@ -53,7 +53,8 @@ class Seen:
         """The memory after work under an agreement.
 
         Raises:
-            VerificationError: a higher version was seen before, or this one with other bytes.
+            VerificationError: a higher version was seen before, this one with other bytes, or the one before this with
+                other bytes than this one names.
         """
         project = agreement.content.project
         version, sha256 = self.agreements.get(project.id, (0, ""))
@@ -66,6 +67,11 @@ class Seen:
             raise VerificationError(
                 f"Version {version} of '{project.id}' was seen before with other bytes.",
                 hint="Compare the agreement's words with the other parties: somebody has another file.",
+            )
+        if project.version == version + 1 and version and project.previous_sha256 != sha256:
+            raise VerificationError(
+                f"Version {project.version} of '{project.id}' follows another version {version} than was seen before.",
+                hint="Ask who made it, and what it follows: the parties of the version before must agree to the next.",
             )
         return replace(self, agreements={**self.agreements, project.id: (project.version, agreement.sha256)})
 

@@ -207,7 +207,8 @@ def check_summary(case: Case) -> str:
 
     1. It is the one that was issued, of this agreement.
     2. It tells each dataset's number of records, or that it is below the agreement's limit.
-    3. It tells people in steps of the limit, and stops short of all that could be linked.
+    3. It tells people in steps of the limit, and stops short of all that could be linked;
+       of a refused run it tells none.
     """
     log = case.log_of("key-issuer")
     _, issued = log.only("issued")
@@ -223,6 +224,10 @@ def check_summary(case: Case) -> str:
         raise VerificationError("The summary tells other numbers of records than it must.")  # 2
     most = max(sum(records.values()) - max(records.values()) - limit, 0)
     people = summary["linked_people"]
+    if issued.detail["refusal"]:
+        if people is not None:
+            raise VerificationError("The summary tells of people in a run that a release rule refused.")  # 3
+        return "a refused run: no people are told"
     if type(people) is not int or people % limit or not 0 <= people <= most:
         raise VerificationError(
             "The summary tells the number of linked people more closely than it may."

@@ -85,7 +85,13 @@ def without(who: str) -> Callable[[], Any]:
 
 
 def follows(previous: AgreementFile | None, over: AgreementFile = SECOND) -> Callable[[], Any]:
-    return lambda: verified(signed_second(over), over, previous=previous, successions=succeeded(over))
+    agreed = {} if previous is None else succeeded(over)
+    return lambda: verified(signed_second(over), over, previous=previous, successions=agreed)
+
+
+def with_something_beside(**more: Any) -> Callable[[], Any]:
+    """A first version, and beside it what no first version has."""
+    return lambda: verified(ALL, **more)
 
 
 def left_behind(who: str, *, by: Identity | None = None) -> Callable[[], Any]:
@@ -149,6 +155,11 @@ ATTACKS = (
            follows(FIRST, second(version=3)), VerificationError, "not the one that this", [PREVIOUS]),
     Attack("a version of another project", "one project's agreement goes on as another's",
            follows(FIRST, second(project="another")), VerificationError, "not the one that this", [PREVIOUS]),
+    Attack("a first version that follows another", "a file that nobody asked for is slipped among the signatures",
+           with_something_beside(previous=OTHER), VerificationError, "not the one that this", [PREVIOUS]),
+    Attack("a succession that nobody needs", "a file that nobody verifies is slipped among the signatures",
+           with_something_beside(successions={"nobody": b"anything"}), VerificationError, "that need none",
+           [SUCCESSION]),
     Attack("a party that is dropped", "a party is left out of the next version without its word",
            left_behind("south"), ProtocolError, "'south' was a party of the version before", [SUCCESSION]),
     Attack("a party's keys are swapped", "the next version gives a party other keys; its old ones never agreed",

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from coordinator import log, operations
 from coordinator.store import database
-from coordinator.store.database import RunRow
+from coordinator.store.database import EntryRow, RunRow
 from coordinator.store.stages import Role
 from pprl import department
 from pprl.crypto import container
 from pprl.crypto.exchange import open_from, seal_for
 from pprl.errors import DisclosureError, ProtocolError, VerificationError
 from pprl.protocol import linkage_keys
+from pprl.protocol import log as log_entries
 from pprl.protocol.linkage_keys import LinkageKeys
 from tests.attacks.ground import fresh, issued, store_of
 from tests.attacks.registry import Attack, cut, remove
@@ -104,6 +106,19 @@ def keys_that_were_not_issued() -> Any:
     return opened(again)
 
 
+def keys_that_a_rule_refuses() -> Any:
+    """The key issuer hands out, without `release`, what its own log says may not go out."""
+    project = fresh(issued())
+    me = store_of(project, Role.KEY_ISSUER)
+    entry = log_entries.parse(log.read(me, None).entries[5])
+    told = replace(entry, detail={**entry.detail, "refusal": "Fewer people were linked than asked for."})
+    with database.writing(me.engine) as session:
+        session.query(EntryRow).filter_by(place=5).one().raw = told.to_bytes()
+    project.witness(me, memories=me.folder)
+    receipt = log.receipts(me, None)["0005-issued.receipt"]
+    return department.open_linkage_keys(keys_of("police"), receipt, issued().signatory("police-dept"))
+
+
 def keys_of_another_department() -> Any:
     return opened(keys_of("court"))
 
@@ -125,6 +140,7 @@ ISSUED = remove(department, "require_issued")
 SURE = remove(operations, "_require_sure_links", number=1)
 PEOPLE = cut(operations, "_require_release_rules", "min_linked_people", number=2)
 OVERLAP = cut(operations, "_require_release_rules", "min_overlap", number=3)
+REFUSED = cut(department, "require_issued", "a release rule refuses", number=4)
 RECIPIENT = remove(container, "_check_recipient_is_me", number=10)
 EXPECTED = remove(container, "_check_expected", number=9)
 
@@ -146,6 +162,8 @@ ATTACKS = (
            unwitnessed, ProtocolError, "before a quorum", [WITNESSED]),
     Attack("results that nobody witnessed", "the key issuer seals other keys than it has shown to the witnesses",
            keys_that_were_not_issued, VerificationError, "other results than this", [ISSUED]),
+    Attack("results that a rule refuses", "the key issuer hands out what its own log says may not go out",
+           keys_that_a_rule_refuses, VerificationError, "a release rule refuses", [REFUSED]),
     Attack("a receipt of something else", "a result comes with the receipt of what was received",
            receipt_of_something_else, VerificationError, "not one of what the key issuer", [ISSUED]),
 )  # fmt: skip

@@ -7,15 +7,17 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+from pprl import signing
 from pprl.crypto import exchange
 from pprl.errors import ConfigError, ProtocolError, VerificationError
+from pprl.files import seen
 from pprl.files.seen import Seen
 from pprl.protocol import agreement as agreements
 from pprl.protocol.agreement import AgreementFile
-from tests.attacks.ground import made
+from tests.attacks.ground import fresh, made
 from tests.attacks.registry import Attack, cut, remove
 from tests.support.project import MATCHER, TODAY
-from tests.unit.crypto.signed_agreement import FIRST, second
+from tests.unit.crypto.signed_agreement import FIRST, agreement, second
 
 SECOND = second()
 OTHER_FIRST = replace(FIRST, raw=b"the first version, with a word changed\n")
@@ -27,6 +29,26 @@ def rolled_back() -> Any:
 
 def other_text_of_one_version() -> Any:
     return Seen().with_agreement(FIRST).with_agreement(OTHER_FIRST)
+
+
+def after_another_first() -> Any:
+    """A first version that was made up, without the party that is to go, is what the second follows."""
+    return Seen().with_agreement(OTHER_FIRST).with_agreement(SECOND)
+
+
+def signed_in_spite_of(seen_before: AgreementFile) -> Callable[[], Any]:
+    """A party that has worked under one text is brought to sign the project's first."""
+
+    def attempt() -> Any:
+        project = fresh()
+        key = project.key(MATCHER)
+        seen.change(seen.path_beside(key, MATCHER), lambda _: Seen().with_agreement(seen_before))
+        signing.sign(
+            project.agreement, project.agreement_path, project.identity(MATCHER), key,
+            previous=None, today=TODAY, force=True,
+        )  # fmt: skip
+
+    return attempt
 
 
 def not_compared() -> Any:
@@ -65,6 +87,7 @@ def on(day: date) -> Callable[[], Any]:
 
 
 OLDER = cut(Seen, "with_agreement", "is over")
+FOLLOWED = cut(Seen, "with_agreement", "follows another version")
 OTHER_BYTES = cut(Seen, "with_agreement", "with other bytes")
 HEARD = cut(Seen, "require_heard", "have not been compared yet")
 WITNESSES = remove(
@@ -78,6 +101,14 @@ ATTACKS = (
            rolled_back, VerificationError, "is over", [OLDER]),
     Attack("two texts of one version", "a party is shown another text of the version that it worked under",
            other_text_of_one_version, VerificationError, "seen before with other bytes", [OTHER_BYTES]),
+    Attack("a next version of another one", "the second version follows a first that was made up to leave a party out",
+           after_another_first, VerificationError, "follows another version 1", [FOLLOWED]),
+    Attack("a signature of an older version", "a party is brought to sign a version that was replaced",
+           signed_in_spite_of(agreement(version=2, previous=FIRST, project="small")), VerificationError,
+           "is over", [OLDER]),
+    Attack("a signature of another text", "a party is brought to sign a second text of the version it works under",
+           signed_in_spite_of(agreement(project="small")), VerificationError, "seen before with other bytes",
+           [OTHER_BYTES]),
     Attack("words not compared", "a coordinator that made up the other parties hopes that nobody telephones",
            not_compared, ProtocolError, "not been compared yet with: office", [HEARD]),
     Attack("words of another text compared", "the words of one text are compared, and another is used",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -149,3 +151,23 @@ def test_a_damaged_memory_is_not_taken_for_an_empty_one(project: Project, raw: b
     seen.path_beside(project.key(DEPARTMENTS[0]), DEPARTMENTS[0]).write_bytes(raw)
     words = verify(project, "-k", project.key(DEPARTMENTS[0]))
     refused(*words, status=5, says="", within=project.folder, reports=True)
+
+
+def test_a_version_that_was_replaced_is_not_signed_again(project: Project) -> None:
+    first, key = project.agreement_path, project.key(MATCHER)
+    link = f'version = 2\nprevious_sha256 = "{project.agreement.sha256}"'
+    project.agreed("second.toml", first.read_text("utf-8").replace("version = 1", link, 1))
+    words = ("coordinator", "agreement", "sign", first, "-k", key, "--force")
+    refused(*words, status=7, says="version 1 is over", within=project.folder)
+
+
+@pytest.mark.parametrize("name", ["police-dept.signature", "nobody.succession", "previous.toml"])
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to(path.name)])
+def test_what_is_no_file_among_the_signatures(
+    project: Project, name: str, make: Callable[[Path], None]
+) -> None:
+    """Anybody who may write to a shared folder can leave a pipe there, for which a command would wait for ever."""
+    path = holdings.signatures_beside(project.agreement_path) / name
+    path.unlink(missing_ok=True)
+    make(path)
+    refused(*verify(project), status=2, says="is not a regular file", within=project.folder)

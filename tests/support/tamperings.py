@@ -555,9 +555,22 @@ def result_released_that_was_never_issued(run: Run) -> Run:
 
 @found_by("released", "that a release rule refused")
 def released_though_refused(run: Run) -> Run:
+    return with_refusal(_with_summary(run, lambda summary: summary.update(linked_people=None)))
+
+
+def with_refusal(run: Run) -> Run:
+    """The same, where a release rule refuses."""
     return run.edited(
-        ISSUER, run.place(ISSUER, "issued"), lambda tree: tree["detail"].update(refusal="Too few.")
+        ISSUER, run.place(ISSUER, "issued"), lambda tree: tree["detail"].update(refusal="Too few people.")
     )
+
+
+def refused(run: Run) -> Run:
+    """A run that a release rule refused, and that stayed where it was."""
+    run = with_refusal(_with_summary(run, lambda summary: summary.update(linked_people=None)))
+    trees = run.trees(ISSUER)
+    refusal = {**trees[-1], "kind": "refused", "stage": "", "detail": {"reason": "Too few people."}}
+    return run.told(ISSUER, [*trees[:-1], refusal])
 
 
 @found_by("released", "another reason")
@@ -610,6 +623,11 @@ def _with_summary(run: Run, change: Callable[[Tree], object]) -> Run:
 @found_by("summary", "more closely than it may")
 def summary_tells_a_person_more(run: Run) -> Run:
     return _with_summary(run, lambda summary: summary.update(linked_people=summary["linked_people"] + 1))
+
+
+@found_by("summary", "in a run that a release rule refused")
+def summary_tells_people_of_a_refused_run(run: Run) -> Run:
+    return _with_summary(refused(run), lambda summary: summary.update(linked_people=10))
 
 
 @found_by("summary", "other members")

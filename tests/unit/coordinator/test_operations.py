@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 from collections import defaultdict
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from coordinator import operations
+from coordinator import log, operations
 from coordinator.linkage import compare
 from coordinator.operations import Coordinator
 from coordinator.store import database
@@ -23,6 +24,7 @@ from pprl.agreements.amend import with_values
 from pprl.errors import ConfigError, DisclosureError, ProtocolError, VerificationError
 from pprl.protocol import submission
 from pprl.protocol.agreement import AgreementFile, parse
+from pprl.protocol.log import parse as parse_entry
 from tests.support.keys import asked
 from tests.support.project import DATASETS, MATCHER, RESEARCH, Project, silent
 
@@ -105,6 +107,22 @@ def test_the_public_summary_tells_no_exact_number_of_people(project: Project) ->
     assert exact % 9, "else the test says nothing"
     assert summary["linked_people"] == exact // 9 * 9
     assert set(summary) == {"project", "agreement_sha256", "records", "linked_people", "method"}
+
+
+def test_the_public_summary_of_a_refused_run_tells_no_people(project: Project) -> None:
+    few = project.amended("few.toml", {("release", "min_linked_people"): 100_000})
+    for name in DATASETS:
+        project.submission(name).write_bytes(project.encode(name, agreement_path=few))
+    project.adopt(few)
+    me = project.issue()
+    assert operations.issue(me, None, progress=silent)["linked_people"] > 10, "else the test says nothing"
+    with pytest.raises(DisclosureError):
+        operations.release(me, None)
+    project.witness(me)
+    summary = operations.export(me, None)["summary.json"]
+    assert json.loads(summary)["linked_people"] is None
+    entry = parse_entry(log.read(me, None).entries[-2])
+    assert entry.detail["summary_sha256"] == hashlib.sha256(summary).hexdigest()
 
 
 def test_the_public_summary_tells_no_small_dataset(project: Project) -> None:

@@ -14,7 +14,7 @@ from pprl.errors import VerificationError
 from pprl.verification import checks
 from pprl.verification.outcome import Outcome
 from tests.support import tamperings
-from tests.support.exported import ROLES, Run, Tree, export_run, make_one_office_run, opened_store
+from tests.support.exported import ROLES, Run, export_run, make_one_office_run, opened_store
 from tests.support.project import ISSUER, MATCHER, Project
 from tests.support.tamperings import EVERY, Tampering
 
@@ -112,12 +112,7 @@ def test_shares_of_the_secret_may_pass_through_a_coordinator(run: Run) -> None:
 
 
 def test_a_run_that_a_rule_refused_passes_and_says_so(run: Run) -> None:
-    def refusing(tree: Tree) -> None:
-        tree["detail"]["refusal"] = "Too few people."
-
-    trees = run.edited(ISSUER, run.place(ISSUER, "issued"), refusing).trees(ISSUER)
-    refused = {**trees[-1], "kind": "refused", "stage": "", "detail": {"reason": "Too few people."}}
-    outcomes = run.told(ISSUER, [*trees[:-1], refused]).outcomes()
+    outcomes = tamperings.refused(run).outcomes()
     assert not failed(outcomes)
     told = {each.check.id: each.told for each in outcomes if each.result == "--"}
     assert told["released"] == "refused: Too few people."
