@@ -26,6 +26,7 @@ from pprl.encode.linkage_secret import LinkageSecret
 from pprl.errors import ConfigError, KeyFileError, PprlError, ProtocolError, UsageError, VerificationError
 from pprl.files.atomic import read_file, read_secret_file, write_new
 from pprl.files.holdings import Holdings
+from pprl.protocol import log
 from pprl.protocol.agreement import AgreementFile
 from pprl.protocol.secret_shares import MAX_CONTAINER_BYTES
 
@@ -207,6 +208,33 @@ def reseal(
     if waiting:  # 4
         raise ProtocolError(f"You don't hold the share of {listed(waiting)} yourself.")
     return asking, department.seal_shares(me, asking, held)
+
+
+def require_confirmed(me: Signatory, kept: Holdings, entries: Iterable[bytes]) -> tuple[str, ...]:
+    """Find in a log that every department encoded with this very secret. A department runs it on a verified log.
+
+    Args:
+        me: the department.
+        kept: its own part of the agreement.
+        entries: of the log of the matcher, which receives the encodings.
+
+    Returns:
+        The departments, all of them.
+
+    Raises:
+        VerificationError: a department has not confirmed the secret, or wrongly.
+    """
+    received = [entry for entry in map(log.parse, entries) if "confirmation" in entry.detail]
+    told = {entry.detail["container"]["sender"]: entry.detail["confirmation"] for entry in received}
+    right = ceremony.confirmations_of(secret_of(me, kept), told)
+    departments = me.agreement.transcript.departments
+    wrong = [name for name in departments if not right.get(name, False)]
+    if wrong:
+        raise VerificationError(
+            f"These departments have not shown that they hold our linkage secret: {', '.join(wrong)}.",
+            hint="Don't rely on the run. Ask them for their signatures, and compare 'pprl agreement verify'.",
+        )
+    return departments
 
 
 def secret_of(me: Signatory, kept: Holdings) -> LinkageSecret:

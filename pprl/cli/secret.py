@@ -138,6 +138,33 @@ def status(agreement_path: Path, key_path: Path, passphrase: PassphraseSource, a
 
 
 @secret.command()
+@path_argument("folders", nargs=-1, required=True, metavar="RUN...")
+@agreement_option
+@key_option
+def confirm(
+    folders: tuple[Path, ...], agreement_path: Path, key_path: Path, passphrase: PassphraseSource
+) -> None:
+    """Check in a run's logs that every department encoded with your linkage secret.
+
+    RUN is a folder that 'coordinator log export' wrote, as for 'pprl verify', whose checks are made first. An auditor
+    can't tell this, as it takes the secret.
+
+    Example: pprl secret confirm run-matcher run-issuer -a agreement.toml -k keys/home-office.key
+    """
+    from pprl import sharing
+    from pprl.files.exported import read_export, read_version
+    from pprl.files.holdings import Holdings
+    from pprl.verification.checks import require_passed, verify_run
+
+    me = load_signatory(agreement_path, key_path, passphrase, in_force=False)
+    logs = [read_export(folder) for folder in folders]
+    require_passed(verify_run(read_version(agreement_path), logs, today=today()))
+    kept = Holdings.beside(key_path, me.identity.party, me.agreement.sha256)
+    departments = sharing.require_confirmed(me, kept, [raw for each in logs for raw in each.entries])
+    talk(f"All hold the same linkage secret: {', '.join(departments)}.")
+
+
+@secret.command()
 @agreement_option
 @key_option
 @path_option("-o", "--out", required=True, help="The signed request.")

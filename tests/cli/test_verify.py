@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from pprl import sharing
 from pprl.cli.verify import NOT_SHOWN
+from pprl.errors import VerificationError
+from pprl.files.holdings import Holdings
+from pprl.protocol import canonical
 from pprl.verification.checks import CHECKS
-from tests.support.commands import Result, placeless, run
+from tests.support.commands import Result, done, placeless, run
 from tests.support.exported import Run
-from tests.support.project import ISSUER, MATCHER
+from tests.support.project import DEPARTMENTS, ISSUER, MATCHER
 
 
 @pytest.fixture
@@ -101,3 +105,25 @@ def test_one_log_alone_does_not_pass(auditor: Path) -> None:
     result = run("pprl", "verify", auditor / f"run-{ISSUER}", "-a", auditor / "agreement.toml")
     assert result.exit_code == 7
     assert "There is no export of the log of: matcher." in result.stderr
+
+
+def test_a_department_can_tell_that_all_hold_its_secret(made_run: Run) -> None:
+    folder = made_run.project.folder
+    runs = [folder / f"run-{party}" for party in (MATCHER, ISSUER)]
+    own = ("-a", folder / "agreement.toml", "-k", made_run.project.key(DEPARTMENTS[0]))
+    result = done("pprl", "secret", "confirm", *runs, *own)
+    assert f"the same linkage secret: {', '.join(sorted(DEPARTMENTS))}" in result.stderr
+
+
+@pytest.mark.parametrize("how", ["wrong", "missing"])
+def test_a_confirmation_that_is_not_of_this_secret(made_run: Run, how: str) -> None:
+    project, party = made_run.project, DEPARTMENTS[0]
+    me = project.signatory(party)
+    kept = Holdings.beside(project.key(party), party, me.agreement.sha256)
+    entries = (project.folder / f"run-{MATCHER}" / "entries.jsonl").read_bytes().splitlines()
+    place = next(place for place, raw in enumerate(entries) if b'"court"' in raw and b"confirmation" in raw)
+    entry = canonical.loads(entries[place])
+    entry["detail"]["confirmation"] = "0" * 64
+    altered = {"wrong": [*entries[:place], canonical.dumps(entry)], "missing": entries[:place]}[how]
+    with pytest.raises(VerificationError, match="court-dept"):
+        sharing.require_confirmed(me, kept, altered)
