@@ -26,14 +26,15 @@ import pytest
 
 from coordinator import log, operations
 from coordinator.operations import Coordinator
+from coordinator.store import stages
 from coordinator.store.stages import LOGGED_AS, TRANSITIONS, Role, Stage
 from pprl import department, sharing, signing, standing, witness
-from pprl.crypto import notes, reseal
+from pprl.crypto import container, notes, reseal
 from pprl.crypto.exchange import Signatory
 from pprl.errors import PprlError, ProtocolError
 from pprl.files import holdings, seen
 from pprl.files import party as party_files
-from pprl.files.atomic import write_new
+from pprl.files.atomic import made_folder, write_new
 from pprl.files.exported import read_export, read_version
 from pprl.files.holdings import Holdings
 from pprl.protocol import checkpoint, merkle, receipt, submission
@@ -125,6 +126,7 @@ class Kept:
     Attributes:
         stage: where the run stands.
         signatures: those that it registered.
+        destroying: whether its destruction was begun, and stopped.
         relayed: the sealed shares that it was handed, by sender and recipient.
         parts: which draft of each dataset was taken in; of "pairs", which drafts they were made of.
         pairs: the pairs that were taken in.
@@ -137,6 +139,7 @@ class Kept:
     stage: Stage = Stage.COLLECTING
     signatures: dict[str, bytes] = field(default_factory=dict)
     parts: dict[str, Any] = field(default_factory=dict)
+    destroying: bool = False
     relayed: set[tuple[str, str]] = field(default_factory=set)
     pairs: bytes = b""
     output: Any = None
@@ -182,6 +185,7 @@ class Version:
         answers: cosignatures on their way, by witness and log.
         signed: the log as each witness signed it last, by witness and log.
         results: what was released, and of which drafts.
+        keys_gone: the roles whose run keys were destroyed.
     """
 
     agreement: AgreementFile
@@ -201,6 +205,7 @@ class Version:
     answers: dict[tuple[str, str], tuple[bytes, tuple[bytes, ...]]] = field(default_factory=dict)
     signed: dict[tuple[str, str], tuple[bytes, ...]] = field(default_factory=dict)
     results: tuple[dict[str, bytes], dict[str, Any]] | None = None
+    keys_gone: set[str] = field(default_factory=set)
 
 
 class Everybody:
@@ -285,7 +290,8 @@ class Everybody:
     def sign_again(self, name: str) -> None:
         """A party signs once more, on purpose: another signature, of the same run key and commitment."""
         if name in self.now.signatures:
-            self._sign(name, force=True)
+            gone = name in self.now.keys_gone
+            self.attempt(lambda: self._sign(name, force=True), refused=gone)
             self._hand_out_signature(name)
 
     def fetch(self, name: str) -> None:
@@ -321,9 +327,9 @@ class Everybody:
 
         def step() -> None:
             me = self.at_work(name)
-            out.mkdir(exist_ok=True)
             named = {IDS[other]: path for other, path in targets.items()}
-            sharing.share(me, self.kept(name), named, force=False)
+            with made_folder(out):
+                sharing.share(me, self.kept(name), named, force=False)
 
         ready = self.complete(name) and name in self.now.heard and name in self.now.held[name]
         self.attempt(step, refused=not ready)
@@ -369,8 +375,9 @@ class Everybody:
         sealed = self.now.shares.get((sender, recipient))
         kept = self.now.kept.get(name)
         if sealed is not None:
-            self.attempt(lambda: operations.receive(self.store(name), sealed), refused=kept is None)
-            if kept is not None:
+            works = self.works(name)
+            self.attempt(lambda: operations.receive(self.store(name), sealed), refused=not works)
+            if kept is not None and works:
                 kept.relayed.add((sender, recipient))
 
     def relay_altered(self, sender: str, recipient: str, name: str, percent: str) -> None:
@@ -382,7 +389,7 @@ class Everybody:
     def hand_on(self, recipient: str, name: str) -> None:
         """A role hands on what came for a department, byte for byte."""
         kept = self.now.kept.get(name)
-        senders = [] if kept is None else [each for each, to in kept.relayed if to == recipient]
+        senders = [each for each, to in kept.relayed if to == recipient] if kept and self.works(name) else []
         me, sha256 = self.store(name), self.now.agreement.sha256
         files = self.attempt(lambda: operations.hand_on(me, sha256, IDS[recipient]), refused=not senders)
         for sender in senders:
@@ -406,9 +413,9 @@ class Everybody:
 
     def log_plea(self, department_name: str, name: str) -> None:
         """A role logs that a department asks for all shares."""
-        plea, kept = self.now.pleas.get(department_name), self.now.kept.get(name)
+        plea = self.now.pleas.get(department_name)
         if plea is not None:
-            self.attempt(lambda: operations.receive(self.store(name), plea), refused=kept is None)
+            self.attempt(lambda: operations.receive(self.store(name), plea), refused=not self.works(name))
 
     def reseal(self, name: str, to: str) -> None:
         """A department that holds every share answers, once witnesses have signed that the other one asks."""
@@ -456,7 +463,7 @@ class Everybody:
         """A role takes up the agreement with everybody's signatures, once."""
         me, path = self.store(name), self.agreement_path(name)
         files = holdings.read_signatures(holdings.signatures_beside(path))
-        refused = name in self.now.kept or not self.complete(name)
+        refused = name in self.now.kept or not self.complete(name) or name in self.now.keys_gone
         self.attempt(
             lambda: operations.register(me, path.read_bytes(), files, where=path.name), refused=refused
         )
@@ -516,7 +523,7 @@ class Everybody:
         """The matcher's work. Invariant 5: asked again, it gives the same pairs."""
         kept = self.now.kept.get("matcher")
         me, sha256 = self.store("matcher"), self.now.agreement.sha256
-        refused = kept is None or kept.stage is Stage.COLLECTING
+        refused = kept is None or kept.stage is Stage.COLLECTING or not self.works("matcher")
         done = self.attempt(lambda: operations.match(me, sha256, progress=silent), refused=refused)
         if kept is None or done is None:
             return
@@ -531,7 +538,7 @@ class Everybody:
             return
         sealed, drafts = self.now.pairs
         kept = self.now.kept.get(name)
-        wanted = name == "issuer" and kept is not None and "pairs" not in kept.parts
+        wanted = name == "issuer" and self.works(name) and kept is not None and "pairs" not in kept.parts
         self.attempt(lambda: operations.receive(self.store(name), sealed), refused=not wanted)
         if kept is not None and wanted:
             kept.pairs = sealed
@@ -546,7 +553,8 @@ class Everybody:
         """The key issuer's work. Invariant 5: asked again, it gives the same report."""
         kept = self.now.kept.get("issuer")
         me, sha256 = self.store("issuer"), self.now.agreement.sha256
-        refused = kept is None or kept.stage is Stage.COLLECTING or not self._same_drafts(kept)
+        ready = kept is not None and kept.stage is not Stage.COLLECTING and self._same_drafts(kept)
+        refused = not ready or not self.works("issuer")
         done = self.attempt(lambda: operations.issue(me, sha256, progress=silent), refused=refused)
         if kept is None or done is None:
             return
@@ -559,7 +567,7 @@ class Everybody:
         """The key issuer hands out the results: invariant 3. Invariant 5: fetched twice, they are the same."""
         kept = self.now.kept.get("issuer")
         me, sha256 = self.store("issuer"), self.now.agreement.sha256
-        issued = kept is not None and kept.stage in {Stage.ISSUED, Stage.RELEASED}
+        issued = kept is not None and self.works("issuer") and kept.stage in {Stage.ISSUED, Stage.RELEASED}
         allowed = kept is not None and issued and kept.quorum_holds(kept.place_of_issue)
         files = self.attempt(lambda: operations.release(me, sha256), refused=not allowed)
         if kept is None or files is None:
@@ -648,8 +656,7 @@ class Everybody:
         return (
             self.complete("research")
             and all(kept.signatures == in_hand and kept.witnessed_to_its_end for kept in (matcher, issuer))
-            and matcher.stage is Stage.MATCHED
-            and issuer.stage in {Stage.ISSUED, Stage.RELEASED}
+            and None not in (matcher.output, issuer.output)
             and issuer.pairs == matcher.output
         )
 
@@ -690,23 +697,73 @@ class Everybody:
     def crash_match(self, place: str) -> None:
         """The matcher's machine stops after hours of comparing."""
         kept = self.now.kept.get("matcher")
-        if kept is not None and kept.stage is Stage.COMPLETE:
+        if kept is not None and self.works("matcher") and kept.stage is Stage.COMPLETE:
             me, sha256 = self.store("matcher"), self.now.agreement.sha256
             self._crash(lambda: operations.match(me, sha256, progress=silent), PLACES[place])
 
     def crash_issue(self, place: str) -> None:
         """The key issuer's machine stops after the work."""
         kept = self.now.kept.get("issuer")
-        if kept is not None and kept.stage is Stage.COMPLETE and self._same_drafts(kept):
+        ready = kept is not None and self.works("issuer") and kept.stage is Stage.COMPLETE
+        if kept is not None and ready and self._same_drafts(kept):
             me, sha256 = self.store("issuer"), self.now.agreement.sha256
             self._crash(lambda: operations.issue(me, sha256, progress=silent), PLACES[place])
 
     def crash_release(self) -> None:
         """The key issuer's machine stops before the release is written down: nothing was handed out."""
         kept = self.now.kept.get("issuer")
-        if kept is not None and kept.stage is Stage.ISSUED and kept.quorum_holds(kept.place_of_issue):
+        ready = kept is not None and self.works("issuer") and kept.stage is Stage.ISSUED
+        if kept is not None and ready and kept.quorum_holds(kept.place_of_issue):
             me, sha256 = self.store("issuer"), self.now.agreement.sha256
             self._crash(lambda: operations.release(me, sha256), PLACES["log"])
+
+    # The end.
+
+    def destroy(self, name: str) -> None:
+        """A role destroys what it holds, once its run is over. Invariant 5: asked again, the same certificate."""
+        self._destroy(name, meant=False)
+
+    def destroy_all_the_same(self, name: str) -> None:
+        """A role destroys what it holds, though its run is not over."""
+        self._destroy(name, meant=True)
+
+    def crash_destroy(self, name: str, place: str) -> None:
+        """A role's machine stops while it destroys: from then on it does nothing but go on with that."""
+        kept = self.now.kept.get(name)
+        if kept is None or not self.works(name):
+            return
+        me, sha256 = self.store(name), self.now.agreement.sha256
+        with mock.patch(f"coordinator.destruction.{place}", side_effect=Crash), pytest.raises(Crash):
+            operations.destroy(me, sha256, unreleased=True)
+        kept.destroying = True
+        if place != "destroy_run_key":
+            self.now.keys_gone.add(name)
+
+    def _destroy(self, name: str, *, meant: bool) -> None:
+        kept = self.now.kept.get(name)
+        me, sha256 = self.store(name), self.now.agreement.sha256
+        over = kept is not None and kept.stage in {Stage.MATCHED, Stage.RELEASED, Stage.DESTROYED}
+        allowed = kept is not None and (over or meant or kept.destroying)
+        done = self.attempt(lambda: operations.destroy(me, sha256, unreleased=meant), refused=not allowed)
+        if kept is None or done is None:
+            return
+        assert operations.destroy(me, sha256) == done
+        kept.stage, kept.destroying = Stage.DESTROYED, False
+        self.now.keys_gone.add(name)
+        self.nothing_opens(name)
+
+    def nothing_opens(self, name: str) -> None:
+        """Invariant 7: the run key is nowhere, and no container of this version is left in the store."""
+        self.attempt(lambda: self.seat(name), refused=True)
+        left = (self.store(name).folder / "containers").iterdir()
+        found = {container.peek(io.BytesIO(path.read_bytes())).agreement_sha256 for path in left}
+        assert self.now.agreement.sha256 not in found
+
+    def works(self, name: str) -> bool:
+        """Whether a role has registered the version, and destroyed nothing of it."""
+        kept = self.now.kept.get(name)
+        gone = name in self.now.keys_gone
+        return kept is not None and not gone and not kept.destroying and kept.stage is not Stage.DESTROYED
 
     # What recipients do.
 
@@ -833,33 +890,44 @@ class Everybody:
         yield from (f"hear {each}" for each in DATASETS if each not in now.heard)
         for name in DATASETS:
             for sender in (each for each in DATASETS if each not in now.held[name]):
-                if (sender, name) not in now.shares:
+                if (sender, name) not in now.shares and sender in now.held[sender]:
                     yield f"share {sender}"
                 yield f"accept {name} {sender}"
         yield from (f"encode {each}" for each in DATASETS if not now.drafts[each])
         yield from (f"register {each}" for each in ROLES if each not in now.kept)
         for name in ROLES:
-            yield from (f"send {each} {name}" for each in DATASETS if each not in now.kept[name].parts)
+            if self.works(name):
+                yield from (f"send {each} {name}" for each in DATASETS if each not in now.kept[name].parts)
         yield from self._undone_by_coordinators()
 
     def _undone_by_coordinators(self) -> Iterator[str]:
         matcher, issuer = (self.now.kept[name] for name in ROLES)
-        if matcher.stage is Stage.COMPLETE:
+        yield from (f"destroy {each}" for each in ROLES if self.now.kept[each].destroying)
+        if self.works("matcher") and matcher.stage is Stage.COMPLETE:
             yield "match"
+        if self.works("issuer"):
+            yield from self._undone_by_issuer(issuer)
+        if not self.works("issuer") or issuer.stage is Stage.RELEASED:
+            yield from self._undone_by_witnesses("matcher")
+            yield from self._undone_by_witnesses("issuer")
+            yield from (f"destroy {each}" for each in ROLES if self._over(each))
+
+    def _undone_by_issuer(self, issuer: Kept) -> Iterator[str]:
         if "pairs" not in issuer.parts:
-            if self.now.pairs is None:
+            if self.now.pairs is not None:
+                yield "hand_over issuer"
+            elif self.works("matcher"):
                 yield "match"
-            yield "hand_over issuer"
         if issuer.stage is Stage.COMPLETE and self._same_drafts(issuer):
             yield "issue"
         if issuer.stage is Stage.ISSUED:
-            if not issuer.quorum_holds(issuer.place_of_issue):
-                yield from self._undone_by_witnesses("issuer")
-            else:
+            if issuer.quorum_holds(issuer.place_of_issue):
                 yield "release"
-        if issuer.stage is Stage.RELEASED and not self.audit_passes():
-            yield from self._undone_by_witnesses("matcher")
             yield from self._undone_by_witnesses("issuer")
+
+    def _over(self, name: str) -> bool:
+        over = self.now.kept[name].stage in {Stage.MATCHED, Stage.RELEASED}
+        return over and self.works(name)
 
     def _undone_by_witnesses(self, of: str) -> Iterator[str]:
         kept = self.now.kept[of]
@@ -969,7 +1037,8 @@ class Everybody:
 
     def _takes(self, dataset: str, name: str) -> bool:
         kept = self.now.kept.get(name)
-        return bool(self.now.drafts[dataset]) and kept is not None and dataset not in kept.parts
+        wanted = kept is not None and self.works(name) and dataset not in kept.parts
+        return bool(self.now.drafts[dataset]) and wanted
 
     def _send(self, dataset: str, name: str, draft: int) -> None:
         if not self.now.drafts[dataset]:
@@ -1042,6 +1111,9 @@ class Everybody:
         role, stage = ROLES[name], Stage.COLLECTING
         for raw in entries:
             entry = log_format.parse(raw)
+            if entry.kind == "destroyed":
+                stage = TRANSITIONS[role, stage, stages.Step.DESTROY]
+                self.reached.add((role, stage))
             if not entry.stage:
                 continue
             steps = [step for step, kind in LOGGED_AS.items() if kind == entry.kind]
