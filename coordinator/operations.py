@@ -11,7 +11,6 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
-from math import floor
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -509,8 +508,8 @@ def _require_sure_links(target: float, report: Mapping[str, Any]) -> None:
         )
     if low < target:
         raise DisclosureError(
-            f"Precision may be as low as {floor(low * 10_000) / 10_000:.4f}; the agreement's "
-            f"linkage.target_precision is {target}.",
+            # No figure: what is said here goes into the log, and so to whoever reads an export.
+            f"Precision may be lower than the agreement's linkage.target_precision ({target}).",
             hint="Nothing is released. 'coordinator report' shows what was found.",
         )
 

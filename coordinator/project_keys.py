@@ -13,12 +13,12 @@ from coordinator.custody import Coordinator
 from coordinator.linkage.refresh import require_issued
 from coordinator.store import database
 from coordinator.store.database import AgreementRow
-from coordinator.store.stages import Role, Stage
 from pprl.crypto import project_key
 from pprl.crypto.project_key import ProjectKey
 from pprl.errors import ProtocolError
 from pprl.files.atomic import read_secret_file, write_new
 from pprl.protocol import agreement as agreements
+from pprl.protocol import log
 from pprl.protocol.agreement import AgreementFile
 from pprl.protocol.submission import References
 
@@ -85,6 +85,7 @@ def _kept_before(me: Coordinator, agreement: AgreementFile) -> bool:
         row = session.get(AgreementRow, agreement.content.project.previous_sha256 or "")
         if row is None:
             return False
-        stage = Stage(database.run_of(session, row.sha256, Role.KEY_ISSUER).stage)
+        # The log tells it, and not the stage: a run that was destroyed may never have issued.
+        issued = any(log.parse(raw).kind == "issued" for raw in database.entries_of(session, row.sha256))
         earlier = agreements.parse(row.raw, where="The registered agreement").content
-    return earlier.release.keep_linkage_keys and stage not in {Stage.COLLECTING, Stage.COMPLETE}
+    return earlier.release.keep_linkage_keys and issued

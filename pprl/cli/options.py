@@ -123,14 +123,15 @@ def load_signatory(
         agreement_path: the agreement; the signatures are in the folder beside it.
         key_path: the party's key file; its run key is in the folder beside it.
         passphrase: gives the key file's passphrase.
-        in_force: whether the agreement must be in force today: results may be opened after it has ended.
+        in_force: whether the agreement must be in force today, and the newest version that was seen: results may be
+            opened after it has ended, or been replaced.
     """
     from pprl.files import party
 
     day = today()
     agreement = load_agreement_in_force(agreement_path) if in_force else load_agreement(agreement_path)
     identity = load_identity(key_path, passphrase)
-    return party.signatory(agreement, agreement_path, identity, key_path, today=day)
+    return party.signatory(agreement, agreement_path, identity, key_path, today=day, newest=in_force)
 
 
 def require_heard(me: Signatory, key_path: Path) -> None:

@@ -15,7 +15,13 @@ from pprl.protocol.signatures import SignedAgreement
 
 
 def signatory(
-    agreement: AgreementFile, agreement_path: Path, identity: Identity, key_path: Path, *, today: date
+    agreement: AgreementFile,
+    agreement_path: Path,
+    identity: Identity,
+    key_path: Path,
+    *,
+    today: date,
+    newest: bool = True,
 ) -> Signatory:
     """A party at work under an agreement. Remembers its version, and refuses an older one from then on.
 
@@ -25,6 +31,7 @@ def signatory(
         identity: the party's identity.
         key_path: where its key file is; its run key and memory are beside it.
         today: the day.
+        newest: whether it must be the newest version that was seen; results of an older one may still be opened.
 
     Raises:
         ProtocolError: signatures are missing.
@@ -35,8 +42,9 @@ def signatory(
     signed = signed_agreement(agreement, agreement_path, today=today)
     kept = Holdings.beside(key_path, identity.party, agreement.sha256)
     me = Signatory.take_seat(identity, signed, holdings.run_key_of(kept, identity, agreement))
-    memory = seen.path_beside(key_path, identity.party)
-    seen.change(memory, lambda before: before.with_agreement(agreement))
+    if newest:
+        memory = seen.path_beside(key_path, identity.party)
+        seen.change(memory, lambda before: before.with_agreement(agreement))
     return me
 
 

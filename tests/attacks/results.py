@@ -150,7 +150,7 @@ ATTACKS = (
     Attack("too little overlap", "a dataset of other people is sent, with one who is looked for among them",
            little_overlap, DisclosureError, "min_overlap", [OVERLAP]),
     Attack("unsure links", "links that may well be wrong are to be released",
-           released(estimated_precision=unsure(0.5)), DisclosureError, "Precision may be as low as", [SURE]),
+           released(estimated_precision=unsure(0.5)), DisclosureError, "Precision may be lower than", [SURE]),
     Attack("links of which nothing is known", "links whose precision can't be told are to be released",
            released(estimated_precision=unsure(None)), DisclosureError, "makes it sure", [SURE]),
     Attack("another department's keys", "a department opens the linkage keys of another",

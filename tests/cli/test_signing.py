@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 
 from pprl.crypto.identity import create
+from pprl.errors import VerificationError
 from pprl.files import holdings, seen
 from pprl.files.atomic import write_new
 from pprl.files.holdings import Holdings
+from pprl.files.party import signatory
 from tests.support.commands import done, refused, run
 from tests.support.keys import key_file_of
-from tests.support.project import DEPARTMENTS, ISSUER, MATCHER, PARTIES, Project
+from tests.support.project import DEPARTMENTS, ISSUER, MATCHER, PARTIES, TODAY, Project
 
 
 @pytest.fixture
@@ -124,6 +126,17 @@ def test_an_older_version_is_refused_from_then_on(project: Project) -> None:
     done("pprl", "agreement", "verify", second, *own)
     refused(*verify(project, *own), status=7, says="Version 2 of 'small' was seen before", within=project.folder,
             reports=True)  # fmt: skip
+
+
+def test_results_of_a_replaced_version_can_still_be_opened(project: Project) -> None:
+    text = project.agreement_path.read_text("utf-8")
+    link = f'version = 2\nprevious_sha256 = "{project.agreement.sha256}"'
+    project.agreed("second.toml", text.replace("version = 1", link, 1))
+    who = DEPARTMENTS[0]
+    seat = (project.agreement, project.agreement_path, project.identity(who), project.key(who))
+    with pytest.raises(VerificationError, match="is over"):
+        signatory(*seat, today=TODAY)
+    assert signatory(*seat, today=TODAY, newest=False).agreement.sha256 == project.agreement.sha256
 
 
 def test_one_version_has_one_text(project: Project) -> None:

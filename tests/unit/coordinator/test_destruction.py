@@ -16,7 +16,7 @@ from unittest import mock
 import pytest
 from sqlalchemy import text
 
-from coordinator import destruction, log, operations
+from coordinator import destruction, log, operations, project_keys
 from coordinator.custody import holdings, keep, utc_now
 from coordinator.operations import Coordinator
 from coordinator.store import database
@@ -27,6 +27,7 @@ from pprl.errors import KeyFileError, ProtocolError, VerificationError
 from pprl.files.holdings import made_run_key, run_key_of
 from pprl.protocol import log as log_format
 from pprl.protocol import submission
+from pprl.protocol.agreement import parse
 from tests.support.keys import asked
 from tests.support.project import DATASETS, MATCHER, Project, silent
 
@@ -328,3 +329,14 @@ def test_a_log_takes_no_entry_once_a_destruction_was_begun(matched: Project) -> 
         operations.destroy(me, None)
     with pytest.raises(ProtocolError, match="was begun"):
         log.refused(me, matched.agreement, "A reason.")
+
+
+def test_a_version_that_was_destroyed_before_it_issued_holds_up_no_next_one(project: Project) -> None:
+    keep_keys = ("release", "keep_linkage_keys")
+    project.adopt(project.amended("first.toml", {keep_keys: True}))
+    me = project.open_store(Role.KEY_ISSUER)
+    destruction.destroy(me, None, unreleased=True)
+    chain = {("project", "version"): 2, ("project", "previous_sha256"): project.agreement.sha256}
+    second = project.amended("second.toml", {**chain, keep_keys: True})
+    project.register(me, second)
+    assert not project_keys._kept_before(me, parse(second.read_bytes(), where="second"))
