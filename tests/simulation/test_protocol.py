@@ -154,13 +154,13 @@ def world(made_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Wo
 
 
 def test_simulation(world: World) -> None:
-    simulate(world, number=DEFAULT_SEED, examples=4, steps=16)
+    simulate(world, number=DEFAULT_SEED, examples=3, steps=16)
 
 
 @pytest.mark.slow
 def test_long_simulation(world: World) -> None:
     number = int(os.environ.get(SEED_VARIABLE) or secrets.randbits(32))
-    simulate(world, number=number, examples=40, steps=60)
+    simulate(world, number=number, examples=40, steps=40)
 
 
 # What a simulation found, or might, as short readable scripts.
