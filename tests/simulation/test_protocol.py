@@ -29,7 +29,8 @@ What can't be recovered under the same version of the agreement:
 
 - a store that was rolled back behind what two of the three witnesses have signed: they sign nothing more, and there
   is no release; the run starts anew under the next version;
-- a witness whose answer was lost together with the request: it signs only from where it stopped;
+- here, a witness whose answer was lost together with the request, as nobody asks it again from where it stopped
+  (`coordinator log checkpoint --since` does, and has a test of its own);
 - two roles that took different drafts of one dataset: the key issuer refuses for good;
 - a run of which a role was destroyed before the other had what it needed;
 - everything sealed to a run key that is lost or destroyed.
