@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import sys
 import threading
@@ -50,6 +51,7 @@ class Commands(click.Group):
         if ctx.parent is not None:
             return super().invoke(ctx)
         as_json: bool = ctx.meta[_ERRORS_AS_JSON]
+        _leave_no_core()
         try:
             with _termination_interrupts():
                 return super().invoke(ctx)
@@ -78,6 +80,12 @@ class Commands(click.Group):
         except Exception as error:  # noqa: BLE001 - the last door: no traceback may show data
             _render(_as_fault(error), as_json=as_json)
             ctx.exit(1)
+
+
+def _leave_no_core() -> None:
+    """Let a crash write no image of our memory to disk: keys and names are in it."""
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, most))
 
 
 class _Terminated(KeyboardInterrupt):

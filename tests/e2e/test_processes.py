@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import resource
 import signal
 import stat
 import subprocess
@@ -176,3 +177,20 @@ def test_nothing_but_text_where_nobody_watches(large: Project) -> None:
     assert (status, stderr) == (0, "")
     assert "\x1b" not in stdout
     assert "\r" not in stdout
+
+
+def test_a_crash_writes_no_image_of_the_memory(project: Project) -> None:
+    """Whatever the shell allows: keys and names are in it."""
+    words = ("pprl", "check", project.data("police"), "-a", project.agreement_path, "--dataset", "police")
+    crash = (
+        "import resource, sys; from unittest import mock; import pprl.cli; "
+        "resource.setrlimit(resource.RLIMIT_CORE, (resource.getrlimit(resource.RLIMIT_CORE)[1],) * 2); "
+        "tell = lambda *_, **__: print(resource.getrlimit(resource.RLIMIT_CORE)[0]) or sys.exit(0); "
+        "mock.patch('pprl.department.check_rows', tell).start(); pprl.cli.main(sys.argv[1:])"
+    )
+    if resource.getrlimit(resource.RLIMIT_CORE)[1] == 0:
+        pytest.skip("this machine allows no core files anyhow")
+    done = subprocess.run(
+        [sys.executable, "-c", crash, *map(str, words[1:])], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "0\n"
