@@ -21,6 +21,8 @@ ALL = [
 ]
 
 
+# `make attack` tries them all in one process, and CI runs both.
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", ALL)
 def test_its_check_stops_it_and_nothing_else_does(attack: Attack) -> None:
     found = run(attack)

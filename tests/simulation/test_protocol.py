@@ -221,6 +221,7 @@ def test_an_answer_that_was_lost_is_made_again_from_the_request(world: World) ->
     assert done.audit_passes()
 
 
+@pytest.mark.slow
 def test_the_old_version_is_over_for_whoever_works_under_the_new_one(world: World) -> None:
     done = replay(
         [
