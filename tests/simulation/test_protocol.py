@@ -39,7 +39,6 @@ What can't be recovered under the same version of the agreement:
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -160,8 +159,8 @@ def test_simulation(world: World) -> None:
 
 @pytest.mark.slow
 def test_long_simulation(world: World) -> None:
-    number = int(os.environ.get(SEED_VARIABLE) or secrets.randbits(32))
-    simulate(world, number=number, examples=40, steps=40)
+    number = int(os.environ.get(SEED_VARIABLE) or DEFAULT_SEED + 1)
+    simulate(world, number=number, examples=12, steps=40)
 
 
 # What a simulation found, or might, as short readable scripts.
