@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test test-all lint format bench attack fuzz fuzz-briefly mutation quality calibration lock wheelhouse clean
+.PHONY: demo test test-all coverage lint format bench attack fuzz fuzz-briefly mutation quality calibration lock wheelhouse clean
 
 demo: $(VENV)/runtime
 	$(BIN)/pprl demo
@@ -12,6 +12,9 @@ test: $(VENV)/dev
 	$(BIN)/python -m pytest
 
 test-all: $(VENV)/dev
+	$(BIN)/python -m pytest -m "slow or not slow"
+
+coverage: $(VENV)/dev
 	$(BIN)/python -m pytest -m "slow or not slow" --cov --cov-report=term:skip-covered
 
 lint: $(VENV)/dev

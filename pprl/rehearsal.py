@@ -513,7 +513,7 @@ def _report(run: Rehearsal, truth: str | None, started: float) -> dict[str, Any]
     return {
         **told,
         "linkage_keys": run.agreement.content.release.linkage_keys,
-        "seconds": run.seconds,
+        "seconds": dict(run.seconds),  # what comes after the report is not in it
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024,
     }
 
