@@ -1,0 +1,121 @@
+"""What each party would see of a dataset: its records encoded exactly as they would be sent, as arrays for attacks.
+
+Runs in the department, with secrets drawn for the occasion; nothing made here leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from pprl.encode.clk import ClkEncoder
+from pprl.encode.field_filters import FieldFilterEncoder
+from pprl.privacy.views import Bytes, Indices, SeenPairs, SeenPass
+from pprl.protocol.agreement import Agreement
+from pprl.protocol.levels import Fields, Patterns, compare_levels
+from pprl.protocol.submission import TAG_BYTES
+
+Columns = Mapping[str, Sequence[str]]
+
+
+def whole_filters(columns: Columns, agreement: Agreement, key: bytes) -> Bytes:
+    """Scheme `clk`: one filter a record, in the order of the columns; shape (records, bytes)."""
+    return ClkEncoder(agreement, key).encode(columns)
+
+
+def encoder_of(agreement: Agreement, key: bytes) -> FieldFilterEncoder:
+    """Scheme `field-filters`' encoder as the agreement has it."""
+    parameters = agreement.encoding.field_filter_parameters
+    return FieldFilterEncoder(
+        [each.blocking_pass() for each in parameters.passes],
+        agreement.kinds(),
+        key,
+        filter_bits=parameters.filter_bits,
+        positions_per_field=parameters.positions_per_field,
+        max_block_records=parameters.max_block_records,
+    )
+
+
+def passes(columns: Columns, encoder: FieldFilterEncoder) -> list[SeenPass]:
+    """Scheme `field-filters`: each pass, with the records' own numbers: what the two coordinator roles see together."""
+    return [
+        SeenPass(each.rows, each.blocks.astype(np.int64), each.present, each.filters)
+        for each in encoder.encode_each(columns)
+    ]
+
+
+def passes_of_two(
+    left: Columns, right: Columns, encoder: FieldFilterEncoder
+) -> tuple[list[SeenPass], list[SeenPass]]:
+    """The passes of two datasets of one agreement, with the same number for the same block."""
+    seen: tuple[list[SeenPass], list[SeenPass]] = ([], [])
+    for one, other in zip(encoder.encode_each(left), encoder.encode_each(right), strict=True):
+        tags = np.vstack([one.tags, other.tags]).view(np.dtype((np.void, TAG_BYTES))).reshape(-1)
+        numbers = np.unique(tags, return_inverse=True)[1].astype(np.int64)
+        for side, each, blocks in zip(seen, (one, other), np.split(numbers, [len(one.rows)]), strict=True):
+            side.append(SeenPass(each.rows, blocks, each.present, each.filters))
+    return seen
+
+
+def as_the_matcher_sees(
+    seen: Sequence[SeenPass], rng: np.random.Generator
+) -> tuple[list[SeenPass], list[Indices]]:
+    """The passes each in an order of its own, under numbers that mean nothing.
+
+    Returns:
+        The passes, and for each the record that each of its rows is, which the matcher doesn't have.
+    """
+    shuffled, records = [], []
+    for each in seen:
+        order = rng.permutation(len(each.rows))
+        records.append(each.rows[order])
+        numbers = rng.permutation(int(each.blocks.max(initial=-1)) + 1)
+        hidden = SeenPass(
+            np.arange(len(order)), numbers[each.blocks[order]], each.present[order], each.filters[order]
+        )
+        shuffled.append(hidden)
+    return shuffled, records
+
+
+def pairs_between(
+    left: Sequence[SeenPass], right: Sequence[SeenPass], records: tuple[int, int], fields: Fields
+) -> SeenPairs:
+    """All pairs of two datasets in a common block, pass by pass, before any is found hopeless.
+
+    Args:
+        left: passes of one dataset.
+        right: of the other, with the same block numbers.
+        records: how many records the two have.
+        fields: what the filters of a record are.
+    """
+    found = [_pairs_of_pass(one, other, fields) for one, other in zip(left, right, strict=True)]
+    in_pass = np.zeros((sum(records), len(found)), dtype=bool)
+    for number, (one, other) in enumerate(zip(left, right, strict=True)):
+        in_pass[one.rows, number] = True
+        in_pass[other.rows + records[0], number] = True
+    return SeenPairs(
+        np.repeat([0, 1], records),
+        in_pass,
+        np.concatenate([each[0] for each in found]),
+        np.concatenate([each[1] for each in found]) + records[0],
+        np.repeat(np.arange(len(found)), [len(each[0]) for each in found]),
+        np.concatenate([each[2] for each in found]),
+    )
+
+
+def _pairs_of_pass(left: SeenPass, right: SeenPass, fields: Fields) -> tuple[Indices, Indices, Patterns]:
+    one, other = joined(left.blocks, right.blocks)
+    words = [np.ascontiguousarray(each.filters).view(np.uint64) for each in (left, right)]
+    patterns = compare_levels(words[0], left.present, words[1], right.present, one, other, fields)
+    return left.rows[one], right.rows[other], patterns
+
+
+def joined(left: Indices, right: Indices) -> tuple[Indices, Indices]:
+    """All places of equal numbers in two arrays: place on the left, place on the right."""
+    order = np.argsort(right, kind="stable")
+    first = np.searchsorted(right[order], left, side="left")
+    counts = np.searchsorted(right[order], left, side="right") - first
+    one = np.repeat(np.arange(len(left)), counts)
+    offsets = np.arange(len(one)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return one, order[np.repeat(first, counts) + offsets]

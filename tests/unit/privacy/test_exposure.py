@@ -1,0 +1,45 @@
+"""What each party sees, as arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pprl.privacy import exposure
+from pprl.protocol.levels import EXACT
+from tests.support.privacy import KEY, population
+
+
+def test_the_matcher_sees_the_same_records_in_an_order_of_their_own() -> None:
+    people = population(300)
+    encoder = exposure.encoder_of(people.agreement.content, KEY)
+    linked = exposure.passes(people.file, encoder)
+    seen, records = exposure.as_the_matcher_sees(linked, np.random.default_rng(1))
+    for whole, hidden, record in zip(linked, seen, records, strict=True):
+        at = {int(row): place for place, row in enumerate(whole.rows)}
+        places = [at[int(row)] for row in record]
+        assert sorted(places) == list(range(len(whole.rows))) != places
+        assert (hidden.filters == whole.filters[places]).all()
+        assert (hidden.present == whole.present[places]).all()
+        same = whole.blocks[places][:, None] == whole.blocks[places]
+        assert ((hidden.blocks[:, None] == hidden.blocks) == same).all()
+        assert (hidden.rows == np.arange(len(places))).all()
+
+
+def test_the_key_issuer_sees_the_pairs_of_every_block_and_how_alike_they_are() -> None:
+    people = population(300)
+    encoder = exposure.encoder_of(people.agreement.content, KEY)
+    left, right = exposure.passes_of_two(people.file, people.other_file, encoder)
+    seen = exposure.pairs_between(left, right, (300, 300), encoder.fields)
+    births = people.file["date_of_birth"], people.other_file["date_of_birth"]
+    same_day = {
+        (one, 300 + other)
+        for one, day in enumerate(births[0])
+        for other, theirs in enumerate(births[1])
+        if day and day == theirs
+    }
+    by_birth = seen.found_by == 0
+    assert set(zip(seen.left[by_birth].tolist(), seen.right[by_birth].tolist(), strict=True)) == same_day
+    field = list(people.agreement.content.kinds()).index("date_of_birth")
+    assert ((seen.patterns[by_birth] >> np.uint64(4 * field)) & np.uint64(15) == EXACT).all()
+    assert seen.in_pass[:300, 0].tolist() == [bool(day) for day in births[0]]
+    assert seen.dataset.tolist() == [0] * 300 + [1] * 300
