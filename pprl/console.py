@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -150,9 +150,25 @@ def _json(data: Any, *, indent: int | None = None) -> str:
     return "".join(each if each.isprintable() or each == "\n" else json.dumps(each)[1:-1] for each in text)
 
 
-def show(data: Any, *, as_json: bool, text: Callable[[], str]) -> None:
-    """Give a result on stdout: as JSON where asked, else as the text that `text` makes."""
-    click.echo(_json(data, indent=2) if as_json else printable(text().rstrip("\n")))
+def show(data: Any, *, as_json: bool, text: Callable[[], str], red: Collection[str] = ()) -> None:
+    """Give a result on stdout: as JSON where asked, else as the text that `text` makes.
+
+    Args:
+        data: the result.
+        as_json: whether JSON was asked for.
+        text: makes the text.
+        red: lines of the text that a terminal shows in red; nothing but a terminal is sent a colour.
+    """
+    if as_json:
+        click.echo(_json(data, indent=2))
+        return
+    lines = text().rstrip("\n").split("\n")
+    coloured = red and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    click.echo("\n".join(_red(line) if coloured and line in red else printable(line) for line in lines))
+
+
+def _red(line: str) -> str:
+    return click.style(printable(line), fg="red", bold=True)
 
 
 def table(rows: Sequence[Sequence[str]], *, header: Sequence[str], right: Sequence[int] = ()) -> str:

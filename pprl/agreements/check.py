@@ -2,7 +2,8 @@
 
 A problem refuses every run and rehearsal. Missing keys and approvals are left to do, and refuse a run
 alone; so are words that a draft left open, which only people can refuse. A warning refuses nothing: it says
-what a choice costs, with a figure where one was measured.
+what a choice costs, with a figure where one was measured. A danger is a warning that nobody may overlook: with this
+choice, whoever holds the encodings can name the people.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from typing import Any, Literal, get_args
 from pprl.agreements.draft import TO_BE_COMPLETED
 from pprl.agreements.measured import (
     BLOCK_RECORDS,
+    DIRTY_DATA,
     FIXED_THRESHOLD,
     FOLDED,
+    NOBODY_RECOGNISED,
     ONE_OFFICE,
     PLAIN_CLK,
     SPLIT_ROLES,
@@ -36,9 +39,12 @@ from pprl.protocol.agreement import (
 )
 from pprl.protocol.groups import can_be_grouped
 from pprl.protocol.kinds import Kind
+from pprl.protocol.profiles import FOLDS
 from pprl.protocol.toml_lines import KeyPath, dotted, key_lines, line_of
 
-Level = Literal["problem", "to do", "warning"]
+Level = Literal["problem", "to do", "danger", "warning"]
+REFUSING: frozenset[Level] = frozenset({"problem", "to do"})
+"""What keeps an agreement from being used for a run as it is."""
 
 WIDE_RANGE = 10
 LONG_RETENTION_DAYS = 180
@@ -57,7 +63,7 @@ class Remark:
     """A finding with its weight.
 
     Attributes:
-        level: `problem`, `to do` or `warning`.
+        level: `problem`, `to do`, `danger` or `warning`.
         finding: what and where.
     """
 
@@ -78,7 +84,7 @@ def check(raw: bytes, *, where: str, today: date) -> tuple[Remark, ...]:
         today: the day of the check.
 
     Returns:
-        Remarks: problems first, then what is left to do, then warnings, each in the order of the file.
+        Remarks: problems first, then what is left to do, dangers and warnings, each in the order of the file.
         If the file is not an agreement, only the problems that make it none.
     """
     try:
@@ -91,6 +97,7 @@ def check(raw: bytes, *, where: str, today: date) -> tuple[Remark, ...]:
         *(Remark("problem", finding) for finding in out_of_time(agreement, today=today)),
         *(Remark("to do", finding) for finding in not_filled_in(agreement)),
         *(Remark("to do", finding) for finding in open_ends(agreement)),
+        *(Remark("danger", finding) for finding in dangers(agreement)),
         *(Remark("warning", finding) for finding in warnings(agreement)),
     ]
     located = (replace(remark, finding=_with_line(remark.finding, lines)) for remark in remarks)
@@ -113,6 +120,25 @@ def open_ends(agreement: Agreement) -> Iterator[Finding]:
             yield Finding("an example address", "give a real one", column=dotted(path))
 
 
+def dangers(agreement: Agreement) -> Iterator[Finding]:
+    """What makes encodings as good as names. Whoever approves must have weighed it.
+
+    Args:
+        agreement: a parsed agreement.
+
+    Yields:
+        Findings, each with the measured figure.
+    """
+    clk = agreement.encoding.clk
+    if clk is not None and not clk.xor_folds:
+        yield Finding(
+            f"whoever holds plain encodings and a list of people can name them: {NOBODY_RECOGNISED}; {PLAIN_CLK}",
+            "agree profile accuracy-first or privacy-first; if it must be, let the matcher hold no list of the people, "
+            "and keep encodings for days",
+            column="encoding.scheme",
+        )
+
+
 def warnings(agreement: Agreement) -> Iterator[Finding]:
     """What an agreement's choices cost. Whoever approves should have read these.
 
@@ -132,16 +158,28 @@ def remarks_text(remarks: tuple[Remark, ...]) -> str:
         return "No problems, nothing left to do, no warnings.\n"
     parts = []
     for level in get_args(Level):
-        mine = [f"  {remark.finding}" for remark in remarks if remark.level == level]
+        mine = _lines(remarks, level)
         if mine:
-            parts.append("\n".join([f"{_HEADINGS[level]} ({len(mine)}):", *mine]))
+            parts.append("\n".join(mine))
     return "\n\n".join(parts) + "\n"
+
+
+def dangers_of(remarks: tuple[Remark, ...]) -> frozenset[str]:
+    """The lines of `remarks_text` that nobody may overlook."""
+    return frozenset(_lines(remarks, "danger"))
+
+
+def _lines(remarks: tuple[Remark, ...], level: Level) -> list[str]:
+    """A heading and a line each; nothing if there is none of the level."""
+    mine = [f"  {remark.finding}" for remark in remarks if remark.level == level]
+    return [f"{_HEADINGS[level]} ({len(mine)}):", *mine] if mine else []
 
 
 _ORDER = {level: place for place, level in enumerate(get_args(Level))}
 _HEADINGS = {
     "problem": "Problems: nothing runs until they are mended",
     "to do": "To do before a real run; a rehearsal needs none of it",
+    "danger": "Dangers: allowed, and with them people can be named",
     "warning": "Warnings: allowed, at a cost",
 }
 
@@ -182,11 +220,19 @@ def _roles(agreement: Agreement) -> Iterator[Finding]:
 
 def _scheme(agreement: Agreement) -> Iterator[Finding]:
     clk = agreement.encoding.clk
-    if clk is not None and clk.xor_folds < 3:
+    if clk is None or not clk.xor_folds:
+        return
+    if clk.xor_folds < FOLDS:
         yield Finding(
             f"record-level encodings can be attacked: {PLAIN_CLK}; {FOLDED}",
-            "let the matcher hold no list of the people, and keep encodings for days, not months",
-            column="encoding.scheme",
+            f"fold {FOLDS} times; let the matcher hold no list of the people, and keep encodings for days",
+            column="encoding.clk.xor_folds",
+        )
+    else:
+        yield Finding(
+            f"encodings that are folded {FOLDS} times lose links where records have several errors: {DIRTY_DATA}",
+            "run 'pprl check' on the tables before all approve",
+            column="encoding.clk.xor_folds",
         )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pprl.agreements.measured import ONE_OFFICE, PLAIN_CLK
+from pprl.agreements.measured import NOBODY_RECOGNISED, ONE_OFFICE, PLAIN_CLK
 from pprl.errors import Finding
 from pprl.protocol.agreement import Agreement, AgreementFile, ClkFeature
 
@@ -251,6 +251,17 @@ _RULES = (
         "records of the table are then linked to each other; where keys are per person, its department learns which",
     ),
     _Rule(r"identifier\[[^]]*\]", _added, "one more identifier is used"),
+    _Rule(
+        r"encoding\.profile",
+        _to("clkhash-compatible"),
+        f"whoever holds the encodings and a list can name people: {NOBODY_RECOGNISED}",
+    ),
+    _Rule(
+        r"encoding\.profile",
+        _removed,
+        "nothing then keeps the parameters together that were measured together",
+    ),
+    _Rule(r"encoding\.profile", _replaced, "another profile withstands other attacks: read its figures"),
     _Rule(r"encoding\.scheme", _to("clk"), f"one encoding a record can be attacked: {PLAIN_CLK}"),
     _Rule(r"encoding\.scheme", _any, "another scheme withstands other attacks: read its figures"),
     _Rule(r"encoding\.min_identifiers", _lower, "records with less evidence are linked"),

@@ -6,18 +6,19 @@ A draft is complete enough to rehearse with throw-away keys. What only people ca
 
 from __future__ import annotations
 
+import math
 import textwrap
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from math import ceil, floor
 
 from pprl.agreements.columns import KNOWN, Recognised, american, recognise
 from pprl.errors import ConfigError, Finding, UsageError
 from pprl.protocol.agreement import DateOrder, Scheme, is_visible
 from pprl.protocol.blocking import default_passes
 from pprl.protocol.kinds import NAME, Kind
+from pprl.protocol.profiles import FOLDED_BITS, FOLDS, SCHEME_OF, Profile
 
 TO_BE_COMPLETED = "To be completed"
 CLK_BITS = 1024
@@ -51,7 +52,7 @@ class DefaultFeature:
         comparison: `ngram` or `exact`.
         n: length of the pieces; None for exact.
         positional: whether a piece counts at its place alone; None for exact.
-        bits: bits set for a value, before scaling to `TARGET_BITS` for all identifiers together.
+        bits: bits set for a value, before they are scaled for all identifiers together.
     """
 
     comparison: str
@@ -76,6 +77,36 @@ DEFAULT_FEATURES: Mapping[Kind, DefaultFeature] = {
     "code": DefaultFeature("exact", None, None, 100),
 }
 
+PROFILE_OF: Mapping[Scheme, Profile] = {"field-filters": "accuracy-first", "clk": "clkhash-compatible"}
+"""The profile of a draft that is asked for by its scheme alone."""
+
+FOLDED_FEATURES: Mapping[Kind, DefaultFeature] = {
+    "given-name": DefaultFeature("ngram", 2, False, 2_400),
+    "middle-names": DefaultFeature("ngram", 2, False, 600),
+    "surname": DefaultFeature("ngram", 2, False, 1_440),
+    "full-name": DefaultFeature("ngram", 2, False, 3_840),
+    "date-of-birth": DefaultFeature("ngram", 1, True, 3_360),
+    "year-of-birth": DefaultFeature("ngram", 1, True, 1_200),
+    "sex": DefaultFeature("exact", None, None, 240),
+    "postcode": DefaultFeature("ngram", 1, True, 960),
+    "address-line": DefaultFeature("ngram", 2, False, 960),
+    "place": DefaultFeature("ngram", 2, False, 480),
+    "free-text": DefaultFeature("ngram", 2, False, 480),
+    "number": DefaultFeature("ngram", 1, True, 3_000),
+    "code": DefaultFeature("exact", None, None, 1_200),
+}
+"""Features of profile privacy-first, whose bits are those of files of more than `SMALL_FILE_ROWS`.
+
+Those of given name, surname, date of birth, sex and postcode are measured ones. The others follow the same logic, and
+are not: what stays with a person and is hard to guess has many bits (a number nearly as many as the date of birth, of
+which a year has a third), what changes or is often missing has few.
+"""
+SMALL_FILE_ROWS = 20_000
+SMALL_FILE_SHARE = 2 / 3
+"""Files up to that many rows have this share of the bits: fewer pairs have to be told apart."""
+FULLEST_BEFORE_FOLDING = 0.5
+"""Share of the bits before folding that a complete record may set: beyond, tokens hide each other."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Table:
@@ -97,6 +128,7 @@ def draft(
     title: str = f"{TO_BE_COMPLETED}: what is linked, in one line",
     duplicates: Collection[str] = (),
     scheme: Scheme = "field-filters",
+    profile: Profile | None = None,
 ) -> str:
     """Write an agreement for tables that nobody has described yet. A department's data officer runs it.
 
@@ -106,7 +138,8 @@ def draft(
         project_id: the project's short name.
         title: the project's title, one line.
         duplicates: names of the datasets in which a person may have several records.
-        scheme: how records are encoded; `clk` is for exchange with deployments of clkhash.
+        scheme: how records are encoded, where no profile is given; `clk` is for exchange with deployments of clkhash.
+        profile: whose parameters the agreement names; None for the scheme's own in `PROFILE_OF`.
 
     Returns:
         A commented agreement; the same arguments give the same text. It parses, and rehearses as it is.
@@ -138,7 +171,7 @@ def draft(
         _identifiers(shared),
         _encoding(
             shared,
-            scheme,
+            profile or PROFILE_OF[scheme],
             least=min(3, *(len(table.columns) for table in tables)),
             rows=max(sketch.rows for sketch in datasets),
         ),
@@ -160,8 +193,29 @@ def feature_lines(identifiers: Sequence[tuple[str, Kind]]) -> tuple[str, ...]:
     Returns:
         Lines for `encoding.clk.features`, whose bits come to about `TARGET_BITS` in all.
     """
-    total = sum(DEFAULT_FEATURES[kind].bits for _, kind in identifiers)
-    return tuple(_feature_line(name, DEFAULT_FEATURES[kind], total) for name, kind in identifiers)
+    features = [(name, DEFAULT_FEATURES[kind]) for name, kind in identifiers]
+    share = TARGET_BITS / sum(feature.bits for _, feature in features)
+    return tuple(_feature_line(name, feature, share) for name, feature in features)
+
+
+def folded_feature_lines(identifiers: Sequence[tuple[str, Kind]], rows: int) -> tuple[str, ...]:
+    """The features of profile privacy-first, as TOML inline tables, one a line.
+
+    Args:
+        identifiers: names with their kinds, in the agreement's order.
+        rows: rows of the largest dataset.
+
+    Returns:
+        Lines for `encoding.clk.features`. Where there are so many identifiers that a complete record would fill more
+        than `FULLEST_BEFORE_FOLDING` of its bits before folding, all have fewer in proportion.
+    """
+    features = [(name, FOLDED_FEATURES[kind]) for name, kind in identifiers]
+    fullest = -math.log(1 - FULLEST_BEFORE_FOLDING) * (FOLDED_BITS << FOLDS)
+    share = min(
+        SMALL_FILE_SHARE if rows <= SMALL_FILE_ROWS else 1.0,
+        fullest / sum(feature.bits for _, feature in features),
+    )
+    return tuple(_feature_line(name, feature, share) for name, feature in features)
 
 
 def pass_lines(identifiers: Sequence[tuple[str, Kind]], rows: int) -> tuple[str, ...]:
@@ -180,9 +234,9 @@ def pass_lines(identifiers: Sequence[tuple[str, Kind]], rows: int) -> tuple[str,
     )
 
 
-def _feature_line(name: str, feature: DefaultFeature, total: int) -> str:
+def _feature_line(name: str, feature: DefaultFeature, share: float) -> str:
     cut = f", n = {feature.n}, positional = {'true' if feature.positional else 'false'}" if feature.n else ""
-    bits = max(1, round(feature.bits * TARGET_BITS / total))
+    bits = max(1, round(feature.bits * share))
     return (
         f'  {{ identifier = {toml_text(name)}, comparison = "{feature.comparison}"{cut}, hash = "blake",'
         f" bits_per_feature = {bits} }},"
@@ -362,7 +416,7 @@ roles = ["{role}"]
 
 def _dataset(table: _Table, order: DateOrder) -> str:
     sketch = table.sketch
-    least, most = max(1, floor(sketch.rows * 0.8)), max(1, ceil(sketch.rows * 1.2))
+    least, most = max(1, math.floor(sketch.rows * 0.8)), max(1, math.ceil(sketch.rows * 1.2))
     columns = "".join(f"{name} = {toml_text(column)}\n" for name, column in table.columns.items())
     return (
         _comment(
@@ -437,40 +491,64 @@ why = "{KNOWN[name].why}"
     )
 
 
-def _encoding(shared: Sequence[str], scheme: Scheme, *, least: int, rows: int) -> str:
-    parameters = _clk(shared) if scheme == "clk" else _field_filters(shared, rows)
+def _encoding(shared: Sequence[str], profile: Profile, *, least: int, rows: int) -> str:
     return (
         _comment(
             "What a department does to a record before anything leaves, keyed by a secret that only departments hold. "
-            "Encodings are still personal data.",
+            "Encodings are still personal data. The profile names parameters that go together; with the line, others "
+            f"are refused. {_PROFILE_COMMENTS[profile]}",
             'invalid_values: "missing" leaves out a value that breaks its rule (a date that never was), "refuse" '
             "stops. A record with fewer than min_identifiers of its values is not compared; it still gets a key.",
         )
         + f"""
 [encoding]
-scheme = "{scheme}"
+profile = "{profile}"
+scheme = "{SCHEME_OF[profile]}"
 invalid_values = "missing"
 min_identifiers = {least}
 
-{parameters}"""
+{_parameters(shared, profile, rows)}"""
     )
 
 
-def _clk(shared: Sequence[str]) -> str:
-    features = "\n".join(feature_lines([(name, KNOWN[name].kind) for name in shared]))
-    return f"""# One string of bits a record. More bits mean more weight.
+_PROFILE_COMMENTS: Mapping[Profile, str] = {
+    "accuracy-first": "This one wants matcher and key issuer to be two parties.",
+    "privacy-first": "This one's encodings look like random bits, at the price of links lost where records have "
+    "several errors: 'pprl check' tells whether yours may.",
+    "clkhash-compatible": "This one is for existing deployments of clkhash: whoever holds its encodings and a list of "
+    "people can name them.",
+}
 
+
+def _parameters(shared: Sequence[str], profile: Profile, rows: int) -> str:
+    identifiers = [(name, KNOWN[name].kind) for name in shared]
+    if profile == "accuracy-first":
+        return _field_filters(identifiers, rows)
+    if profile == "privacy-first":
+        comment = (
+            f"One string of {FOLDED_BITS << FOLDS:,} bits a record, folded onto itself {FOLDS} times: of each bit that "
+            "leaves nobody can tell which of eight was set. More bits mean more weight."
+        )
+        return _clk(comment, FOLDED_BITS, FOLDS, folded_feature_lines(identifiers, rows))
+    return _clk(
+        "One string of bits a record. More bits mean more weight.", CLK_BITS, 0, feature_lines(identifiers)
+    )
+
+
+def _clk(comment: str, bits: int, folds: int, features: Sequence[str]) -> str:
+    lines = "\n".join(features)
+    return f"""{_comment(comment)}
 [encoding.clk]
-clk_bits = {CLK_BITS}
-xor_folds = 0
+clk_bits = {bits}
+xor_folds = {folds}
 features = [
-{features}
+{lines}
 ]
 """
 
 
-def _field_filters(shared: Sequence[str], rows: int) -> str:
-    passes = "\n".join(pass_lines([(name, KNOWN[name].kind) for name in shared], rows))
+def _field_filters(identifiers: Sequence[tuple[str, Kind]], rows: int) -> str:
+    passes = "\n".join(pass_lines(identifiers, rows))
     comment = _comment(
         "In each pass, records are compared only inside a block: those whose parts are all there and equal. A small "
         "filter for each identifier is keyed by the block as well, so that a name looks different in every block, and "

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from typing import Literal
 
 from pprl.agreements import measured
-from pprl.agreements.check import open_ends, warnings
+from pprl.agreements.check import dangers, open_ends, warnings
 from pprl.crypto.identity import fingerprint
 from pprl.crypto.words import words
 from pprl.protocol.agreement import (
@@ -31,6 +31,7 @@ from pprl.protocol.agreement import (
 from pprl.protocol.field_layout import field_layout
 from pprl.protocol.groups import Grouping
 from pprl.protocol.kinds import Kind
+from pprl.protocol.profiles import FOLDS, Profile
 
 Audience = Literal["officer", "auditor"]
 
@@ -417,9 +418,7 @@ def _limits(agreement: Agreement) -> Iterator[str]:
 
 
 def _limits_of_clk(agreement: Agreement, folds: int) -> Iterator[str]:
-    yield _item(
-        f"A matcher who turns attacker. With the scheme used here, {measured.PLAIN_CLK}.{_folds(folds)}"
-    )
+    yield _item(f"A matcher who turns attacker. {_plain_clks(folds)}")
     holder = agreement.party_with("matcher")
     if holder == agreement.party_with("key-issuer"):
         yield _item(
@@ -458,10 +457,13 @@ def _limits_of_field_filters(agreement: Agreement, most: int) -> Iterator[str]:
         )
 
 
-def _folds(folds: int) -> str:
-    if folds < 3:
-        return f" (It folds encodings {folds} times; {measured.FOLDED}.)"
-    return f" Here encodings are folded {folds} times: {measured.FOLDED}."
+def _plain_clks(folds: int) -> str:
+    said = f"With the scheme used here, {measured.PLAIN_CLK}."
+    if not folds:
+        return f"With the scheme used here, {measured.NOBODY_RECOGNISED}; {measured.PLAIN_CLK}."
+    if folds < FOLDS:
+        return f"{said} (It folds encodings {folds} times; {measured.FOLDED}.)"
+    return f"{said} Here encodings are folded {folds} times: {measured.FOLDED}."
 
 
 def _decisions(agreement: Agreement) -> Iterator[str]:
@@ -702,7 +704,19 @@ def _keys(party: Party, agreement: Agreement) -> str:
     return f"Public keys are in, with this fingerprint: {fingerprint(party.keys)}."
 
 
+_PROFILE_WORDS: dict[Profile, str] = {
+    "accuracy-first": "filters within blocks, matcher and key issuer in two hands",
+    "privacy-first": "encodings folded three times, with as many bits whatever a value's length",
+    "clkhash-compatible": "plain encodings as existing deployments of clkhash make them",
+}
+
+
 def _parameters(agreement: Agreement) -> Iterator[str]:
+    profile = agreement.encoding.profile
+    if profile is not None:
+        yield _say(
+            f"Profile {profile}: {_PROFILE_WORDS[profile]}. The software refuses parameters that are not the profile's."
+        )
     filters = agreement.encoding.field_filters
     if filters is not None:
         yield from _field_filter_parameters(filters)
@@ -745,7 +759,8 @@ def _bits(feature: ClkFeature) -> str:
 
 
 def _costs(agreement: Agreement) -> Iterator[str]:
-    found = [_item(f"{each.column}: {each.rule}.") for each in warnings(agreement)]
+    costs = [*dangers(agreement), *warnings(agreement)]
+    found = [_item(f"{each.column}: {each.rule}.") for each in costs]
     yield from found or [_say("The checker has no warnings.")]
 
 

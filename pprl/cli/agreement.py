@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from pprl.cli.options import NamedFile, by_name, load_agreement, today
 from pprl.console import force_option, json_option, path_argument, path_option, show, talk
+
+if TYPE_CHECKING:
+    from pprl.protocol.agreement import Scheme
+    from pprl.protocol.profiles import Profile
 
 
 @click.group()
@@ -31,11 +35,14 @@ def agreement() -> None:
 @click.option("--project", default="new-project", show_default=True, help="The project's id.")
 @click.option("--title", default="A new linkage project", show_default=True, help="The project's title.")
 @click.option(
+    "--profile",
+    type=click.Choice(["accuracy-first", "privacy-first", "clkhash-compatible"]),
+    help="Parameters that go together.  [default: accuracy-first]",
+)
+@click.option(
     "--scheme",
     type=click.Choice(["field-filters", "clk"]),
-    default="field-filters",
-    show_default=True,
-    help="How records are encoded; clk is for exchange with deployments of clkhash.",
+    help="Short for a profile: field-filters for accuracy-first, clk for clkhash-compatible.",
 )
 @path_option("-o", "--out", required=True, help="The draft.")
 @force_option
@@ -44,7 +51,8 @@ def new(
     duplicates: tuple[str, ...],
     project: str,
     title: str,
-    scheme: Literal["field-filters", "clk"],
+    profile: Profile | None,
+    scheme: Scheme | None,
     out: Path,
     force: bool,
 ) -> None:
@@ -53,8 +61,16 @@ def new(
     Finds the identifiers that the files share and chooses parameters for them. The draft can be rehearsed as it is;
     its comments say what only people can fill in.
 
+    \b
+    Profiles:
+      accuracy-first      small filters for each identifier, compared within blocks
+      privacy-first       one encoding a record that looks like random bits; misses
+                          links between records with several errors
+      clkhash-compatible  plain encodings of clkhash, for existing deployments:
+                          who holds them and a list of people can name them
+
     Example: pprl agreement new --dataset offences=offences.csv --dataset court=court.csv -o draft.toml
-    """
+    """  # noqa: D301 - \b is the character that keeps click from filling the list
     from pprl.agreements.draft import DatasetSketch, draft
     from pprl.files.atomic import require_apart, write_new
     from pprl.files.tables import count_rows, open_table
@@ -63,10 +79,30 @@ def new(
     tables = {name: open_table(path) for name, path in by_name(datasets).items()}
     sketches = [DatasetSketch(name, source.header, count_rows(source)) for name, source in tables.items()]
     text = draft(
-        sketches, project_id=project, title=title, today=today(), duplicates=duplicates, scheme=scheme
+        sketches,
+        project_id=project,
+        title=title,
+        today=today(),
+        duplicates=duplicates,
+        profile=_profile(profile, scheme),
     )
     write_new(out, text.encode(), force=force)
     talk(f"{out} is a draft. Read it; then run 'pprl agreement check {out}'.")
+
+
+def _profile(profile: Profile | None, scheme: Scheme | None) -> Profile:
+    """The profile that is asked for, by its name or by its scheme's."""
+    from pprl.agreements.draft import PROFILE_OF
+    from pprl.errors import UsageError
+    from pprl.protocol.profiles import SCHEME_OF
+
+    if profile is None:
+        return PROFILE_OF[scheme or "field-filters"]
+    if scheme not in (None, SCHEME_OF[profile]):
+        raise UsageError(
+            f"Profile {profile} is of scheme {SCHEME_OF[profile]}.", hint="Give --profile alone."
+        )
+    return profile
 
 
 @agreement.command()
@@ -75,13 +111,14 @@ def new(
 def check(agreement_path: Path, as_json: bool) -> None:
     """Say everything that is wrong with AGREEMENT, or still missing, with its line and what to do.
 
-    First comes its SHA-256, and the same in 12 words, to compare with the other parties by telephone. The exit status
-    is 3 if it can't be used as it is.
+    First comes its SHA-256, and the same in 12 words, to compare with the other parties by telephone. Dangers, which a
+    terminal shows in red, are choices with which people can be named. The exit status is 3 if it can't be used as it
+    is.
 
     Example: pprl agreement check agreement.toml
     """
+    from pprl.agreements.check import REFUSING, dangers_of, remarks_text
     from pprl.agreements.check import check as check_agreement
-    from pprl.agreements.check import remarks_text
     from pprl.crypto.words import words
     from pprl.errors import ConfigError
     from pprl.files.atomic import read_file
@@ -95,8 +132,8 @@ def check(agreement_path: Path, as_json: bool) -> None:
         "remarks": [{"level": remark.level, **asdict(remark.finding)} for remark in remarks],
     }
     name = f"SHA-256 {data['agreement_sha256']}\nin words {data['words']}\n\n"
-    show(data, as_json=as_json, text=lambda: name + remarks_text(remarks))
-    if any(remark.level != "warning" for remark in remarks):
+    show(data, as_json=as_json, text=lambda: name + remarks_text(remarks), red=dangers_of(remarks))
+    if any(remark.level in REFUSING for remark in remarks):
         raise ConfigError(f"{agreement_path.name} can't be used for a run as it is.")
 
 

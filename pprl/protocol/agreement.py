@@ -22,10 +22,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pprl.errors import ConfigError, Finding
-from pprl.protocol import blocking
+from pprl.protocol import blocking, profiles
 from pprl.protocol.filter_bits import LEAST_PER_FIELD, MOST_PER_FIELD
 from pprl.protocol.groups import KINDS_TOLD_FROM, Grouping, can_be_grouped
 from pprl.protocol.kinds import NAME_PATTERN, Kind
+from pprl.protocol.profiles import Profile
 from pprl.protocol.toml_lines import KeyPath, Lines, dotted, key_lines, line_of
 
 MAX_AGREEMENT_BYTES = 1_000_000
@@ -252,12 +253,14 @@ class FieldFilterParameters(_Section):
 class Encoding(_Section):
     """What departments do to a record before anything leaves.
 
+    `profile` names parameters that go together, and holds the agreement to them (`pprl.protocol.profiles`).
     `scheme` is one of two: `field-filters`, with its parameters in `field_filters`, or `clk`, with its in `clk`.
     `invalid_values` says what happens to a value that breaks its identifier's rule: `refuse` the file, or
     count it `missing`. A record with fewer than `min_identifiers` present is given no encoding: it can't be
     compared, and still gets a linkage key.
     """
 
+    profile: Profile | None = None
     scheme: Scheme
     invalid_values: Literal["refuse", "missing"]
     min_identifiers: Annotated[int, Field(ge=1)]
@@ -768,6 +771,8 @@ def _contradictions(agreement: Agreement, lines: Lines) -> Iterator[Finding]:
         yield from _features_that_do_not_fit(agreement, agreement.encoding.clk, finding)
     if agreement.encoding.field_filters is not None:
         yield from _passes_that_do_not_fit(agreement, agreement.encoding.field_filters, finding)
+    for rule, path in profiles.breaches(agreement):
+        yield finding(rule, *path)
     yield from _too_few_to_encode(agreement, finding)
     yield from _groups_of_nothing(agreement, finding)
 

@@ -204,8 +204,13 @@ class Project:
     def one_office(self) -> Path:
         """Another agreement, in which the matcher is the key issuer as well."""
         text = self.agreement_path.read_text("utf-8")
-        text = text.replace('roles = ["key-issuer"]', 'roles = ["auditor"]')
-        return self.agreed("one-office.toml", text.replace('["matcher"]', '["matcher", "key-issuer"]'))
+        for old, new in (
+            ('profile = "accuracy-first"\n', ""),
+            ('roles = ["key-issuer"]', 'roles = ["auditor"]'),
+            ('["matcher"]', '["matcher", "key-issuer"]'),
+        ):
+            text = text.replace(old, new)
+        return self.agreed("one-office.toml", text)
 
     def encode(
         self, dataset: str, *, agreement_path: Path | None = None, secret: LinkageSecret | None = None

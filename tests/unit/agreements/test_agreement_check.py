@@ -2,12 +2,12 @@ from datetime import date
 
 import pytest
 
-from pprl.agreements.check import check, remarks_text, warnings
+from pprl.agreements.check import check, dangers, dangers_of, remarks_text, warnings
 from pprl.errors import ConfigError
 
 
 def levels(text: str, today: date) -> dict[str, list[str]]:
-    told: dict[str, list[str]] = {"problem": [], "to do": [], "warning": []}
+    told: dict[str, list[str]] = {"problem": [], "to do": [], "danger": [], "warning": []}
     for remark in check(text.encode(), where="x", today=today):
         told[remark.level].append(remark.finding.column)
     return told
@@ -20,10 +20,19 @@ def test_a_complete_example_has_no_problem_and_no_warning(complete, today):
     assert told["warning"] == []
 
 
-def test_scheme_clk_has_a_warning_of_its_own(justice_as_clk, changed, today):
-    assert levels(justice_as_clk, today)["warning"] == ["encoding.scheme"]
-    folded = changed(justice_as_clk, ("xor_folds = 0", "xor_folds = 3")).raw.decode()
-    assert levels(folded, today)["warning"] == []
+def test_scheme_clk_is_a_danger_and_folding_makes_it_a_warning(justice_as_clk, changed, today):
+    plain = levels(justice_as_clk, today)
+    assert (plain["danger"], plain["warning"]) == (["encoding.scheme"], [])
+    for folds, words in ((1, "can be attacked"), (3, "several errors: with match keys, F1 was")):
+        folded = changed(justice_as_clk, ("xor_folds = 0", f"xor_folds = {folds}"))
+        [told] = warnings(folded.content)
+        assert (told.column, words in told.rule) == ("encoding.clk.xor_folds", True)
+        assert levels(folded.raw.decode(), today)["danger"] == []
+
+
+def test_the_danger_of_plain_encodings_says_what_the_attack_named(two_parties, changed):
+    [told] = dangers(changed(two_parties).content)
+    assert "recognised nobody to begin with, named every one" in told.rule
 
 
 def test_the_example_lacks_keys_and_approvals(justice, today):
@@ -166,9 +175,16 @@ def test_few_identifiers_are_warned_of(two_parties, changed):
 
 
 def test_the_text_has_a_heading_for_each_level(justice_as_clk, today):
-    text = remarks_text(check(justice_as_clk.encode(), where="x", today=today))
+    remarks = check(
+        justice_as_clk.replace("encodings_days = 30", "encodings_days = 365").encode(), where="x", today=today
+    )
+    text = remarks_text(remarks)
     assert "To do" in text
     assert "Warnings" in text
+    assert dangers_of(remarks) == {
+        line for line in text.splitlines() if "Danger" in line or "named every" in line
+    }
+    assert len(dangers_of(remarks)) == 2
     assert "Problems" not in text
     assert remarks_text(()) == "No problems, nothing left to do, no warnings.\n"
 
