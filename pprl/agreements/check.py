@@ -29,10 +29,15 @@ from pprl.agreements.measured import (
 )
 from pprl.errors import ConfigError, Finding
 from pprl.protocol.agreement import (
+    REFUSE_PER_10000,
+    REVIEW_PER_10000,
     AgreedPass,
     Agreement,
     Dataset,
     FieldFilterParameters,
+    Holder,
+    limit_key,
+    not_answered_for,
     not_filled_in,
     out_of_time,
     parse,
@@ -52,6 +57,13 @@ FEW_PASSES = 4
 
 TELL_LITTLE: frozenset[Kind] = frozenset({"sex", "year-of-birth", "place"})
 """Kinds that so many people share that a block of them alone holds hundreds or is left out."""
+
+HOLDER_WORDS: Mapping[Holder, str] = {
+    "matcher": "the matcher",
+    "key-issuer": "the key issuer",
+    "together": "matcher and key issuer together",
+}
+"""Who names people, as the subject of a sentence."""
 
 PARTIAL = frozenset({"initial", "year", "year-month", "month-day", "unordered-month-day"})
 """Transforms that leave so little of a value that a block of one alone is as large."""
@@ -96,6 +108,7 @@ def check(raw: bytes, *, where: str, today: date) -> tuple[Remark, ...]:
     remarks = [
         *(Remark("problem", finding) for finding in out_of_time(agreement, today=today)),
         *(Remark("to do", finding) for finding in not_filled_in(agreement)),
+        *(Remark("to do", finding) for finding in not_answered_for(agreement)),
         *(Remark("to do", finding) for finding in open_ends(agreement)),
         *(Remark("danger", finding) for finding in dangers(agreement)),
         *(Remark("warning", finding) for finding in warnings(agreement)),
@@ -365,6 +378,27 @@ def _wildcards(agreement: Agreement) -> Iterator[Finding]:
         )
 
 
+def _risk(agreement: Agreement) -> Iterator[Finding]:
+    risk = agreement.privacy.risk
+    if risk is None:
+        return
+    for holder in agreement.holders():
+        limit = risk.limit_of(holder)
+        if limit > REVIEW_PER_10000:
+            yield Finding(
+                f"above {REVIEW_PER_10000}: {HOLDER_WORDS[holder]} may name up to {limit:,} of 10,000 people; "
+                f"somebody should look at the figures twice, and above {REFUSE_PER_10000} an officer answers by name",
+                column=f"privacy.risk.{limit_key(holder)}",
+            )
+    for index, each in enumerate(risk.exception):
+        yield Finding(
+            f"{each.officer} accepts that {HOLDER_WORDS[each.holder]} may name up to {each.per_10000:,} of 10,000 "
+            "people",
+            "ask why, and whether another scheme would do",
+            column=f"privacy.risk.exception[{index}]",
+        )
+
+
 def _release(agreement: Agreement) -> Iterator[Finding]:
     release = agreement.release
     if release.linkage_keys == "per-person" and any(each.may_have_duplicates for each in agreement.dataset):
@@ -439,6 +473,7 @@ _WARNINGS: tuple[Callable[[Agreement], Iterator[Finding]], ...] = (
     _linkage,
     _fill,
     _wildcards,
+    _risk,
     _release,
     _times,
     _approvals,

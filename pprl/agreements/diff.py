@@ -45,7 +45,7 @@ def diff(old: AgreementFile, new: AgreementFile) -> tuple[Change, ...]:
     """
     before, after = _named(old.content.model_dump()), _named(new.content.model_dump())
     changes = list(_compare("", before, after))
-    if _holds_both(new.content) and not _holds_both(old.content):
+    if new.content.one_office and not old.content.one_office:
         changes.append(
             Change("coordinator", "two parties", "one party", f"one office holds both roles: {ONE_OFFICE}")
         )
@@ -128,6 +128,7 @@ _NAMES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "features": lambda each: each["identifier"],
     "passes": lambda each: each["name"],
     "approval": lambda each: f"{each['party']}: {each['officer']}",
+    "exception": lambda each: each["holder"],
 }
 
 
@@ -168,10 +169,6 @@ def _shown(value: Any) -> str | None:
         return "true" if value else "false"
     text = str(value)
     return text if len(text) <= 400 else f"{text[:20]}... ({len(text)} characters)"
-
-
-def _holds_both(agreement: Agreement) -> bool:
-    return agreement.party_with("matcher") == agreement.party_with("key-issuer")
 
 
 def _order_of_features(old: Agreement, new: Agreement) -> Iterator[Change]:
@@ -302,6 +299,13 @@ _RULES = (
         "nothing then keeps the share of wrong links to the target",
     ),
     _Rule(r"privacy\.max_popcount_share", _higher, "encodings that match more people pass"),
+    _Rule(r"privacy\.visible_structure", _to("allow"), "whole filters with visible structure pass"),
+    _Rule(r"privacy\.risk", _removed, "nobody has to attack the encodings before they leave"),
+    _Rule(r"privacy\.risk\.people", _lower, "attackers do worse on smaller files, and the figures flatter"),
+    _Rule(r"privacy\.risk\.known_people", _lower, "attackers who recognise more people are not judged"),
+    _Rule(r"privacy\.risk\..*_per_10000", _higher, "an attacker may name more people"),
+    _Rule(r"privacy\.risk\.exception\[[^]]*\]", _added, "one more holder may name more than the limit"),
+    _Rule(r"privacy\.risk\.exception\[[^]]*\]\.per_10000", _higher, "an attacker may name more people"),
     _Rule(
         r"release\.linkage_keys",
         _to("per-person"),

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from typing import Literal
 
 from pprl.agreements import measured
-from pprl.agreements.check import dangers, open_ends, warnings
+from pprl.agreements.check import HOLDER_WORDS, dangers, open_ends, warnings
 from pprl.crypto.identity import fingerprint
 from pprl.crypto.words import words
 from pprl.protocol.agreement import (
@@ -25,6 +25,8 @@ from pprl.protocol.agreement import (
     Linkage,
     Party,
     Release,
+    Risk,
+    not_answered_for,
     not_filled_in,
     out_of_time,
 )
@@ -144,7 +146,7 @@ def _day(day: date) -> str:
 def _opening(file: AgreementFile, today: date) -> str:
     project = file.content.project
     late = [*out_of_time(file.content, today=today)]
-    left = [*not_filled_in(file.content), *open_ends(file.content)]
+    left = [*not_filled_in(file.content), *not_answered_for(file.content), *open_ends(file.content)]
     if late:
         status = f"It can't be used today ({_day(today)}): see the last section."
     elif left:
@@ -649,6 +651,12 @@ def _refusals(agreement: Agreement) -> Iterator[str]:
         else f"Records with more than {_percent(share)} of the bits of their filters set, all filters of a pass "
         "together, as they could be made to match everybody."
     )
+    if agreement.privacy.visible_structure == "refuse":
+        yield _item(
+            "Encodings that do not look like random bits: structure that can be seen can be attacked."
+        )
+    if agreement.privacy.risk is not None:
+        yield from _risk_refusals(agreement, agreement.privacy.risk)
     if encoding.invalid_values == "refuse":
         yield _item(
             "A file with values that break their rules; it tells row, column and rule, never the value."
@@ -667,6 +675,27 @@ def _refusals(agreement: Agreement) -> Iterator[str]:
         f"({_listed(watched.witnesses)}) have signed that the key issuer's log holds it."
     )
     yield _item(f"A crosswalk to anybody{f' but {release.crosswalk_to}' if release.crosswalk_to else ''}.")
+
+
+def _risk_refusals(agreement: Agreement, risk: Risk) -> Iterator[str]:
+    yield _item(
+        f"Encodings that their department has not attacked itself, up to {risk.people:,} records of a table, with a "
+        "signed statement of whom the attackers named. They are refused if one who recognises up to "
+        f"{risk.known_people:,} people beforehand, and has no linkage secret, may name more of 10,000 than this (upper "
+        "end of a 95 % interval):"
+    )
+    for holder in agreement.holders():
+        exception = risk.exception_of(holder)
+        limit = f"{HOLDER_WORDS[holder]}: {risk.limit_of(holder):,}"
+        if exception is None:
+            yield _item(f"{limit}.", depth=1)
+        else:
+            yield _item(
+                f"{limit}; here up to {exception.per_10000:,}, which {exception.officer} ({exception.post}) accepts: "
+                f"{exception.reason}",
+                depth=1,
+            )
+    yield _item("The figures say which attacks failed. They don't say that none can succeed.", depth=1)
 
 
 def _promises(agreement: Agreement) -> Iterator[str]:
@@ -792,5 +821,10 @@ def _own_checks(file: AgreementFile) -> Iterator[str]:
 
 
 def _left(agreement: Agreement, today: date) -> Iterator[str]:
-    left = [*out_of_time(agreement, today=today), *not_filled_in(agreement), *open_ends(agreement)]
+    left = [
+        *out_of_time(agreement, today=today),
+        *not_filled_in(agreement),
+        *not_answered_for(agreement),
+        *open_ends(agreement),
+    ]
     yield from [_item(str(finding)) for finding in left] or [_say("Nothing.")]

@@ -38,6 +38,11 @@ LAST_VERSION = 2**32 - 1
 Role = Literal["department", "matcher", "key-issuer", "research", "auditor"]
 DateOrder = Literal["day-month-year", "month-day-year"]
 Scheme = Literal["clk", "field-filters"]
+Holder = Literal["matcher", "key-issuer", "together"]
+
+# Of 10,000 people: above the first somebody must look twice, above the second a named officer must accept it.
+REVIEW_PER_10000 = 50
+REFUSE_PER_10000 = 500
 
 _SHA256 = r"^[0-9a-f]{64}$"
 
@@ -69,6 +74,7 @@ Line = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\n]*\S[^\
 Text = Annotated[str, Field(min_length=1, max_length=5_000)]
 Sha256 = Annotated[str, Field(pattern=_SHA256)]
 Days = Annotated[int, Field(ge=1, le=3_650)]
+PerTenThousand = Annotated[int, Field(ge=1, le=10_000)]
 
 
 class _Section(BaseModel):
@@ -318,13 +324,72 @@ class Linkage(_Section):
         return self
 
 
+class RiskException(_Section):
+    """More than the limit, which a named officer accepts of one holder. All parties sign it with the agreement."""
+
+    holder: Holder
+    per_10000: PerTenThousand
+    officer: Line
+    post: Line
+    reason: Text
+
+
+class Risk(_Section):
+    """How many people attackers may name at most; with it nothing is sent or received without a risk statement.
+
+    A department attacks its own encodings before it sends any: at most `people` records, by attackers who recognise
+    `known_people` records to begin with. The limits are of the upper end of a 95 % interval, in 10,000 people, for who
+    holds what the matcher sees, what the key issuer sees, and both.
+    """
+
+    people: Annotated[int, Field(ge=1, le=1_000_000)]
+    known_people: Annotated[int, Field(ge=0, le=1_000_000)]
+    matcher_per_10000: PerTenThousand
+    key_issuer_per_10000: PerTenThousand
+    together_per_10000: PerTenThousand
+    exception: tuple[RiskException, ...] = ()
+
+    @model_validator(mode="after")
+    def _exceptions_except_something(self) -> Self:
+        holders = [each.holder for each in self.exception]
+        if len(set(holders)) != len(holders):
+            raise ValueError("a holder has two exceptions")
+        for each in self.exception:
+            if each.per_10000 <= self.limit_of(each.holder):
+                raise ValueError(
+                    f"the exception of '{each.holder}' must be above its limit, {self.limit_of(each.holder)}"
+                )
+        return self
+
+    def limit_of(self, holder: Holder) -> int:
+        """How many of 10,000 people a holder may name where nobody makes an exception."""
+        return {
+            "matcher": self.matcher_per_10000,
+            "key-issuer": self.key_issuer_per_10000,
+            "together": self.together_per_10000,
+        }[holder]
+
+    def exception_of(self, holder: Holder) -> RiskException | None:
+        """The exception that stands for a holder, if there is one."""
+        return next((each for each in self.exception if each.holder == holder), None)
+
+    def accepted_of(self, holder: Holder) -> int:
+        """How many of 10,000 people a holder may name after all."""
+        exception = self.exception_of(holder)
+        return exception.per_10000 if exception else self.limit_of(holder)
+
+
 class Privacy(_Section):
     """Gates on encodings that the coordinator applies at receipt and the department before sending.
 
     `max_popcount_share` refuses encodings with more of their bits set: such wildcards match everybody.
+    `visible_structure` says whether whole filters that don't look like random bits are refused. `risk` asks each
+    department to attack its own encodings first.
     """
 
     max_popcount_share: Annotated[float, Field(gt=0, le=0.9)]
+    visible_structure: Literal["refuse", "allow"] = "allow"
+    risk: Risk | None = None
 
 
 class Release(_Section):
@@ -418,6 +483,15 @@ class Agreement(_Section):
     def party_with(self, role: Role) -> Party:
         """The party that holds a role of which there is one: matcher, key-issuer, or research where named."""
         return next(party for party in self.party if role in party.roles)
+
+    @property
+    def one_office(self) -> bool:
+        """Whether one party holds both coordinator roles, and so sees what either sees."""
+        return any({"matcher", "key-issuer"} <= set(party.roles) for party in self.party)
+
+    def holders(self) -> tuple[Holder, ...]:
+        """Whose limits in `privacy.risk` count: of an office with both roles, only what it may name with both."""
+        return ("together",) if self.one_office else ("matcher", "key-issuer", "together")
 
     def party_named(self, party_id: str) -> Party:
         """The party of that id.
@@ -521,7 +595,7 @@ def readiness(agreement: Agreement, *, today: date) -> tuple[Finding, ...]:
     Returns:
         Findings; none means that the agreement is in force and complete.
     """
-    return (*out_of_time(agreement, today=today), *not_filled_in(agreement))
+    return (*out_of_time(agreement, today=today), *not_filled_in(agreement), *not_answered_for(agreement))
 
 
 def out_of_time(agreement: Agreement, *, today: date) -> Iterator[Finding]:
@@ -581,6 +655,35 @@ def not_filled_in(agreement: Agreement) -> Iterator[Finding]:
                 "add an [[approval]] of its officer",
                 column="approval",
             )
+
+
+def not_answered_for(agreement: Agreement) -> Iterator[Finding]:
+    """Limits on attackers that are so high that an officer has to accept them by name, and none does.
+
+    What the two coordinator roles may name together takes both of them, where they are two parties, and needs none.
+
+    Args:
+        agreement: a parsed agreement.
+
+    Yields:
+        Findings, in the order of the limits.
+    """
+    risk = agreement.privacy.risk
+    if risk is None:
+        return
+    for holder in agreement.holders():
+        alone = holder != "together" or agreement.one_office
+        if alone and risk.limit_of(holder) > REFUSE_PER_10000:
+            yield Finding(
+                f"above {REFUSE_PER_10000}: more of 10,000 people than an agreement accepts without an officer's name",
+                "lower it, and add a [[privacy.risk.exception]] with officer, post and reason",
+                column=f"privacy.risk.{limit_key(holder)}",
+            )
+
+
+def limit_key(holder: Holder) -> str:
+    """The key of `privacy.risk` that limits a holder."""
+    return f"{holder.replace('-', '_')}_per_10000"
 
 
 def _decode(raw: bytes, where: str) -> str:
@@ -775,6 +878,7 @@ def _contradictions(agreement: Agreement, lines: Lines) -> Iterator[Finding]:
         yield finding(rule, *path)
     yield from _too_few_to_encode(agreement, finding)
     yield from _groups_of_nothing(agreement, finding)
+    yield from _exceptions_of_nobody(agreement, finding)
 
 
 def _repeated(agreement: Agreement, finding: _MakeFinding) -> Iterator[Finding]:
@@ -900,4 +1004,17 @@ def _groups_of_nothing(agreement: Agreement, finding: _MakeFinding) -> Iterator[
                 "release",
                 "rates_by",
                 index,
+            )
+
+
+def _exceptions_of_nobody(agreement: Agreement, finding: _MakeFinding) -> Iterator[Finding]:
+    for index, each in enumerate(agreement.privacy.risk.exception if agreement.privacy.risk else ()):
+        if each.holder not in agreement.holders():
+            yield finding(
+                "one party is both matcher and key-issuer: what counts is what it may name with both, 'together'",
+                "privacy",
+                "risk",
+                "exception",
+                index,
+                "holder",
             )

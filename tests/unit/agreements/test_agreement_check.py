@@ -4,6 +4,7 @@ import pytest
 
 from pprl.agreements.check import check, dangers, dangers_of, remarks_text, warnings
 from pprl.errors import ConfigError
+from tests.support.risk import RISK, exception, with_risk
 
 
 def levels(text: str, today: date) -> dict[str, list[str]]:
@@ -194,3 +195,32 @@ def test_positions_that_the_scheme_does_not_have_are_refused(justice, changed, p
     with pytest.raises(ConfigError) as refusal:
         changed(justice, ("positions_per_field = 20", f"positions_per_field = {positions}"))
     assert [each.column for each in refusal.value.findings] == ["encoding.field_filters.positions_per_field"]
+
+
+def test_high_limits_on_attackers_are_warned_of_and_higher_ones_need_an_officer(
+    justice, complete, changed, today
+):
+    low = with_risk(justice, RISK.replace("= 500", "= 50"))
+    assert levels(low, today)["warning"] == []
+    review = with_risk(
+        justice, RISK.replace("matcher_per_10000 = 500", "matcher_per_10000 = 51").replace("500", "50")
+    )
+    [finding] = warnings(changed(review).content)
+    assert finding.column == "privacy.risk.matcher_per_10000"
+    assert "the matcher may name up to 51 of 10,000 people" in finding.rule
+    for holder, left in (("matcher", ["privacy.risk.matcher_per_10000"]), ("together", [])):
+        high = RISK.replace(f"{holder}_per_10000 = 500", f"{holder}_per_10000 = 501")
+        told = levels(with_risk(complete, high), today)["to do"]
+        assert [each for each in told if "risk" in each] == left
+
+
+def test_exceptions_are_warned_of_with_the_officers_name(justice, changed):
+    text = with_risk(justice, RISK.replace("= 500", "= 50") + exception("key-issuer", 4_000))
+    [finding] = warnings(changed(text).content)
+    assert finding.column == "privacy.risk.exception[0]"
+    assert finding.rule == "A. Smith accepts that the key issuer may name up to 4,000 of 10,000 people"
+
+
+def test_one_office_is_warned_of_what_it_may_name_with_both_roles(two_parties, changed):
+    told = [each.column for each in warnings(changed(with_risk(two_parties, RISK)).content)]
+    assert [each for each in told if "risk" in each] == ["privacy.risk.together_per_10000"]

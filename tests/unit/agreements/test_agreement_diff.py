@@ -3,6 +3,7 @@ import pytest
 from pprl.agreements.amend import with_keys, with_values
 from pprl.agreements.diff import diff, diff_text, version_chain
 from pprl.protocol.agreement import AgreementFile, parse
+from tests.support.risk import RISK, exception, with_risk
 
 
 def test_an_agreement_differs_from_itself_in_nothing(justice, changed):
@@ -358,3 +359,30 @@ def test_the_text_puts_what_weakens_first(justice_as_clk, changed):
     assert text.index("retention.pairs_days\n    - 30\n    + 60\n    ! kept for longer") < text.index(
         "encoding.clk.xor_folds"
     )
+
+
+def test_weaker_gates_against_attackers_are_flagged(justice, changed):
+    with_limits = changed(with_risk(justice, RISK))
+
+    def weakens(old, new):
+        return {each.path: each.weakens for each in diff(old, new)}
+
+    assert weakens(changed(justice), with_limits) == {"privacy.risk": ""}
+    assert "nobody has to attack" in weakens(with_limits, changed(justice))["privacy.risk"]
+    for key, new, says in (
+        ("people = 10_000", "people = 9_000", "flatter"),
+        ("known_people = 5", "known_people = 4", "not judged"),
+        ("key_issuer_per_10000 = 500", "key_issuer_per_10000 = 501", "may name more people"),
+    ):
+        [(path, told)] = weakens(with_limits, changed(with_risk(justice, RISK), (key, new))).items()
+        assert (path, says in told) == (f"privacy.risk.{key.partition(' ')[0]}", True)
+        [(_, told)] = weakens(changed(with_risk(justice, RISK), (key, new)), with_limits).items()
+        assert told == ""
+    accepted, more = (
+        changed(with_risk(justice, RISK + exception("matcher", most))) for most in (4_000, 4_001)
+    )
+    assert "one more holder" in weakens(with_limits, accepted)["privacy.risk.exception[matcher]"]
+    assert "more people" in weakens(accepted, more)["privacy.risk.exception[matcher].per_10000"]
+    strict = changed(justice, ("max_popcount_share", 'visible_structure = "refuse"\nmax_popcount_share'))
+    assert "visible structure" in weakens(strict, changed(justice))["privacy.visible_structure"]
+    assert weakens(changed(justice), strict) == {"privacy.visible_structure": ""}

@@ -7,6 +7,7 @@ from pprl.agreements.explain import KIND_WORDS, TRANSFORM_WORDS, WIDTH, explain
 from pprl.protocol.agreement import parse
 from pprl.protocol.blocking import TRANSFORMS
 from pprl.protocol.kinds import KINDS
+from tests.support.risk import RISK, exception, with_risk
 
 AUDIENCES = ("officer", "auditor")
 
@@ -257,3 +258,30 @@ def test_a_minimum_overlap_is_told_with_what_comes_back_and_what_is_refused(
     )
     assert "A release where two datasets share fewer than 5 % of the people in the smaller one." in text
     assert "two datasets share" not in words(explain(changed(justice), audience=audience, today=today))
+
+
+@pytest.mark.parametrize("audience", AUDIENCES)
+def test_limits_on_attackers_are_told_and_who_accepts_more(justice, audience, today):
+    file = parse(with_risk(justice, RISK + exception("matcher", 4_000)).encode(), where="x")
+    text = words(explain(file, audience=audience, today=today))
+    assert "up to 10,000 records of a table" in text
+    assert "recognises up to 5 people beforehand" in text
+    assert "the key issuer: 500." in text
+    assert "the matcher: 500; here up to 4,000, which A. Smith (Chief statistician) accepts" in text
+    assert "don't say that none can succeed" in text
+    assert "may name more of 10,000" not in words(
+        explain(parse(justice.encode(), where="x"), audience=audience, today=today)
+    )
+
+
+def test_of_one_office_only_what_it_may_name_with_both_roles_is_told(two_parties, today):
+    file = parse(with_risk(two_parties, RISK).encode(), where="x")
+    text = words(explain(file, audience="officer", today=today))
+    assert "matcher and key issuer together: 500." in text
+    assert "the matcher: 500" not in text
+
+
+def test_that_visible_structure_is_refused_is_told(two_parties, today):
+    strict = two_parties.replace("max_popcount_share", 'visible_structure = "refuse"\nmax_popcount_share', 1)
+    text = words(explain(parse(strict.encode(), where="x"), audience="officer", today=today))
+    assert "do not look like random bits" in text

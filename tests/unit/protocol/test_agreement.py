@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pprl.errors import ConfigError
-from pprl.protocol.agreement import MAX_AGREEMENT_BYTES, not_filled_in, out_of_time, parse, readiness
+from pprl.protocol.agreement import (
+    MAX_AGREEMENT_BYTES,
+    not_answered_for,
+    not_filled_in,
+    out_of_time,
+    parse,
+    readiness,
+)
 
 TODAY = date(2026, 11, 22)
 
@@ -536,3 +543,94 @@ def test_rates_need_a_research_environment_an_identifier_and_no_repetition():
     assert any("no identifier is of kind sex" in told for _, _, told in refusals(asking('["sex"]')))
     twice = refusals(asking('["completeness", "completeness"]'))
     assert any("names a grouping twice" in told for _, _, told in twice)
+
+
+LIMITS = """
+[privacy.risk]
+people = 10_000
+known_people = 30
+matcher_per_10000 = 100
+key_issuer_per_10000 = 100
+together_per_10000 = 400
+"""
+OFFICER = 'officer = "O"\npost = "P"\nreason = "R"\n'
+ACCEPTED = f'[[privacy.risk.exception]]\nholder = "together"\nper_10000 = 5_000\n{OFFICER}'
+ALONE = 'contact = "office@gov.test"\nroles = ["matcher"]\n'
+ISSUER = '[[party]]\nid = "issuer"\nname = "Issuer"\ncontact = "i@gov.test"\nroles = ["key-issuer"]\n\n'
+APART = AGREEMENT.replace(OFFICE, ALONE).replace("[[dataset]]", ISSUER + "[[dataset]]", 1)
+
+
+def with_limits(limits: str = LIMITS, text: str = AGREEMENT) -> str:
+    return text.replace("max_popcount_share = 0.75\n", f"max_popcount_share = 0.75\n{limits}", 1)
+
+
+def test_limits_on_attackers_may_be_left_out():
+    privacy = parse(AGREEMENT.encode(), where="x").content.privacy
+    assert (privacy.risk, privacy.visible_structure) == (None, "allow")
+    strict = with_limits('visible_structure = "refuse"\n')
+    assert parse(strict.encode(), where="x").content.privacy.visible_structure == "refuse"
+
+
+def test_what_a_holder_may_name_is_the_limit_or_the_exception():
+    risk = parse(with_limits(LIMITS + ACCEPTED).encode(), where="x").content.privacy.risk
+    assert [risk.limit_of(holder) for holder in ("matcher", "key-issuer", "together")] == [100, 100, 400]
+    assert [risk.accepted_of(holder) for holder in ("matcher", "key-issuer", "together")] == [100, 100, 5_000]
+    assert risk.exception_of("together").officer == "O"
+    assert risk.exception_of("matcher") is None
+
+
+def test_of_one_office_only_what_it_may_name_with_both_roles_counts():
+    assert parse(AGREEMENT.encode(), where="x").content.holders() == ("together",)
+    assert parse(APART.encode(), where="x").content.holders() == ("matcher", "key-issuer", "together")
+
+
+@pytest.mark.parametrize("key", [each.partition(" = ")[0] for each in LIMITS.split("\n")[2:-1]])
+def test_all_limits_are_agreed_or_none(key):
+    without = "\n".join(each for each in LIMITS.split("\n") if not each.startswith(f"{key} ="))
+    assert [(column, rule) for _, column, rule in refusals(with_limits(without))] == [
+        (f"privacy.risk.{key}", "missing: add it")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("limits", "where", "says"),
+    [
+        (LIMITS.replace("matcher_per_10000 = 100", "matcher_per_10000 = 0"), "matcher_per_10000", "greater than"),
+        (LIMITS.replace("= 400", "= 10_001"), "together_per_10000", "less than"),
+        (LIMITS.replace("= 400", "= 4.5"), "together_per_10000", "whole number"),
+        (LIMITS.replace("known_people = 30", "known_people = -1"), "known_people", "greater than"),
+        (LIMITS + "seeds = 3\n", "seeds", "unknown key"),
+        (LIMITS + ACCEPTED + ACCEPTED, "", "two exceptions"),
+        (LIMITS + ACCEPTED.replace("5_000", "400"), "", "must be above its limit, 400"),
+        (LIMITS + ACCEPTED.replace('"together"', '"research"'), "exception[0].holder", "must be 'matcher'"),
+        (LIMITS + ACCEPTED.replace('"together"', '"matcher"'), "exception[0].holder", "one party is both"),
+        (LIMITS + ACCEPTED.replace(OFFICER, 'post = "P"\nreason = "R"\n'), "exception[0].officer", "missing"),
+        (LIMITS + ACCEPTED.replace('reason = "R"', 'reason = ""'), "exception[0].reason", "empty"),
+        ('visible_structure = "warn"\n', "visible_structure", "must be 'refuse'"),
+    ],
+)  # fmt: skip
+def test_limits_that_make_no_sense_are_refused(limits, where, says):
+    [(line, column, rule)] = refusals(with_limits(limits))
+    assert column.removeprefix("privacy.").removeprefix("risk.") == (where or "risk")
+    assert says in rule
+    assert line is not None
+
+
+def test_exceptions_of_one_role_stand_where_two_parties_hold_them():
+    text = with_limits(LIMITS + ACCEPTED.replace('"together"', '"matcher"'), APART)
+    assert parse(text.encode(), where="x").content.privacy.risk.accepted_of("matcher") == 5_000
+
+
+def test_readiness_asks_for_an_officers_name_where_a_limit_is_high():
+    day = date(2026, 11, 22)
+    high = LIMITS.replace("= 400", "= 501")
+    [finding] = readiness(parse(with_limits(high, READY).encode(), where="x").content, today=day)
+    assert finding.column == "privacy.risk.together_per_10000"
+    assert "officer" in finding.remedy
+    apart = parse(with_limits(high.replace("= 100", "= 501"), APART).encode(), where="x").content
+    assert [each.column for each in not_answered_for(apart)] == [
+        "privacy.risk.matcher_per_10000",
+        "privacy.risk.key_issuer_per_10000",
+    ]
+    for fine in (LIMITS.replace("= 400", "= 500"), LIMITS + ACCEPTED):
+        assert readiness(parse(with_limits(fine, READY).encode(), where="x").content, today=day) == ()
