@@ -150,6 +150,7 @@ def dangers(agreement: Agreement) -> Iterator[Finding]:
             "and keep encodings for days",
             column="encoding.scheme",
         )
+    yield from _exceptions(agreement, high=True)
 
 
 def warnings(agreement: Agreement) -> Iterator[Finding]:
@@ -390,13 +391,19 @@ def _risk(agreement: Agreement) -> Iterator[Finding]:
                 f"somebody should look at the figures twice, and above {REFUSE_PER_10000} an officer answers by name",
                 column=f"privacy.risk.{limit_key(holder)}",
             )
-    for index, each in enumerate(risk.exception):
-        yield Finding(
-            f"{each.officer} accepts that {HOLDER_WORDS[each.holder]} may name up to {each.per_10000:,} of 10,000 "
-            "people",
-            "ask why, and whether another scheme would do",
-            column=f"privacy.risk.exception[{index}]",
-        )
+    yield from _exceptions(agreement, high=False)
+
+
+def _exceptions(agreement: Agreement, *, high: bool) -> Iterator[Finding]:
+    """What officers accept: high is what nobody may accept without a name."""
+    for index, each in enumerate(agreement.privacy.risk.exception if agreement.privacy.risk else ()):
+        if (each.per_10000 > REFUSE_PER_10000) == high:
+            yield Finding(
+                f"{each.officer} accepts that {HOLDER_WORDS[each.holder]} may name up to {each.per_10000:,} of 10,000 "
+                "people",
+                "ask why, and whether another profile would do",
+                column=f"privacy.risk.exception[{index}]",
+            )
 
 
 def _release(agreement: Agreement) -> Iterator[Finding]:

@@ -214,11 +214,15 @@ def test_high_limits_on_attackers_are_warned_of_and_higher_ones_need_an_officer(
         assert [each for each in told if "risk" in each] == left
 
 
-def test_exceptions_are_warned_of_with_the_officers_name(justice, changed):
-    text = with_risk(justice, RISK.replace("= 500", "= 50") + exception("key-issuer", 4_000))
-    [finding] = warnings(changed(text).content)
-    assert finding.column == "privacy.risk.exception[0]"
-    assert finding.rule == "A. Smith accepts that the key issuer may name up to 4,000 of 10,000 people"
+def test_exceptions_are_told_with_the_officers_name_and_high_ones_in_red(justice, changed):
+    for most, level, others in ((500, warnings, dangers), (4_000, dangers, warnings)):
+        text = with_risk(justice, RISK.replace("= 500", "= 50") + exception("key-issuer", most))
+        [finding] = level(changed(text).content)
+        assert finding.column == "privacy.risk.exception[0]"
+        assert (
+            finding.rule == f"A. Smith accepts that the key issuer may name up to {most:,} of 10,000 people"
+        )
+        assert list(others(changed(text).content)) == []
 
 
 def test_one_office_is_warned_of_what_it_may_name_with_both_roles(two_parties, changed):
