@@ -81,10 +81,6 @@ def _rehearse(text: str, folder: Path) -> Rehearsed:
     return Rehearsed(folder / "out", stdout, stderr, onlooker)
 
 
-# One process for all that look at the one rehearsal, which takes a minute.
-pytestmark = pytest.mark.xdist_group("rehearsal")
-
-
 @pytest.fixture(scope="module")
 def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Rehearsed:
     return _rehearse(draft_text("clk"), tmp_path_factory.mktemp("rehearsal"))
