@@ -15,7 +15,7 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
@@ -542,15 +542,15 @@ class AgreementFile:
     Attributes:
         content: the parsed agreement.
         raw: the file's bytes, unchanged.
+        sha256: its name everywhere: 64 hexadecimal digits, as `sha256sum` prints.
     """
 
     content: Agreement
     raw: bytes
+    sha256: str = field(init=False)
 
-    @property
-    def sha256(self) -> str:
-        """The agreement's name everywhere: 64 hexadecimal digits, as `sha256sum` prints."""
-        return hashlib.sha256(self.raw).hexdigest()
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sha256", hashlib.sha256(self.raw).hexdigest())
 
 
 def parse(raw: bytes, *, where: str) -> AgreementFile:
