@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from tests.support.once import remember_answers
+
 if TYPE_CHECKING:
     from tests.support.exported import Run
     from tests.support.project import Project
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 # How long an example takes says something about the machine, not about the code.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+remember_answers()
 
 
 @pytest.fixture(scope="session")

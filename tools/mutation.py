@@ -188,7 +188,12 @@ def record(project: Project) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *_PYTEST, *options, *there],
         cwd=project.tree,
-        env={**os.environ, "PYTHONPATH": str(project.tree), "COVERAGE_FILE": str(project.build / "coverage")},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(project.tree),
+            "COVERAGE_FILE": str(project.build / "coverage"),
+            "REMEMBER_ANSWERS": "no",  # Each test must execute what it rests on: tests/support/once.py
+        },
         stdout=subprocess.DEVNULL,
         check=False,
     )
