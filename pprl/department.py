@@ -11,6 +11,7 @@ import io
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pprl.crypto import at_rest, derive
 from pprl.crypto.exchange import Signatory, open_from, require_as_bound, seal_for
@@ -31,6 +32,9 @@ from pprl.protocol.crosswalk import Crosswalk
 from pprl.protocol.groups import KEY_COLUMN
 from pprl.protocol.linkage_keys import LinkageKeys, is_linkage_key
 from pprl.protocol.secret_shares import SecretShares
+
+if TYPE_CHECKING:
+    from pprl.privacy.battery import Risk
 
 HOME_MAP_HEADER = ("handle", "record_id")
 ROW_SALTS_KIND = "row-salts"
@@ -135,6 +139,65 @@ def require_clean(found: Survey, dataset: Dataset) -> None:
             findings=(*found.broken_ids, *found.broken),
         )
     encoder.require_expected_rows(found, dataset)
+
+
+@dataclass(frozen=True, slots=True)
+class Attackable:
+    """What a department attacks of its own.
+
+    Attributes:
+        columns: standardised values of the records that would be encoded, by identifier; they never leave.
+        survey: counts, and where a rule was broken.
+    """
+
+    columns: Mapping[str, Sequence[str]] = field(repr=False)
+    survey: Survey
+
+
+def records_to_attack(table: Table, dataset: Dataset, agreement: AgreementFile, *, seen: Seen) -> Attackable:
+    """Read the records that would be encoded, as they would be.
+
+    Raises:
+        DataError: there are fewer than two.
+    """
+    survey, columns = encoder.encodable_records(_rows(table, dataset), dataset, agreement, seen=seen)
+    if survey.encodable - survey.copies < 2:
+        raise DataError(
+            f"'{dataset.name}' has fewer than two records that can be encoded: there is nothing to attack.",
+            hint="Look at it with 'pprl check'.",
+        )
+    return Attackable(columns, survey)
+
+
+def attack(
+    attackable: Attackable,
+    agreement: Agreement,
+    *,
+    people: int,
+    known_people: int,
+    seed: int,
+    budget: float,
+    clock: Callable[[], float],
+    progress: Callable[[str, float], None],
+) -> Risk:
+    """Attack one's own encodings, made under a test secret, as everybody who might see them could.
+
+    Args:
+        attackable: the records.
+        agreement: how they are encoded.
+        people: most of them to attack.
+        known_people: whom an attacker recognises who counts.
+        seed: of everything that is drawn.
+        budget: seconds for all attacks.
+        clock: tells seconds.
+        progress: told what is done, and the share of it that is done.
+    """
+    from pprl.privacy import battery, sampling  # noqa: PLC0415 - attacks take a second to load; no other step has any
+
+    chosen = sampling.sample(attackable.columns, agreement.kinds(), people=people, seed=seed)
+    return battery.attack(
+        chosen, agreement, known_people=known_people, seed=seed, budget=budget, clock=clock, progress=progress
+    )
 
 
 def seal_shares(me: Signatory, recipient: str, shares: Mapping[str, bytes]) -> bytes:

@@ -154,6 +154,29 @@ def _without_copies(
     return kept, original_of_each
 
 
+def encodable_records(
+    rows: Rows, dataset: Dataset, agreement: AgreementFile, *, seen: Callable[[int], None]
+) -> tuple[Survey, dict[str, list[str]]]:
+    """The records that `encode` would encode, standardised; `pprl risk` attacks them, in the department.
+
+    Args:
+        rows: batches of (number of the first row, columns by the department's own names).
+        dataset: the dataset that they are.
+        agreement: the agreement.
+        seen: called with the rows read so far.
+
+    Returns:
+        Counts, and a column an identifier, "" where a value is missing; in scheme `field-filters` without copies.
+    """
+    found = Survey()
+    batches = _encodable(prepared_batches(rows, dataset, agreement, found, seen), [])
+    if agreement.content.encoding.scheme == "clk":
+        return found, _whole_columns(batches, agreement.content)
+    columns, original_of_each = _without_copies(batches, dataset, agreement.content)
+    found.copies = copies_among(original_of_each)
+    return found, columns
+
+
 def encode(
     rows: Rows,
     dataset: Dataset,

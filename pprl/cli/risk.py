@@ -1,0 +1,157 @@
+"""`pprl risk`: a department attacks its own encodings before they leave."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pprl.cli.data import with_progress
+from pprl.cli.options import agreement_option, load_agreement, table_options
+from pprl.console import force_option, json_option, path_argument, path_option, progress, show, table, talk
+
+if TYPE_CHECKING:
+    from pprl.privacy.battery import Risk
+    from pprl.protocol.agreement import AgreementFile, Dataset
+
+DEFAULT_PEOPLE, DEFAULT_KNOWN, DEFAULT_SEED = 5_000, 30, 1
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+class Duration(click.ParamType[float]):
+    """A span of time: 90s, 10m, 2h."""
+
+    name = "TIME"
+
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Seconds."""
+        if isinstance(value, float):
+            return value
+        found = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9])?)([smh]?)", value, re.ASCII)
+        if found is None or not float(found[1]):
+            self.fail("this must be a time such as 90s, 10m or 2h", param, ctx)
+        return float(found[1]) * _SECONDS[found[2]]
+
+
+@click.command()
+@path_argument("data")
+@agreement_option
+@click.option(
+    "--budget", type=Duration(), default="10m", show_default=True, help="Time for all attacks together."
+)
+@click.option(
+    "--people",
+    type=click.IntRange(min=2),
+    help=f"Most records to attack.  [default: the agreement's, or {DEFAULT_PEOPLE:,}]",
+)
+@click.option(
+    "--known",
+    type=click.IntRange(min=0, max=100_000),
+    help=f"People whom an attacker recognises.  [default: the agreement's, or {DEFAULT_KNOWN}]",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0, max=2**53 - 1),
+    default=DEFAULT_SEED,
+    show_default=True,
+    help="Of all that is drawn: same seed, same figures.",
+)
+@path_option("-o", "--out", "page_path", help="Write the report as a page of HTML, too.")
+@table_options
+@force_option
+@json_option
+def risk(
+    data: Path,
+    agreement_path: Path,
+    budget: float,
+    people: int | None,
+    known: int | None,
+    seed: int,
+    page_path: Path | None,
+    dataset: str | None,
+    encoding: str | None,
+    delimiter: str | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Attack your own encodings: whom in DATA could somebody name who gets hold of them?
+
+    Encodes DATA as it would be sent, under a test secret, and attacks it in the place of the matcher, of the key
+    issuer, and of the two together, by people who know all parameters, hold a list of people in plain text, and
+    recognise some records. Tells how many of 10,000 people each of them names, and the most that it may be at 95 %
+    confidence. A large file is sampled by whole postcode.
+
+    Needs no keys and no linkage secret, and works on a draft of an agreement. Nothing leaves: the report holds counts
+    alone.
+
+    \b
+    Example:
+      pprl risk offences.csv -a agreement.toml --dataset offences
+      pprl risk offences.csv -a agreement.toml --dataset offences --budget 1h -o risk.html
+    """  # noqa: D301 - \b is the character that keeps click from filling the example
+    import time
+
+    from pprl import department
+    from pprl.errors import UsageError
+    from pprl.files.atomic import require_apart, write_new
+
+    agreement = load_agreement(agreement_path)
+    names = ", ".join(each.name for each in agreement.content.dataset)
+    if dataset is None:
+        raise UsageError("Which dataset is it?", hint=f"Say --dataset with one of: {names}.")
+    agreed = agreement.content.dataset_named(dataset)
+    require_apart([page_path] if page_path else [], [data, agreement_path])
+    if page_path is not None and page_path.exists() and not force:
+        raise UsageError(f"{page_path} exists already.", hint="Name another file, or say --force.")
+    source = department.open_dataset(data, agreed, encoding=encoding, delimiter=delimiter)
+    read = with_progress(
+        source, lambda seen: department.records_to_attack(source, agreed, agreement, seen=seen)
+    )
+    with progress() as tell:
+        found = department.attack(
+            read,
+            agreement.content,
+            people=people or DEFAULT_PEOPLE,
+            known_people=DEFAULT_KNOWN if known is None else known,
+            seed=seed,
+            budget=budget,
+            clock=time.monotonic,
+            progress=lambda _attack, share: tell("attacks", share),
+        )
+    if page_path is not None:
+        write_new(page_path, _page(found, agreed, agreement), force=force)
+        talk(f"Report: {page_path}")
+    show(_data(found, agreed), as_json=as_json, text=lambda: _text(found))
+
+
+def _page(found: Risk, dataset: Dataset, agreement: AgreementFile) -> bytes:
+    from pprl.privacy.page import About, page
+
+    content = agreement.content
+    about = About(
+        dataset.name,
+        content.project.id,
+        content.project.version,
+        content.encoding.scheme,
+        agreement.sha256,
+        None,
+        (),
+    )
+    return page(found, about).encode()
+
+
+def _data(found: Risk, dataset: Dataset) -> dict[str, object]:
+    from pprl.privacy import words
+
+    return {"dataset": dataset.name, **words.data(found)}
+
+
+def _text(found: Risk) -> str:
+    from pprl.privacy import words
+
+    lines = [words.sentence(found), ""]
+    lines += [words.holder_words(holder, told) for holder, told in words.by_holder(found)]
+    lines += ["", table(words.rows(found), header=words.HEADER, right=(2, 3, 5, 6)), ""]
+    return "\n".join([*lines, *words.notes(found), words.CAUTION])

@@ -1,0 +1,154 @@
+"""Who attacks what, and what they know: the table of all attempts.
+
+An attack sees what one holder sees: the matcher, the key issuer, or the two together. Somebody who makes it holds a
+list of people, and recognises some of the records. The table has each attack with the knowledge that it can use, and
+puts first what a risk statement must have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from pprl.privacy import dictionary, frequency
+from pprl.privacy.ground import Ground, ListKind
+from pprl.privacy.measure import Named
+from pprl.privacy.views import NOBODY, NOBODY_KNOWN, Bytes, SeenPass, Tick
+from pprl.protocol.agreement import Scheme
+
+KNOWN = (0, 10, 30, 100, 1_000)
+EVERYBODY = 100
+VERY_FILE: ListKind = "very file"
+MANY_KNOWN = 1_000
+
+Holder = Literal["matcher", "key-issuer", "together"]
+
+Run = Callable[[Ground, "Knowledge", np.random.Generator, Tick], Named]
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What an attacker knows of the people in a file.
+
+    Attributes:
+        list: how its list of people came about: the very file, or with errors of another office.
+        overlap: how many in a hundred of the file's people are on it.
+        known: how many records it recognises to begin with, at most half of those on the list.
+    """
+
+    list: ListKind
+    overlap: int
+    known: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attack:
+    """One way to name records.
+
+    Attributes:
+        name: of its module.
+        scheme: whose encodings it reads.
+        holder: who sees what it needs.
+        run: makes it.
+        uses_known: whether it can do more with people whom it recognises.
+        needs_known: whether it can do nothing without.
+        has_secret: whether it has the secret: what that costs is told, and judged nowhere.
+    """
+
+    name: str
+    scheme: Scheme
+    holder: Holder
+    run: Run
+    uses_known: bool = False
+    needs_known: bool = False
+    has_secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attack by somebody who knows something; `required` where a risk statement must have it."""
+
+    attack: Attack
+    knowledge: Knowledge
+    required: bool = False
+
+
+# How each attack is made on the ground.
+
+
+def _dictionary(ground: Ground, knows: Knowledge, rng: np.random.Generator, tick: Tick) -> Named:
+    people = ground.listed(knows.list, knows.overlap)
+    names = dictionary.attack(ground.filters, ground.filters_with_secret(people), rng=rng, tick=tick)
+    return ground.counted(names, people, NOBODY_KNOWN)
+
+
+def _dictionary_of_passes(ground: Ground, knows: Knowledge, rng: np.random.Generator, tick: Tick) -> Named:
+    """Pass by pass, each for the records that no pass before it has named."""
+    people = ground.listed(knows.list, knows.overlap)
+    names = np.full(ground.records, NOBODY, dtype=np.int64)
+    for seen, listed in zip(ground.passes, ground.passes_with_secret(people), strict=True):
+        left = names[seen.rows] == NOBODY
+        found = dictionary.attack(_flat(seen)[left], _flat(listed), rng=rng, tick=tick)
+        names[seen.rows[left]] = np.where(found == NOBODY, NOBODY, listed.rows[found])
+    return ground.counted(names, people, NOBODY_KNOWN)
+
+
+def _flat(seen: SeenPass) -> Bytes:
+    """All filters of a record after each other."""
+    return np.ascontiguousarray(seen.filters.reshape(len(seen.rows), -1))
+
+
+def _frequency(ground: Ground, knows: Knowledge, _rng: np.random.Generator, tick: Tick) -> Named:
+    people = ground.listed(knows.list, knows.overlap)
+    seen, listed = (
+        frequency.codes_of(each[:, None])
+        for each in (ground.filters, ground.listed_filters(knows.list, knows.overlap))
+    )
+    return ground.counted(frequency.attack(seen, listed, tick=tick), people, NOBODY_KNOWN)
+
+
+ATTACKS: tuple[Attack, ...] = (
+    Attack("frequency", "clk", "matcher", _frequency),
+    Attack("dictionary", "clk", "matcher", _dictionary, has_secret=True),
+    Attack("dictionary", "field-filters", "matcher", _dictionary_of_passes, has_secret=True),
+)
+
+
+CONTROLS: Mapping[Scheme, tuple[Attack, ...]] = {"clk": (), "field-filters": ()}
+"""Who must name nearly everybody in a plain CLK, and nobody in random bits."""
+
+
+def attempts(scheme: Scheme, *, records: int, known_people: int) -> list[Attempt]:
+    """All attempts at a file, those first that must be made.
+
+    Args:
+        scheme: how it is encoded.
+        records: how many are attacked.
+        known_people: whom an attacker recognises who counts.
+    """
+    found: dict[tuple[str, Knowledge], Attempt] = {}
+    for attack in ATTACKS:
+        if attack.scheme == scheme:
+            for knowledge in _knowledge(attack, known_people):
+                attempt = Attempt(attack, knowledge)
+                if attempt.required or 2 * knowledge.known <= records * knowledge.overlap / 100:
+                    found[attack.name, knowledge] = attempt
+    return sorted(found.values(), key=lambda each: (not each.required, each.knowledge.known > known_people))
+
+
+def _knowledge(attack: Attack, known_people: int) -> Iterator[Knowledge]:
+    """What somebody who makes an attack may know, the most telling first."""
+    if not attack.uses_known:
+        yield from (Knowledge(VERY_FILE, overlap, 0) for overlap in (EVERYBODY, 50, 20))
+        yield from (Knowledge("light", overlap, 0) for overlap in (EVERYBODY, 50))
+        yield Knowledge("heavy", EVERYBODY, 0)
+        return
+    some = {*KNOWN, known_people} - ({0} if attack.needs_known else set())
+    yield from (Knowledge(VERY_FILE, EVERYBODY, known) for known in sorted(some))
+    yield from (Knowledge(VERY_FILE, overlap, known_people) for overlap in (50, 20))
+    for known in sorted({known_people, MANY_KNOWN}):
+        yield from (Knowledge("light", overlap, known) for overlap in (EVERYBODY, 50, 20))
+        yield from (Knowledge("heavy", overlap, known) for overlap in (EVERYBODY, 20))

@@ -1,0 +1,231 @@
+"""Runs every attack against a sample of a file, in bounded time, between two controls.
+
+A department runs it before anything leaves. What a risk statement must have comes first, so that a budget that is too
+small leaves out the rest. Each attempt has its share of the time that is left; one that doesn't come to its end has
+named nobody, and says so.
+
+The controls show that the attackers can do their work, and that their success isn't chance: a plain CLK of the same
+columns must fall to them, and random bits must not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from pprl.agreements.draft import DEFAULT_FEATURES
+from pprl.privacy.attempts import CONTROLS, EVERYBODY, VERY_FILE, Attempt, Knowledge, attempts
+from pprl.privacy.ground import Ground, RandomGround
+from pprl.privacy.measure import PER, Named, OutOfTime
+from pprl.privacy.sampling import Sample, length_of, made_up
+from pprl.privacy.views import Tick
+from pprl.protocol.agreement import Agreement, ClkFeature, ClkParameters, Encoding
+
+LEAST_OF_PLAIN_CLK, MOST_OF_RANDOM_BITS = 9_000, 100
+
+IN_CONTROLS, KNOWN_IN_CONTROLS = 1_000, 30
+"""Records that the controls take, made-up ones among them where the file has fewer, and how many are recognised."""
+
+PLAIN_BITS_SET = 600
+_WEIGHT_OF_REQUIRED = 4
+
+Clock = Callable[[], float]
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """How an attempt went.
+
+    Attributes:
+        attempt: whose.
+        named: what it came to; nobody of nobody where it did not finish.
+        finished: whether it came to its end in its time.
+        seconds: how long it took.
+    """
+
+    attempt: Attempt
+    named: Named
+    finished: bool
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """Of 10,000 records that must fall, and of 10,000 that must not, how many were named."""
+
+    plain_clk: int
+    random_bits: int
+
+    @property
+    def valid(self) -> bool:
+        """Whether the attackers work, and only where there is something to be found."""
+        return self.plain_clk > LEAST_OF_PLAIN_CLK and self.random_bits <= MOST_OF_RANDOM_BITS
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """What all attacks came to.
+
+    Attributes:
+        records: how many were attacked.
+        of: how many the file has.
+        known_people: whom an attacker recognises who counts.
+        seed: of everything that was drawn.
+        controls: whether the rest shows anything.
+        tried: every attempt, in the order in which they were made.
+    """
+
+    records: int
+    of: int
+    known_people: int
+    seed: int
+    controls: Controls
+    tried: tuple[Tried, ...]
+
+
+def attack(
+    sample: Sample,
+    agreement: Agreement,
+    *,
+    known_people: int,
+    seed: int,
+    budget: float,
+    clock: Clock,
+    progress: Progress,
+) -> Risk:
+    """Make every attack on a sample of a file. A department runs it, on its own file.
+
+    Args:
+        sample: who is attacked.
+        agreement: how records are encoded.
+        known_people: how many records an attacker recognises who counts for the verdict.
+        seed: of everything that is drawn; the same one gives the same figures, if attacks come to their end.
+        budget: seconds for all of it.
+        clock: tells seconds.
+        progress: told what is done, and the share of the time or of the work that has gone.
+    """
+    ends = clock() + budget
+    wanted = attempts(agreement.encoding.scheme, records=sample.records, known_people=known_people)
+    weights = [_WEIGHT_OF_REQUIRED if each.required else 1 for each in wanted]
+    left = sum(weights) + _WEIGHT_OF_REQUIRED
+    time = _Time(clock, ends)
+    progress("controls", 0.0)
+    controls = _controls(sample, agreement, seed, time.share(_WEIGHT_OF_REQUIRED / left))
+    ground = Ground(sample, agreement, seed)
+    tried = []
+    for number, (attempt, weight) in enumerate(zip(wanted, weights, strict=True)):
+        progress(attempt.attack.name, number / len(wanted))
+        left = sum(weights[number:])
+        tried.append(made(attempt, ground, time.share(weight / left), clock))
+    return Risk(sample.records, sample.of, known_people, seed, controls, tuple(tried))
+
+
+@dataclass(frozen=True, slots=True)
+class _Time:
+    """What is left of the budget."""
+
+    clock: Clock
+    ends: float
+
+    def share(self, share: float) -> Tick:
+        """A tick that raises when a share of what is left now is over."""
+        now = self.clock()
+        until = now + max(0.0, self.ends - now) * share
+
+        def tick() -> None:
+            if self.clock() > until:
+                raise OutOfTime
+
+        return tick
+
+
+def made(attempt: Attempt, ground: Ground, tick: Tick, clock: Clock) -> Tried:
+    """Make one attempt.
+
+    Args:
+        attempt: which.
+        ground: what it works on.
+        tick: ends it.
+        clock: tells seconds.
+    """
+    started = clock()
+    named, finished = _named(attempt, ground, tick), True
+    if named is None:
+        named, finished = Named(0, 0, 0), False
+    return Tried(attempt, named, finished, clock() - started)
+
+
+def _named(attempt: Attempt, ground: Ground, tick: Tick) -> Named | None:
+    try:
+        tick()
+        return attempt.attack.run(ground, attempt.knowledge, _rng(attempt, ground.seed), tick)
+    except OutOfTime:
+        return None
+
+
+def _rng(attempt: Attempt, seed: int) -> np.random.Generator:
+    """An attempt's own random numbers, whatever was made before it."""
+    knows = attempt.knowledge
+    label = f"{attempt.attack.holder}/{attempt.attack.name}/{knows.list}/{knows.overlap}/{knows.known}"
+    digest = hashlib.sha256(label.encode("ascii")).digest()
+    return np.random.default_rng([seed, int.from_bytes(digest[:8], "big")])
+
+
+# Controls.
+
+
+def _controls(sample: Sample, agreement: Agreement, seed: int, tick: Tick) -> Controls:
+    people = _for_controls(sample, agreement, seed)
+    plain = plain_clk(agreement)
+    knows = Knowledge(VERY_FILE, EVERYBODY, KNOWN_IN_CONTROLS)
+    fallen = [_named(Attempt(each, knows), Ground(people, plain, seed), tick) for each in CONTROLS["clk"]]
+    lucky = [
+        _named(Attempt(each, knows), RandomGround(people, of, seed), tick)
+        for of in (plain, agreement)
+        for each in CONTROLS[of.encoding.scheme]
+    ]
+    return Controls(
+        max((_per_10000(each) for each in fallen if each), default=0),
+        # What didn't come to its end has shown nothing.
+        max((_per_10000(each) if each else PER for each in lucky), default=PER),
+    )
+
+
+def _for_controls(sample: Sample, agreement: Agreement, seed: int) -> Sample:
+    """Some of the file's records, filled up with made-up people."""
+    file = {name: values[:IN_CONTROLS] for name, values in sample.file.items()}
+    missing = IN_CONTROLS - length_of(file)
+    if missing > 0:
+        more = made_up(file, agreement.kinds(), missing, seed)
+        file = {name: values + more[name] for name, values in file.items()}
+    return Sample(file, sample.strangers, sample.of)
+
+
+def plain_clk(agreement: Agreement) -> Agreement:
+    """The same identifiers in a plain CLK: no attack is worth anything that it resists."""
+    kinds = agreement.kinds()
+    total = sum(DEFAULT_FEATURES[kind].bits for kind in kinds.values())
+    features = []
+    for name, kind in kinds.items():
+        usual = DEFAULT_FEATURES[kind]
+        features.append(
+            ClkFeature(
+                identifier=name,
+                comparison="ngram" if usual.n else "exact",
+                n=usual.n,
+                positional=usual.positional,
+                hash="blake",
+                bits_per_feature=max(1, round(usual.bits * PLAIN_BITS_SET / total)),
+            )
+        )
+    clk = ClkParameters(clk_bits=1024, xor_folds=0, features=tuple(features))
+    encoding = Encoding(scheme="clk", invalid_values="missing", min_identifiers=1, clk=clk)
+    return agreement.model_copy(update={"encoding": encoding})
+
+
+def _per_10000(named: Named) -> int:
+    return round(PER * named.right / named.of) if named.of else 0

@@ -1,0 +1,279 @@
+"""What attacks of a file work on: what each holder sees of it, and an attacker's list encoded under another secret.
+
+Runs in the department, on a sample of its own file. Everything is drawn from one seed, the test secrets as well: the
+departments' linkage secret isn't needed, and isn't used. Encodings are made when an attack first asks for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cached_property, lru_cache
+from typing import Literal
+
+import numpy as np
+
+from pprl.encode.field_filters import FieldFilterEncoder
+from pprl.privacy import exposure
+from pprl.privacy.knowledge import Errors, List, known_people, list_of
+from pprl.privacy.measure import Named, count
+from pprl.privacy.sampling import Sample, length_of
+from pprl.privacy.views import NOBODY, Bytes, Indices, Known, Names, SeenPairs, SeenPass
+from pprl.protocol.agreement import Agreement, ClkFeature
+
+Columns = Mapping[str, Sequence[str]]
+Encode = Callable[[Columns, bytes], Bytes]
+"""From standardised columns and a key to a filter a record: scheme `clk`, or an experiment in its place."""
+
+ListKind = Literal["very file", "light", "heavy"]
+ERRORS: Mapping[ListKind, Errors] = {"very file": "none", "light": "light", "heavy": "heavy"}
+
+OTHER_OFFICE_OVERLAP = 0.65
+OTHER_OFFICE_ERRORS: Errors = "light"
+"""The second file, which the key issuer sees pairs with: so many people in common, and such errors."""
+
+_KEY_BYTES = 32
+_MOST_LISTS_IN_MEMORY = 4
+
+
+class Ground:
+    """A sample and everything that attacks are given of it.
+
+    Args:
+        sample: who is attacked.
+        agreement: how records are encoded.
+        seed: of everything that is drawn.
+        encode: makes whole filters; scheme `clk` as the agreement has it, if not given.
+    """
+
+    def __init__(
+        self, sample: Sample, agreement: Agreement, seed: int, *, encode: Encode | None = None
+    ) -> None:
+        self.sample = sample
+        self.agreement = agreement
+        self.seed = seed
+        self._filters_of = encode or (lambda columns, key: exposure.whole_filters(columns, agreement, key))
+        self._of_list = lru_cache(_MOST_LISTS_IN_MEMORY)(self._made_list)
+        self._listed_filters = lru_cache(_MOST_LISTS_IN_MEMORY)(self._made_filters)
+        self._listed_passes = lru_cache(_MOST_LISTS_IN_MEMORY)(self._made_passes)
+
+    @property
+    def records(self) -> int:
+        """How many records are attacked."""
+        return self.sample.records
+
+    def rng(self, *purpose: int) -> np.random.Generator:
+        """Random numbers for a purpose, the same for the same seed."""
+        return np.random.default_rng([self.seed, *purpose])
+
+    @cached_property
+    def key(self) -> bytes:
+        """The test secret of the file."""
+        return self.rng(10).bytes(_KEY_BYTES)
+
+    @cached_property
+    def list_key(self) -> bytes:
+        """The attacker's own."""
+        return self.rng(11).bytes(_KEY_BYTES)
+
+    # What the attacker knows.
+
+    def listed(self, kind: ListKind, overlap: int) -> List:
+        """The list of an attacker with a share of the file's people, in hundredths."""
+        return self._of_list(kind, overlap)
+
+    def _made_list(self, kind: ListKind, overlap: int) -> List:
+        return list_of(
+            self.sample.file,
+            self.sample.strangers,
+            self.agreement.kinds(),
+            overlap=overlap / 100,
+            errors=ERRORS[kind],
+            rng=self.rng(20, overlap, list(ERRORS).index(kind)),
+        )
+
+    def known(self, people: List, number: int) -> Known:
+        """Records that the attacker recognises: never more than half of those that are on its list."""
+        half = int((people.truth != NOBODY).sum()) // 2
+        return known_people(people.truth, min(number, half), self.rng(30, number))
+
+    # Scheme clk: whole filters.
+
+    @cached_property
+    def filters(self) -> Bytes:
+        """The file's."""
+        return self._filters_of(self.sample.file, self.key)
+
+    def listed_filters(self, kind: ListKind, overlap: int) -> Bytes:
+        """The list's, under the attacker's own secret."""
+        return self._listed_filters(kind, overlap)
+
+    def _made_filters(self, kind: ListKind, overlap: int) -> Bytes:
+        return self._filters_of(self.listed(kind, overlap).columns, self.list_key)
+
+    def filters_with_secret(self, people: List) -> Bytes:
+        """The list's, under the file's secret: it has leaked."""
+        return self._filters_of(people.columns, self.key)
+
+    def tokens(self, people: List) -> list[Collection[str]]:
+        """What is hashed of each person on a list, as an attacker writes it down."""
+        return clk_tokens(people.columns, self.agreement.encoding.clk_parameters.features)
+
+    # Scheme field-filters: passes and pairs.
+
+    @cached_property
+    def encoder(self) -> FieldFilterEncoder:
+        """Under the file's test secret."""
+        return exposure.encoder_of(self.agreement, self.key)
+
+    @cached_property
+    def list_encoder(self) -> FieldFilterEncoder:
+        """Under the attacker's own."""
+        return exposure.encoder_of(self.agreement, self.list_key)
+
+    @cached_property
+    def passes(self) -> list[SeenPass]:
+        """The file's passes, with what records they are: what the two roles see together."""
+        return self._passes_of(self.sample.file, self.encoder)
+
+    @cached_property
+    def single_passes(self) -> tuple[list[SeenPass], list[Indices]]:
+        """The file's passes as the matcher sees them, and the record that each of their rows is."""
+        return exposure.as_the_matcher_sees(self.passes, self.rng(40))
+
+    def listed_passes(self, kind: ListKind, overlap: int) -> list[SeenPass]:
+        """The list's passes."""
+        return self._listed_passes(kind, overlap)
+
+    def _made_passes(self, kind: ListKind, overlap: int) -> list[SeenPass]:
+        return self._passes_of(self.listed(kind, overlap).columns, self.list_encoder)
+
+    def passes_with_secret(self, people: List) -> list[SeenPass]:
+        """The list's passes under the file's secret: it has leaked."""
+        return self._passes_of(people.columns, self.encoder)
+
+    def _passes_of(self, columns: Columns, encoder: FieldFilterEncoder) -> list[SeenPass]:
+        return exposure.passes(columns, encoder)
+
+    @cached_property
+    def pairs(self) -> SeenPairs:
+        """The file's pairs with another office's file, of which it says who is who nowhere."""
+        return self._pairs_of(self.sample.file, self.encoder, 50)
+
+    def listed_pairs(self, kind: ListKind, overlap: int) -> SeenPairs:
+        """The same of the list: the attacker writes down how another office would have its people."""
+        return self._pairs_of(self.listed(kind, overlap).columns, self.list_encoder, 51)
+
+    def _pairs_of(self, columns: Columns, encoder: FieldFilterEncoder, purpose: int) -> SeenPairs:
+        other = list_of(
+            columns,
+            self.sample.strangers,
+            self.agreement.kinds(),
+            overlap=OTHER_OFFICE_OVERLAP,
+            errors=OTHER_OFFICE_ERRORS,
+            rng=self.rng(purpose),
+        ).columns
+        left, right = exposure.passes_of_two(columns, other, encoder)
+        return exposure.pairs_between(left, right, (length_of(columns), length_of(other)), encoder.fields)
+
+    # Counting.
+
+    def counted(self, names: Names, people: List, known: Known) -> Named:
+        """How many records were named; who are written alike on the list can't be told apart, and are one."""
+        same = _first_of_equals(people.columns)
+        said = np.full(self.records, NOBODY, dtype=np.int64)
+        said[: len(names)] = names[: self.records]
+        return count(_as_first(said, same), _as_first(people.truth, same), known)
+
+    def counted_over_passes(
+        self, names: Sequence[Names], records: Sequence[Indices], people: List, known: Known
+    ) -> Named:
+        """The same where each pass is seen on its own: a record is named if it is named in any of them."""
+        same = _first_of_equals(people.columns)
+        truth = _as_first(people.truth, same)
+        best = np.full(self.records, NOBODY, dtype=np.int64)
+        for said, record in zip(names, records, strict=True):
+            told = _as_first(said, same)
+            better = (told != NOBODY) & ((best[record] == NOBODY) | (told == truth[record]))
+            best[record[better]] = told[better]
+        return count(best, truth, known)
+
+
+class RandomGround(Ground):
+    """The same with random bits in place of every encoding: in these, nobody can be named but by luck."""
+
+    def __init__(self, sample: Sample, agreement: Agreement, seed: int) -> None:
+        self._chance = np.random.default_rng([seed, 60])
+        super().__init__(sample, agreement, seed, encode=self._random_filters)
+
+    def _random_filters(self, columns: Columns, _key: bytes) -> Bytes:
+        if self.agreement.encoding.clk is None:
+            raise ValueError("scheme field-filters has no whole filters")
+        size = self.agreement.encoding.clk.clk_bits // 8
+        return self._chance.integers(0, 256, (length_of(columns), size), dtype=np.uint8)
+
+    def _passes_of(self, columns: Columns, encoder: FieldFilterEncoder) -> list[SeenPass]:
+        """As many records in blocks of the same sizes, but any records."""
+        records, chance = length_of(columns), self._chance
+        return [
+            SeenPass(
+                np.sort(chance.permutation(records)[: len(each.rows)]),
+                chance.permutation(each.blocks),
+                np.full_like(each.present, np.bitwise_or.reduce(each.present, initial=0)),
+                chance.integers(0, 256, each.filters.shape, dtype=np.uint8),
+            )
+            for each in super()._passes_of(columns, encoder)
+        ]
+
+    def _pairs_of(self, columns: Columns, encoder: FieldFilterEncoder, purpose: int) -> SeenPairs:
+        """As many pairs with the same patterns, but any records."""
+        seen, chance = super()._pairs_of(columns, encoder, purpose), self._chance
+        side = [np.flatnonzero(seen.dataset == number) for number in (0, 1)]
+        in_pass = np.concatenate([seen.in_pass[chance.permutation(each)] for each in side])
+        left, right = (each[chance.integers(0, len(each), len(seen.left))] for each in side)
+        return SeenPairs(seen.dataset, in_pass, left, right, seen.found_by, chance.permutation(seen.patterns))
+
+
+def known_in_passes(known: Known, records: Sequence[Indices]) -> list[Known]:
+    """Recognised records in every pass that they are in: row of the pass, place on the list."""
+    found = []
+    for record in records:
+        row_of = np.full(int(max(record.max(initial=-1), known[:, 0].max(initial=-1))) + 1, -1, np.int64)
+        row_of[record] = np.arange(len(record))
+        rows = row_of[known[:, 0]]
+        there = rows >= 0
+        found.append(np.stack([rows[there], known[there, 1]], axis=1))
+    return found
+
+
+def clk_tokens(columns: Columns, features: Sequence[ClkFeature]) -> list[Collection[str]]:
+    """The tokens of each record that scheme `clk` hashes, each with the feature that it is of."""
+    people: list[set[str]] = [set() for _ in range(length_of(columns))]
+    for number, feature in enumerate(features):
+        known: dict[str, list[str]] = {}
+        for tokens, value in zip(people, columns[feature.identifier], strict=True):
+            if value not in known:
+                known[value] = [f"{number}:{token}" for token in _tokens(value, feature)]
+            tokens.update(known[value])
+    return list(people)
+
+
+def _tokens(value: str, feature: ClkFeature) -> list[str]:
+    if not value:
+        return []
+    if feature.comparison != "ngram" or feature.n is None:
+        return [value]
+    padding = " " * (feature.n - 1)
+    text = f"{padding}{value}{padding}"
+    grams = [text[start : start + feature.n] for start in range(len(text) - feature.n + 1)]
+    return [f"{place} {gram}" for place, gram in enumerate(grams)] if feature.positional else grams
+
+
+def _first_of_equals(columns: Columns) -> Indices:
+    """For each person on a list the first who is written the same."""
+    first: dict[tuple[str, ...], int] = {}
+    people = zip(*columns.values(), strict=True)
+    return np.array([first.setdefault(person, place) for place, person in enumerate(people)], dtype=np.int64)
+
+
+def _as_first(names: Names, same: Indices) -> Names:
+    return np.where(names == NOBODY, NOBODY, same[names])

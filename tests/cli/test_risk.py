@@ -1,0 +1,148 @@
+"""`pprl risk`: what it tells, that the same seed tells the same, and what it refuses. Never a value."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pprl.cli.risk import Duration
+from tests.support.commands import done, refused, values_in
+from tests.support.project import Project, draft_text, tree
+
+HOLDERS = {"the matcher": "matcher", "the key issuer": "key-issuer", "the two together": "together"}
+
+
+@pytest.fixture(scope="module", params=["clk", "field-filters"])
+def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """One run in text, with the page, on a draft without keys; and what else is in the folder afterwards."""
+    made = {"clk": "made_project", "field-filters": "made_field_filter_project"}[request.param]
+    project: Project = request.getfixturevalue(made).copy(tmp_path_factory.mktemp("risk") / "project")
+    draft = project.folder / "draft.toml"
+    draft.write_text(draft_text(request.param), encoding="utf-8")
+    page = project.folder / "risk.html"
+    before = tree(project.folder)
+    words = ("pprl", "risk", project.data("court"), "-a", draft, "--dataset", "court", "--people", "40")
+    result = done(*words, "-o", page)
+    as_json = done(*words, "--json")
+    return {
+        "text": result.stdout,
+        "talk": result.stderr,
+        "page": page.read_text("utf-8"),
+        "data": json.loads(as_json.stdout),
+        "new": tree(project.folder).keys() - before.keys(),
+        "words": words,
+    }
+
+
+def test_the_sentence_for_the_auditor_comes_first(told: dict[str, Any]) -> None:
+    first = told["text"].splitlines()[0]
+    assert first == told["data"]["sentence"]
+    assert re.match(
+        r"Worst known attack: [0-9,]+ of 10,000 people named|These attacks show nothing|No attack came", first
+    )
+
+
+def test_text_page_and_json_tell_the_same(told: dict[str, Any]) -> None:
+    page = _Page()
+    page.feed(told["page"])
+    assert told["data"]["sentence"] in page.text
+    for holder, upper in told["data"]["holders"].items():
+        name = next(words for words, each in HOLDERS.items() if each == holder)
+        line = f"{name.capitalize()}: at most {upper:,} of 10,000"
+        assert line in told["text"]
+        assert line in page.text
+    attempts = [each for each in told["data"]["attacks"] if each["finished"]]
+    assert page.text.count("the very file") >= len({each["known"] for each in attempts})
+    for each in attempts:
+        assert each["named"] + each["wrong"] <= 11 * told["data"]["attacked"]
+        assert 0 <= each["named"] <= each["of"]
+
+
+def test_the_page_needs_nothing_and_runs_nothing(told: dict[str, Any]) -> None:
+    page = _Page()
+    page.feed(told["page"])
+    assert not page.tags & {"script", "img", "link", "iframe", "form", "object"}
+    assert "default-src 'none'" in told["page"]
+    assert "http" not in told["page"].replace("http-equiv", "")
+
+
+def test_it_leaves_the_page_and_nothing_else(told: dict[str, Any]) -> None:
+    assert told["new"] == {"risk.html"}
+    assert "risk.html" in told["talk"]
+
+
+def test_it_says_how_many_were_attacked_and_that_a_secret_was_made_up(told: dict[str, Any]) -> None:
+    assert (told["data"]["records"], told["data"]["seed"]) == (50, 1)
+    assert 30 <= told["data"]["attacked"] <= 40
+    assert "under a test secret of seed 1" in " ".join(told["text"].split())
+
+
+def test_no_value_is_told(told: dict[str, Any]) -> None:
+    for told_somewhere in (told["text"], told["talk"], told["page"], json.dumps(told["data"])):
+        assert not values_in(told_somewhere)
+
+
+def test_the_same_seed_tells_the_same_and_another_one_attacks_others(told: dict[str, Any]) -> None:
+    again = json.loads(done(*told["words"], "--json").stdout)
+    assert _figures(again) == _figures(told["data"])
+    other = json.loads(done(*told["words"], "--json", "--seed", "2").stdout)
+    assert other["seed"] == 2
+
+
+def _figures(data: dict[str, Any]) -> Any:
+    return {**data, "attacks": [{**each, "seconds": 0} for each in data["attacks"]]}
+
+
+def test_too_little_time_is_said(project: Project) -> None:
+    result = done(*_words(project), "--budget", "0.1s", "--json")
+    told = json.loads(result.stdout)
+    assert "Nothing is known: give more with --budget." in told["sentence"]
+    assert not any(each["finished"] for each in told["attacks"])
+
+
+def test_refusals(project: Project) -> None:
+    data, agreement = project.data("court"), project.agreement_path
+    base = ("pprl", "risk", data, "-a", agreement)
+    refused(*base, status=2, says="--dataset", within=project.folder)
+    refused(*base, "--dataset", "courts", status=3, says="no dataset", within=project.folder)
+    for budget in ("0", "ten", "-5m", "1d"):
+        refused(*base, "--dataset", "court", "--budget", budget, status=2, says="90s", within=project.folder)
+    refused(*base, "--dataset", "court", "-o", data, status=2, says="reads it", within=project.folder)
+    page = project.folder / "there.html"
+    page.write_text("there")
+    refused(*base, "--dataset", "court", "-o", page, status=2, says="--force", within=project.folder)
+    alone = project.folder / "alone.csv"
+    alone.write_text("\n".join(data.read_text("utf-8").splitlines()[:2]) + "\n")
+    refused("pprl", "risk", alone, "-a", agreement, "--dataset", "court",
+            status=4, says="fewer than two records", within=project.folder)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("10m", 600), ("2h", 7_200), ("45", 45), ("0.5s", 0.5)]
+)
+def test_times(text: str, seconds: float) -> None:
+    assert Duration().convert(text, None, None) == seconds
+
+
+def _words(project: Project) -> tuple[str | Path, ...]:
+    return "pprl", "risk", project.data("court"), "-a", project.agreement_path, "--dataset", "court"
+
+
+class _Page(HTMLParser):
+    """Tags and text of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
