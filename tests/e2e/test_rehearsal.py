@@ -1,4 +1,4 @@
-"""The whole protocol by the command line, with real processes, and its numbers worked out again."""
+"""The whole protocol by the command line, with real processes where that is slow, and its numbers worked out again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import json
 import math
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 
 from tests.e2e.processes import CAN_LOOK, Onlooker, run, start, until
+from tests.support import commands
 from tests.support.people import read_rows, tables, write_table
 from tests.support.project import DATASETS, PARTIES, draft_text, tree
+from tests.support.rehearsals import in_this_process
 
 RECORD_IDS = {"police": "offence_ref", "court": "case_no", "prison": "prisoner_no"}
 Record = tuple[str, str]
@@ -24,12 +26,13 @@ Record = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Rehearsed:
-    """A rehearsal that has ended."""
+    """A rehearsal that has ended, and what could be seen of its commands meanwhile."""
 
     folder: Path
     stdout: str
     stderr: str
-    onlooker: Onlooker
+    seen: Collection[bytes]
+    programs: Collection[bytes]
 
     @property
     def report(self) -> dict[str, Any]:
@@ -78,12 +81,35 @@ def _rehearse(text: str, folder: Path) -> Rehearsed:
     with onlooker.watching(process):
         stdout, stderr = process.communicate(timeout=600)
     assert process.returncode == 0, stderr
-    return Rehearsed(folder / "out", stdout, stderr, onlooker)
+    return Rehearsed(folder / "out", stdout, stderr, onlooker.seen, onlooker.programs)
 
 
-@pytest.fixture(scope="module")
-def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Rehearsed:
-    return _rehearse(draft_text("clk"), tmp_path_factory.mktemp("rehearsal"))
+def _rehearse_here(text: str, folder: Path) -> Rehearsed:
+    """The same in this process: what cannot be seen then is what processes alone could show."""
+    _inputs(folder)
+    with pytest.MonkeyPatch.context() as patch, in_this_process() as said:
+        patch.chdir(folder)
+        result = commands.run(*_words(text, folder))
+    assert result.exit_code == 0, result.stderr
+    lines = {"\0".join(words).encode() for words in said}
+    programs = {" ".join(words[:3]).encode() for words in said}
+    return Rehearsed(folder / "out", result.stdout, result.stderr, lines, programs)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(_rehearse_here, id="in one process"),
+        pytest.param(
+            _rehearse,
+            id="processes",
+            marks=[pytest.mark.slow, pytest.mark.skipif(not CAN_LOOK, reason="needs /proc")],
+        ),
+    ],
+)
+def rehearsed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Rehearsed:
+    made: Rehearsed = request.param(draft_text("clk"), tmp_path_factory.mktemp("rehearsal"))
+    return made
 
 
 def _pairs(labels: dict[Record, str]) -> set[frozenset[Record]]:
@@ -196,6 +222,7 @@ def test_the_reports_numbers_are_right(rehearsed: Rehearsed, tmp_path: Path) -> 
 
 def test_the_report_has_what_is_promised(rehearsed: Rehearsed) -> None:
     report = rehearsed.report
+    assert "refusal" not in report
     for estimate in ("estimated_precision", "estimated_recall"):
         assert set(report[estimate]) == {"value", "low", "high"}
     assert {"clusters", "threshold", "method", "agreement_sha256", "peak_memory_bytes"} <= set(report)
@@ -229,23 +256,21 @@ def test_each_party_holds_what_it_may(rehearsed: Rehearsed) -> None:
     assert not list(rehearsed.folder.rglob(".pprl-*"))
 
 
-@pytest.mark.skipif(not CAN_LOOK, reason="needs /proc")
 def test_a_passphrase_is_given_by_a_descriptor_alone(rehearsed: Rehearsed) -> None:
     assert {b"pprl encode", b"coordinator match", b"pprl secret"} <= {
-        b" ".join(words.split()[:2]) for words in rehearsed.onlooker.programs
+        b" ".join(words.split()[:2]) for words in rehearsed.programs
     }
     given = [
         words[words.index(b"--passphrase-fd") + 1]
-        for words in (seen.split(b"\0") for seen in rehearsed.onlooker.seen)
+        for words in (seen.split(b"\0") for seen in rehearsed.seen)
         if b"--passphrase-fd" in words
     ]
     assert len(given) > len(PARTIES)
     assert max(map(int, given)) < 1_000, "the number of a file descriptor, and nothing else"
 
 
-@pytest.mark.skipif(not CAN_LOOK, reason="needs /proc")
 def test_no_value_is_an_argument_or_in_an_environment(rehearsed: Rehearsed) -> None:
-    shown = b"\n".join(rehearsed.onlooker.seen)
+    shown = b"\n".join(rehearsed.seen)
     for table in tables().values():
         values = {value for column in table.values() for value in column if len(value) > 5}
         assert not {value for value in values if value.encode() in shown}
@@ -319,7 +344,7 @@ def test_arguments_that_do_not_fit(
 def test_one_office_with_both_roles_links_the_same_people(rehearsed: Rehearsed, tmp_path: Path) -> None:
     """The secret differs, and so do the encodings: a pair or two at the threshold may differ as well."""
     text = draft_text("clk").replace('roles = ["key-issuer"]', 'roles = ["auditor"]')
-    one = _rehearse(text.replace('["matcher"]', '["matcher", "key-issuer"]'), tmp_path)
+    one = _rehearse_here(text.replace('["matcher"]', '["matcher", "key-issuer"]'), tmp_path)
     assert not (one.folder / "parties" / "key-issuer").exists()
     both, two = _linked(one), _linked(rehearsed)
     assert len(both & two) >= 0.97 * len(both | two)
@@ -328,7 +353,7 @@ def test_one_office_with_both_roles_links_the_same_people(rehearsed: Rehearsed, 
 @pytest.mark.slow
 def test_scheme_field_filters(tmp_path: Path) -> None:
     """Tables of some fifty records are too small for its model to find all: what it links must be right."""
-    rehearsed = _rehearse(draft_text("field-filters"), tmp_path)
+    rehearsed = _rehearse_here(draft_text("field-filters"), tmp_path)
     (tmp_path / "truth").mkdir()
     linked, true, report = _linked(rehearsed), _true(tmp_path / "truth"), rehearsed.report
     assert report["precision"] == pytest.approx(len(linked & true) / len(linked) if linked else 1.0)
@@ -357,10 +382,12 @@ def _rows_by_dataset(rehearsed: Rehearsed) -> dict[str, list[str]]:
 
 
 @pytest.mark.slow
-def test_the_demonstration(tmp_path: Path) -> None:
-    status, stdout, stderr = run("pprl", "demo", "--records", "400", "--out", "demo", "--json", cwd=tmp_path)
-    assert status == 0, stderr
-    report = json.loads(stdout)
+def test_the_demonstration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with in_this_process():
+        result = commands.run("pprl", "demo", "--records", "400", "--out", "demo", "--json")
+    assert result.exit_code == 0, result.stderr
+    report = json.loads(result.stdout)
     assert report == json.loads((tmp_path / "demo" / "report.json").read_bytes())
     assert report["f1"] > 0.7
     for name in report["records"]:
