@@ -201,7 +201,8 @@ def _bits(word: np.uint64) -> int:
 
 
 @compiled
-def _counts(x: Filters, y: Filters) -> tuple[int, int, int]:
+def bit_counts(x: Filters, y: Filters) -> tuple[int, int, int]:
+    """Bits set in one filter, in the other, and in both."""
     in_x, in_y, common = 0, 0, 0
     for word in range(len(x)):
         in_x += _bits(x[word])
@@ -224,7 +225,7 @@ def _alike(in_x: int, in_y: int, common: int, least_dice: NDArray[np.int64]) -> 
 
 @compiled
 def _contained(x: Filters, y: Filters) -> bool:
-    in_x, _, common = _counts(x, y)
+    in_x, _, common = bit_counts(x, y)
     return in_x > 0 and common * 1000 >= _LEAST_OVERLAP * in_x
 
 
@@ -253,7 +254,7 @@ def _level(
 ) -> int:
     if not (both >> field) & 1:
         return MISSING
-    in_x, in_y, common = _counts(x[field], y[field])
+    in_x, in_y, common = bit_counts(x[field], y[field])
     level = _alike(in_x, in_y, common, least_dice)
     if level < DICE_60:
         return level
