@@ -1,0 +1,50 @@
+"""Two similarity graphs are laid over each other, without anybody known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pprl.privacy.measure import OutOfTime
+from pprl.privacy.spectral import attack
+from pprl.privacy.views import NOBODY_KNOWN
+from tests.support.whole_filters import plain_clk
+
+PEOPLE = 1_200
+
+
+def test_a_plain_clk_falls_to_the_very_file() -> None:
+    found = plain_clk(PEOPLE).named(attack)
+    assert found.right > 0.95 * PEOPLE
+    assert found.wrong < 0.02 * PEOPLE
+
+
+def test_the_order_of_the_records_makes_no_difference() -> None:
+    case = plain_clk(300, known=5)
+    other, order = case.in_another_order()
+    assert np.array_equal(other.names(attack), case.names(attack)[order])
+
+
+def test_the_same_draws_give_the_same_names() -> None:
+    case = plain_clk(300)
+    assert np.array_equal(case.names(attack), case.names(attack))
+
+
+def test_random_bits_give_no_more_than_guesses() -> None:
+    assert plain_clk(400).of_random_bits().named(attack).right <= 4
+
+
+def test_it_ends_when_its_time_is_over() -> None:
+    def over() -> None:
+        raise OutOfTime
+
+    case = plain_clk(300)
+    with pytest.raises(OutOfTime):
+        attack(case.seen, case.listed, NOBODY_KNOWN, rng=np.random.default_rng(1), tick=over)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("overlap", "errors"), [(1.0, "none"), (1.0, "light"), (0.5, "none")])
+def test_5_000_people_fall_with_half_of_them_listed(overlap: float, errors: str) -> None:
+    found = plain_clk(5_000, overlap=overlap, errors=errors).named(attack)  # type: ignore[arg-type]
+    assert found.right > 0.95 * found.of
