@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test test-all coverage lint format bench attack fuzz fuzz-briefly mutation quality calibration lock wheelhouse clean
+.PHONY: demo test test-all coverage lint format bench attack fuzz fuzz-briefly mutation quality calibration risk lock wheelhouse clean
 
 demo: $(VENV)/runtime
 	$(BIN)/pprl demo
@@ -56,6 +56,12 @@ quality: $(VENV)-peers/peers
 calibration: $(VENV)/dev
 	$(BIN)/python -m tools.calibration build/calibration.jsonl --jobs 2
 	$(BIN)/python -m tools.calibration build/calibration.jsonl --report
+
+# Every attack on every profile, and on hardenings, into docs/privacy.md; goes on where it was interrupted.
+# RISK are options: RISK="--sizes 5000 --budget 3600" cuts it, --only TEXT chooses, --page makes the page alone.
+RISK =
+risk: $(VENV)/dev
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1 nice -n 15 $(BIN)/python -m tools.risk $(RISK)
 
 # The locks hold hashes and no address, so that any mirror or folder of wheels can serve them.
 lock: $(VENV)/dev

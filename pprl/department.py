@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pprl.crypto import at_rest, derive
-from pprl.crypto.exchange import Signatory, open_from, require_as_bound, seal_for
+from pprl.crypto.exchange import Signatory, open_from, require_as_bound, require_mine, seal_for
 from pprl.crypto.identity import Identity
 from pprl.crypto.notes import require_issued
+from pprl.crypto.risk_statements import StatedRisk, require_passing, sign_risk_statement
 from pprl.encode import ceremony, encoder, row_commitments
 from pprl.encode import groups as encode_groups
 from pprl.encode.encoder import EncodedDataset, Survey
@@ -31,6 +32,7 @@ from pprl.protocol.agreement import Agreement, AgreementFile, Dataset, Role
 from pprl.protocol.crosswalk import Crosswalk
 from pprl.protocol.groups import KEY_COLUMN
 from pprl.protocol.linkage_keys import LinkageKeys, is_linkage_key
+from pprl.protocol.risk_statement import judge
 from pprl.protocol.secret_shares import SecretShares
 
 if TYPE_CHECKING:
@@ -148,10 +150,14 @@ class Attackable:
     Attributes:
         columns: standardised values of the records that would be encoded, by identifier; they never leave.
         survey: counts, and where a rule was broken.
+        rows_root: commits to all rows of the table.
+        salt_key: what it was made with; never shown.
     """
 
     columns: Mapping[str, Sequence[str]] = field(repr=False)
     survey: Survey
+    rows_root: str
+    salt_key: bytes = field(repr=False)
 
 
 def records_to_attack(table: Table, dataset: Dataset, agreement: AgreementFile, *, seen: Seen) -> Attackable:
@@ -160,13 +166,16 @@ def records_to_attack(table: Table, dataset: Dataset, agreement: AgreementFile, 
     Raises:
         DataError: there are fewer than two.
     """
-    survey, columns = encoder.encodable_records(_rows(table, dataset), dataset, agreement, seen=seen)
+    salt_key = derive.random_bytes(row_commitments.SALT_KEY_BYTES)
+    committed = row_commitments.RowCommitment(dataset, agreement.content, salt_key)
+    rows = committed.over(_rows(table, dataset))
+    survey, columns = encoder.encodable_records(rows, dataset, agreement, seen=seen)
     if survey.encodable - survey.copies < 2:
         raise DataError(
             f"'{dataset.name}' has fewer than two records that can be encoded: there is nothing to attack.",
             hint="Look at it with 'pprl check'.",
         )
-    return Attackable(columns, survey)
+    return Attackable(columns, survey, committed.root(), salt_key)
 
 
 def attack(
@@ -198,6 +207,57 @@ def attack(
     return battery.attack(
         chosen, agreement, known_people=known_people, seed=seed, budget=budget, clock=clock, progress=progress
     )
+
+
+def judge_risk(
+    risk: Risk, attacked: Attackable, dataset: Dataset, agreement: AgreementFile
+) -> tuple[Finding, ...] | None:
+    """Why what attacks came to does not pass the agreement's limits; None where it sets none."""
+    if agreement.content.privacy.risk is None:
+        return None
+    statement = risk.statement(agreement_sha256=agreement.sha256, dataset=dataset.name)
+    return judge(statement, agreement.content, rows=attacked.survey.rows)
+
+
+def require_limits(agreement: AgreementFile, identity: Identity) -> None:
+    """Refuse to state what attacks came to where the agreement does not ask for it, or has other keys for me.
+
+    Raises:
+        ConfigError: the agreement sets no limits.
+        VerificationError: the agreement has other keys for this department.
+    """
+    require_mine(agreement.content, identity)
+    if agreement.content.privacy.risk is None:
+        raise ConfigError(
+            "The agreement asks for no risk statement: it has no [privacy.risk].",
+            hint="Leave --sign out, or agree a version with limits.",
+        )
+
+
+def state_risk(
+    risk: Risk, attacked: Attackable, dataset: Dataset, agreement: AgreementFile, identity: Identity
+) -> bytes:
+    """Sign what one's own attacks came to, if that passes. The department keeps it, and the salt key with it.
+
+    Args:
+        risk: what they came to.
+        attacked: the records.
+        dataset: the dataset that they are.
+        agreement: the agreement.
+        identity: the department.
+
+    Returns:
+        The statement's file, which goes with the encodings.
+
+    Raises:
+        DataError: the table can't be encoded as it is.
+        DisclosureError: it does not pass the limits of the agreement, with a finding for each fault.
+    """
+    encoder.require_acceptable(attacked.survey, dataset, agreement)
+    statement = risk.statement(agreement_sha256=agreement.sha256, dataset=dataset.name)
+    stated = StatedRisk(statement, attacked.rows_root)
+    require_passing(stated, agreement, rows_root=attacked.rows_root, rows=attacked.survey.rows)
+    return sign_risk_statement(identity, statement, rows_root=attacked.rows_root)
 
 
 def seal_shares(me: Signatory, recipient: str, shares: Mapping[str, bytes]) -> bytes:

@@ -277,7 +277,7 @@ def _people(encoded: EncodedDataset, columns: Columns, name: str, agreement: Agr
 def series(wanted: Iterable[Setting], path: Path, jobs: int) -> None:
     """Make the runs that the file lacks, a line each as soon as it is there."""
     done = {_key(line) for line in read([path])} if path.exists() else set()
-    _drop_cut_off_line(path)
+    drop_cut_off_line(path)
     missing = [each for each in wanted if _key(asdict(each)) not in done]
     sys.stderr.write(f"{len(missing)} runs to make, {len(done)} in {path}\n")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -301,7 +301,7 @@ def _runs(missing: Sequence[Setting], jobs: int) -> Iterator[dict[str, Any]]:
         yield from pool.imap_unordered(run, missing)
 
 
-def _drop_cut_off_line(path: Path) -> None:
+def drop_cut_off_line(path: Path) -> None:
     """What an interrupted run left without its end; the next line would be glued to it."""
     if path.exists():
         raw = path.read_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from pprl.cli.options import agreement_option, load_agreement, table_options
 from pprl.console import force_option, json_option, path_argument, path_option, progress, show, table, talk
 
 if TYPE_CHECKING:
+    from pprl.errors import Finding
     from pprl.privacy.battery import Risk
     from pprl.protocol.agreement import AgreementFile, Dataset
 
@@ -81,10 +83,9 @@ def risk(
     Encodes DATA as it would be sent, under a test secret, and attacks it in the place of the matcher, of the key
     issuer, and of the two together, by people who know all parameters, hold a list of people in plain text, and
     recognise some records. Tells how many of 10,000 people each of them names, and the most that it may be at 95 %
-    confidence. A large file is sampled by whole postcode.
+    confidence. A large file is sampled by whole postcode. Nothing leaves: the report holds counts alone.
 
-    Needs no keys and no linkage secret, and works on a draft of an agreement. Nothing leaves: the report holds counts
-    alone.
+    Needs no keys and no linkage secret, and works on a draft of an agreement.
 
     \b
     Example:
@@ -94,17 +95,13 @@ def risk(
     import time
 
     from pprl import department
-    from pprl.errors import UsageError
     from pprl.files.atomic import require_apart, write_new
 
     agreement = load_agreement(agreement_path)
-    names = ", ".join(each.name for each in agreement.content.dataset)
-    if dataset is None:
-        raise UsageError("Which dataset is it?", hint=f"Say --dataset with one of: {names}.")
-    agreed = agreement.content.dataset_named(dataset)
+    limits = agreement.content.privacy.risk
+    agreed = _dataset(agreement, dataset)
     require_apart([page_path] if page_path else [], [data, agreement_path])
-    if page_path is not None and page_path.exists() and not force:
-        raise UsageError(f"{page_path} exists already.", hint="Name another file, or say --force.")
+    _require_free([page_path] if page_path else [], force=force)
     source = department.open_dataset(data, agreed, encoding=encoding, delimiter=delimiter)
     read = with_progress(
         source, lambda seen: department.records_to_attack(source, agreed, agreement, seen=seen)
@@ -113,45 +110,67 @@ def risk(
         found = department.attack(
             read,
             agreement.content,
-            people=people or DEFAULT_PEOPLE,
-            known_people=DEFAULT_KNOWN if known is None else known,
+            people=people or (limits.people if limits else DEFAULT_PEOPLE),
+            known_people=known if known is not None else (limits.known_people if limits else DEFAULT_KNOWN),
             seed=seed,
             budget=budget,
             clock=time.monotonic,
             progress=lambda _attack, share: tell("attacks", share),
         )
+    findings = department.judge_risk(found, read, agreed, agreement)
     if page_path is not None:
-        write_new(page_path, _page(found, agreed, agreement), force=force)
+        write_new(page_path, _page(found, agreed, agreement, findings), force=force)
         talk(f"Report: {page_path}")
-    show(_data(found, agreed), as_json=as_json, text=lambda: _text(found))
+    show(_data(found, agreed, findings), as_json=as_json, text=lambda: _text(found, findings))
 
 
-def _page(found: Risk, dataset: Dataset, agreement: AgreementFile) -> bytes:
+def _dataset(agreement: AgreementFile, name: str | None) -> Dataset:
+    """The dataset that is meant."""
+    from pprl.errors import UsageError
+
+    if name is None:
+        names = ", ".join(each.name for each in agreement.content.dataset)
+        raise UsageError("Which dataset is it?", hint=f"Say --dataset with one of: {names}.")
+    return agreement.content.dataset_named(name)
+
+
+def _require_free(paths: Sequence[Path], *, force: bool) -> None:
+    """Before minutes of work, refuse what would be refused after them."""
+    from pprl.errors import UsageError
+
+    for path in paths:
+        if path.exists() and not force:
+            raise UsageError(f"{path} exists already.", hint="Say --force to replace it.")
+
+
+def _page(
+    found: Risk, dataset: Dataset, agreement: AgreementFile, findings: tuple[Finding, ...] | None
+) -> bytes:
     from pprl.privacy.page import About, page
 
-    content = agreement.content
+    project = agreement.content.project
     about = About(
         dataset.name,
-        content.project.id,
-        content.project.version,
-        content.encoding.scheme,
+        project.id,
+        project.version,
+        agreement.content.encoding.scheme,
         agreement.sha256,
-        None,
-        (),
+        findings,
     )
     return page(found, about).encode()
 
 
-def _data(found: Risk, dataset: Dataset) -> dict[str, object]:
+def _data(found: Risk, dataset: Dataset, findings: tuple[Finding, ...] | None) -> dict[str, object]:
     from pprl.privacy import words
 
-    return {"dataset": dataset.name, **words.data(found)}
+    return {"dataset": dataset.name, **words.data(found), "limits": words.verdict_data(findings)}
 
 
-def _text(found: Risk) -> str:
+def _text(found: Risk, findings: tuple[Finding, ...] | None) -> str:
     from pprl.privacy import words
 
     lines = [words.sentence(found), ""]
     lines += [words.holder_words(holder, told) for holder, told in words.by_holder(found)]
+    lines += ["", words.verdict(findings), *(f"  - {each}" for each in findings or ())]
     lines += ["", table(words.rows(found), header=words.HEADER, right=(2, 3, 5, 6)), ""]
     return "\n".join([*lines, *words.notes(found), words.CAUTION])

@@ -9,22 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from pprl.privacy import dictionary, frequency
-from pprl.privacy.ground import Ground, ListKind
+from pprl.privacy import dictionary, frequency, in_blocks, record_blocks
+from pprl.privacy.ground import Ground, known_in_passes
 from pprl.privacy.measure import Named
 from pprl.privacy.views import NOBODY, NOBODY_KNOWN, Bytes, SeenPass, Tick
-from pprl.protocol.agreement import Scheme
+from pprl.protocol.agreement import Holder, Scheme
+from pprl.protocol.risk_statement import EVERYBODY, LEAKED_SECRET, VERY_FILE, ListKind, required
 
 KNOWN = (0, 10, 30, 100, 1_000)
-EVERYBODY = 100
-VERY_FILE: ListKind = "very file"
 MANY_KNOWN = 1_000
-
-Holder = Literal["matcher", "key-issuer", "together"]
 
 Run = Callable[[Ground, "Knowledge", np.random.Generator, Tick], Named]
 
@@ -55,7 +51,6 @@ class Attack:
         run: makes it.
         uses_known: whether it can do more with people whom it recognises.
         needs_known: whether it can do nothing without.
-        has_secret: whether it has the secret: what that costs is told, and judged nowhere.
     """
 
     name: str
@@ -64,7 +59,11 @@ class Attack:
     run: Run
     uses_known: bool = False
     needs_known: bool = False
-    has_secret: bool = False
+
+    @property
+    def has_secret(self) -> bool:
+        """Whether the secret has leaked to it: what that costs is told, and judged nowhere."""
+        return self.name == LEAKED_SECRET
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +109,41 @@ def _frequency(ground: Ground, knows: Knowledge, _rng: np.random.Generator, tick
     return ground.counted(frequency.attack(seen, listed, tick=tick), people, NOBODY_KNOWN)
 
 
+def _record_blocks(ground: Ground, knows: Knowledge, rng: np.random.Generator, tick: Tick) -> Named:
+    people = ground.listed(knows.list, knows.overlap)
+    known = ground.known(people, knows.known)
+    listed = ground.listed_passes(knows.list, knows.overlap)
+    names = record_blocks.attack(
+        ground.passes, listed, known, ground.encoder.fields, rng=rng, tick=tick, records=ground.records
+    )
+    return ground.counted(names, people, known)
+
+
+def _in_blocks(ground: Ground, knows: Knowledge, rng: np.random.Generator, tick: Tick) -> Named:
+    people = ground.listed(knows.list, knows.overlap)
+    known = ground.known(people, knows.known)
+    seen, records = ground.single_passes
+    listed = ground.listed_passes(knows.list, knows.overlap)
+    recognised = known_in_passes(known, records)
+    names = in_blocks.attack(seen, listed, recognised, ground.encoder.fields, rng=rng, tick=tick)
+    return ground.counted_over_passes(names, records, people, known)
+
+
 ATTACKS: tuple[Attack, ...] = (
+    Attack("in_blocks", "field-filters", "matcher", _in_blocks, uses_known=True),
+    Attack("record_blocks", "field-filters", "together", _record_blocks, uses_known=True),
     Attack("frequency", "clk", "matcher", _frequency),
-    Attack("dictionary", "clk", "matcher", _dictionary, has_secret=True),
-    Attack("dictionary", "field-filters", "matcher", _dictionary_of_passes, has_secret=True),
+    Attack("dictionary", "clk", "matcher", _dictionary),
+    Attack("dictionary", "field-filters", "matcher", _dictionary_of_passes),
 )
 
 
-CONTROLS: Mapping[Scheme, tuple[Attack, ...]] = {"clk": (), "field-filters": ()}
-"""Who must name nearly everybody in a plain CLK, and nobody in random bits."""
+CONTROLS: Mapping[Scheme, tuple[Attack, ...]] = {
+    scheme: tuple(each for each in ATTACKS if each.scheme == scheme and each.uses_known)
+    for scheme in ("clk", "field-filters")
+}
+"""Of scheme `clk` the attacks of whom one must name nearly everybody in a plain CLK; of each those that must name
+nobody in random bits: those who can use people whom they recognise, as the hardest to resist."""
 
 
 def attempts(scheme: Scheme, *, records: int, known_people: int) -> list[Attempt]:
@@ -129,11 +154,15 @@ def attempts(scheme: Scheme, *, records: int, known_people: int) -> list[Attempt
         records: how many are attacked.
         known_people: whom an attacker recognises who counts.
     """
+    must = {
+        (holder, name, Knowledge(VERY_FILE, EVERYBODY, 0 if knows == "nobody" else known_people))
+        for holder, name, knows in required(scheme)
+    }
     found: dict[tuple[str, Knowledge], Attempt] = {}
     for attack in ATTACKS:
         if attack.scheme == scheme:
             for knowledge in _knowledge(attack, known_people):
-                attempt = Attempt(attack, knowledge)
+                attempt = Attempt(attack, knowledge, (attack.holder, attack.name, knowledge) in must)
                 if attempt.required or 2 * knowledge.known <= records * knowledge.overlap / 100:
                     found[attack.name, knowledge] = attempt
     return sorted(found.values(), key=lambda each: (not each.required, each.knowledge.known > known_people))

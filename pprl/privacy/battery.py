@@ -17,14 +17,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from pprl.agreements.draft import DEFAULT_FEATURES
-from pprl.privacy.attempts import CONTROLS, EVERYBODY, VERY_FILE, Attempt, Knowledge, attempts
+from pprl.privacy.attempts import CONTROLS, Attempt, Knowledge, attempts
 from pprl.privacy.ground import Ground, RandomGround
 from pprl.privacy.measure import PER, Named, OutOfTime
 from pprl.privacy.sampling import Sample, length_of, made_up
 from pprl.privacy.views import Tick
 from pprl.protocol.agreement import Agreement, ClkFeature, ClkParameters, Encoding
-
-LEAST_OF_PLAIN_CLK, MOST_OF_RANDOM_BITS = 9_000, 100
+from pprl.protocol.risk_statement import (
+    EVERYBODY,
+    LEAST_OF_PLAIN_CLK,
+    MOST_OF_RANDOM_BITS,
+    VERY_FILE,
+    Attacked,
+    Controls,
+    RiskStatement,
+)
 
 IN_CONTROLS, KNOWN_IN_CONTROLS = 1_000, 30
 """Records that the controls take, made-up ones among them where the file has fewer, and how many are recognised."""
@@ -52,18 +59,21 @@ class Tried:
     finished: bool
     seconds: float
 
-
-@dataclass(frozen=True, slots=True)
-class Controls:
-    """Of 10,000 records that must fall, and of 10,000 that must not, how many were named."""
-
-    plain_clk: int
-    random_bits: int
-
-    @property
-    def valid(self) -> bool:
-        """Whether the attackers work, and only where there is something to be found."""
-        return self.plain_clk > LEAST_OF_PLAIN_CLK and self.random_bits <= MOST_OF_RANDOM_BITS
+    def stated(self) -> Attacked:
+        """The same in a statement."""
+        attack, knows = self.attempt.attack, self.attempt.knowledge
+        return Attacked.counted(
+            attack.name,
+            attack.holder,
+            knows.list,
+            overlap=knows.overlap,
+            known=knows.known,
+            of=self.named.of,
+            named=self.named.right,
+            wrong=self.named.wrong,
+            finished=self.finished,
+            seconds=round(self.seconds),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +95,31 @@ class Risk:
     seed: int
     controls: Controls
     tried: tuple[Tried, ...]
+
+    @property
+    def valid(self) -> bool:
+        """Whether the attackers work, and only where there is something to be found."""
+        return (
+            self.controls.plain_clk > LEAST_OF_PLAIN_CLK and self.controls.random_bits <= MOST_OF_RANDOM_BITS
+        )
+
+    def statement(self, *, agreement_sha256: str, dataset: str) -> RiskStatement:
+        """What the department states of it: what was required, and what else came to its end.
+
+        Args:
+            agreement_sha256: the agreement.
+            dataset: the dataset that was attacked.
+        """
+        return RiskStatement(
+            agreement_sha256=agreement_sha256,
+            dataset=dataset,
+            records=self.records,
+            blind=1,  # of a list as long as the file
+            known_people=self.known_people,
+            controls=self.controls,
+            seed=self.seed,
+            attacks=tuple(each.stated() for each in self.tried if each.finished or each.attempt.required),
+        )
 
 
 def attack(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property, lru_cache
-from typing import Literal
 
 import numpy as np
 
@@ -19,12 +18,12 @@ from pprl.privacy.measure import Named, count
 from pprl.privacy.sampling import Sample, length_of
 from pprl.privacy.views import NOBODY, Bytes, Indices, Known, Names, SeenPairs, SeenPass
 from pprl.protocol.agreement import Agreement, ClkFeature
+from pprl.protocol.risk_statement import ListKind
 
 Columns = Mapping[str, Sequence[str]]
 Encode = Callable[[Columns, bytes], Bytes]
 """From standardised columns and a key to a filter a record: scheme `clk`, or an experiment in its place."""
 
-ListKind = Literal["very file", "light", "heavy"]
 ERRORS: Mapping[ListKind, Errors] = {"very file": "none", "light": "light", "heavy": "heavy"}
 
 OTHER_OFFICE_OVERLAP = 0.65

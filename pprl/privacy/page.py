@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from pprl.errors import Finding
 from pprl.privacy import words
 from pprl.privacy.battery import Risk
 
@@ -32,9 +33,10 @@ p, li { max-width: 46rem; margin: .5rem 0; }
 table { border-collapse: collapse; min-width: min(100%, 26rem); font-size: .92rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; padding: .25rem 0; }
 th, td { padding: .2rem .8rem .2rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
-tbody th { font-weight: 400; white-space: nowrap; }
+tbody th { font-weight: 400; }
+tbody th, td { white-space: nowrap; }
 thead th { vertical-align: bottom; }
-.number { text-align: right; white-space: nowrap; }
+.number { text-align: right; }
 @media print { :root { color-scheme: light; --paper: #fff; --ink: #000; --soft: #333; --line: #999; --panel: #fff; }
   body { max-width: none; padding: 0; font-size: 10pt; } .scroll { overflow: visible; }
   tr, .verdict { break-inside: avoid; } h2, caption { break-after: avoid; } }
@@ -51,8 +53,7 @@ class About:
         version: of the agreement.
         scheme: how records are encoded.
         agreement_sha256: the agreement.
-        passes: whether it passes the agreement's limits; None where it sets none.
-        findings: why it doesn't.
+        findings: why it doesn't pass the agreement's limits; None where it sets none.
     """
 
     dataset: str
@@ -60,8 +61,7 @@ class About:
     version: int
     scheme: str
     agreement_sha256: str
-    passes: bool | None
-    findings: tuple[str, ...]
+    findings: tuple[Finding, ...] | None
 
 
 def page(risk: Risk, about: About) -> str:
@@ -73,7 +73,7 @@ def page(risk: Risk, about: About) -> str:
 
     Leaks: the counts, and nothing of anybody.
     """
-    heading = f"Whom could somebody name in {about.dataset}?"
+    heading = f"Whom could somebody name in '{about.dataset}'?"
     digest = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     parts = [
@@ -85,7 +85,8 @@ def page(risk: Risk, about: About) -> str:
         f"<title>{escape(heading)}</title><style>{_STYLE}</style></head><body>",
         f"<header><h1>{escape(heading)}</h1>{_p(_about(about), 'note')}</header><main>",
         f'<p class="verdict"><strong>{escape(words.sentence(risk))}</strong></p>',
-        *_verdict(about),
+        _p(words.verdict(about.findings)),
+        _list([str(each) for each in about.findings or ()]),
         *_how(risk),
         *_tables(risk),
         f"</main><footer>{_p(words.CAUTION, 'note')}</footer></body></html>",
@@ -95,14 +96,6 @@ def page(risk: Risk, about: About) -> str:
 
 def _about(about: About) -> str:
     return f"{about.project}, version {about.version}, scheme {about.scheme}. Agreement {about.agreement_sha256}."
-
-
-def _verdict(about: About) -> list[str]:
-    if about.passes is None:
-        return [_p("The agreement sets no limits: it has no [privacy.risk].")]
-    if about.passes:
-        return [_p("This passes the limits of the agreement.")]
-    return [_p("This does not pass the limits of the agreement:"), _list(about.findings)]
 
 
 def _how(risk: Risk) -> list[str]:

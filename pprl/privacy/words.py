@@ -9,10 +9,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import ceil
 from typing import Any
 
-from pprl.privacy.attempts import EVERYBODY, VERY_FILE, Holder, Knowledge
-from pprl.privacy.battery import LEAST_OF_PLAIN_CLK, MOST_OF_RANDOM_BITS, Risk, Tried
-from pprl.privacy.ground import ListKind
+from pprl.errors import Finding
+from pprl.privacy.attempts import Knowledge
+from pprl.privacy.battery import Risk, Tried
 from pprl.privacy.measure import PER, Named
+from pprl.protocol.agreement import Holder
+from pprl.protocol.risk_statement import (
+    EVERYBODY,
+    LEAST_OF_PLAIN_CLK,
+    MOST_OF_RANDOM_BITS,
+    VERY_FILE,
+    ListKind,
+)
 
 HOLDERS: Mapping[Holder, str] = {
     "matcher": "the matcher",
@@ -82,7 +90,7 @@ def sentence(risk: Risk) -> str:
     found = worst(counting(risk))
     if found is None:
         return "No attack came to its end in the time that it had. Nothing is known: give more with --budget."
-    if not risk.controls.valid:
+    if not risk.valid:
         return f"These attacks show nothing: {control_words(risk)}"
     leaked = with_secret(risk)
     parts = [
@@ -124,7 +132,7 @@ def control_words(risk: Risk) -> str:
         f"of 10,000 people in a plain CLK of the same columns {controls.plain_clk:,} were named, and of random bits "
         f"{controls.random_bits:,}"
     )
-    if controls.valid:
+    if risk.valid:
         return f"{told}: as it must be."
     return f"{told}. It must be more than {LEAST_OF_PLAIN_CLK:,}, and at most {MOST_OF_RANDOM_BITS:,}."
 
@@ -135,6 +143,25 @@ def by_holder(risk: Risk) -> Iterator[tuple[Holder, Tried]]:
         found = worst(counting(risk, holder))
         if found is not None:
             yield holder, found
+
+
+def verdict(findings: Sequence[Finding] | None) -> str:
+    """Whether it passes, in a line; findings follow it where it doesn't."""
+    if findings is None:
+        return "The agreement sets no limits: it has no [privacy.risk]."
+    if findings:
+        return "This does not pass the limits of the agreement:"
+    return "This passes the limits of the agreement: the encoding resists the attacks implemented."
+
+
+def verdict_data(findings: Sequence[Finding] | None) -> dict[str, Any] | None:
+    """The same for JSON."""
+    if findings is None:
+        return None
+    return {
+        "passes": not findings,
+        "findings": [{"rule": each.rule, "key": each.column} for each in findings],
+    }
 
 
 def notes(risk: Risk) -> list[str]:
@@ -220,7 +247,7 @@ def data(risk: Risk) -> dict[str, Any]:
         "controls": {
             "plain_clk": risk.controls.plain_clk,
             "random_bits": risk.controls.random_bits,
-            "valid": risk.controls.valid,
+            "valid": risk.valid,
         },
         "holders": {holder: told.named.upper for holder, told in by_holder(risk)},
         "attacks": [attempt_data(each) for each in risk.tried],

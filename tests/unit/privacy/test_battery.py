@@ -52,7 +52,7 @@ TRUTHFUL = Attack("truthful", "clk", "matcher", truthful, uses_known=True)
 CLUELESS = Attack("clueless", "clk", "matcher", clueless)
 ENDLESS = Attack("endless", "clk", "key-issuer", endless)
 LOOKING_UP = next(each for each in table.ATTACKS if (each.name, each.scheme) == ("dictionary", "clk"))
-SECRET = Attack("told", "clk", "matcher", truthful, has_secret=True)
+SECRET = Attack("dictionary", "clk", "matcher", truthful)
 
 
 def run(*attacks: Attack, budget: float = 100.0, known_people: int = 30, seed: int = 1) -> Risk:
@@ -95,7 +95,7 @@ def test_an_attack_that_does_not_end_is_cut_and_leaves_time_for_the_others() -> 
 def test_without_time_nothing_is_known() -> None:
     found = run(TRUTHFUL, budget=0.0)
     assert not any(each.finished for each in found.tried)
-    assert not found.controls.valid
+    assert not found.valid
     assert "Nothing is known" in words.sentence(found)
     assert "--budget" in words.sentence(found)
 
@@ -223,7 +223,7 @@ def test_attackers_who_name_people_in_random_bits_show_nothing() -> None:
             Sample(people.file, people.strangers, PEOPLE), people.agreement.content,
             known_people=30, seed=1, budget=100.0, clock=lambda: 0.0, progress=lambda _what, _share: None,
         )  # fmt: skip
-    assert (found.controls.plain_clk, found.controls.random_bits, found.controls.valid) == (
+    assert (found.controls.plain_clk, found.controls.random_bits, found.valid) == (
         10_000,
         10_000,
         False,

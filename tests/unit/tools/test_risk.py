@@ -1,0 +1,155 @@
+"""The tool behind docs/privacy.md: hardenings, resuming, and tables that say what was measured."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tools import risk
+from tools import risk_report as report
+from tools.risk import ENCODINGS, Cell, agreement_of, best_f1, cells, folded, ground_of, quality, standardised
+
+SIZE = 60
+
+
+def encoding(name: str) -> risk.Encoding:
+    return next(each for each in ENCODINGS if each.name == name)
+
+
+def filters(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Plain filters of some people, and what a hardening makes of them under the same key."""
+    plain, hardened = ground_of(SIZE, "clkhash-compatible").filters, ground_of(SIZE, name).filters
+    return np.unpackbits(plain, axis=1), np.unpackbits(hardened, axis=1)
+
+
+def test_folding_lays_halves_over_each_other() -> None:
+    plain, once = filters("xor fold once")
+    assert (once == plain[:, :512] ^ plain[:, 512:]).all()
+    _, twice = filters("xor fold twice")
+    assert (twice == once[:, :256] ^ once[:, 256:]).all()
+
+
+def test_rule_90_is_of_both_neighbours_in_a_ring() -> None:
+    plain, after = filters("rule 90")
+    assert (after[:, 0] == plain[:, -1] ^ plain[:, 1]).all()
+    assert (after[:, 7] == plain[:, 6] ^ plain[:, 8]).all()
+    assert (after[:, -1] == plain[:, -2] ^ plain[:, 0]).all()
+
+
+@pytest.mark.parametrize(("name", "share"), [("BLIP 5 %", 0.05), ("BLIP 10 %", 0.1)])
+def test_blip_turns_bits_over_for_each_record_anew(name: str, share: float) -> None:
+    plain, after = filters(name)
+    noise = plain ^ after
+    assert abs(noise.mean() - share) < 0.01
+    assert len(np.unique(noise, axis=0)) == len(noise)
+    ground = ground_of(SIZE, name)
+    again = ground.filters_with_secret(ground.listed("very file", 100))
+    at = ground.listed("very file", 100).truth
+    assert not (again[at] == ground.filters).all(axis=1).any()  # not the same noise twice for anybody
+
+
+def test_a_salt_by_year_keeps_the_likeness_of_those_of_a_year_alone() -> None:
+    plain, salted = filters("salt by year of birth")
+    born = np.array(
+        [value[:4] for value in ground_of(SIZE, "salt by year of birth").sample.file["date_of_birth"]]
+    )
+    same = (born[:, None] == born) & (born != "")
+
+    def common(bits: np.ndarray) -> np.ndarray:
+        return bits.astype(int) @ bits.T.astype(int)
+
+    assert (common(salted)[same] == common(plain)[same]).mean() < 1  # another key
+    assert abs(common(salted)[same].mean() / common(plain)[same].mean() - 1) < 0.05
+
+
+def test_the_best_threshold_finds_files_of_one_person_each_alike() -> None:
+    pair = risk._linked(SIZE, "light")
+    agreement = agreement_of(pair, "clkhash-compatible")
+    good = best_f1(pair, agreement, folded(1)(agreement))
+    assert 0.8 < good <= 1
+    assert best_f1(pair, agreement, risk.random_bits()(agreement)) < 0.2
+    assert set(quality(SIZE, encoding("rule 90"), "light")) == {"best_f1"}
+    assert len(standardised(pair.a.columns, agreement)["surname"]) == SIZE
+
+
+def test_every_cell_is_there_once_and_small_sizes_come_first() -> None:
+    found = [cell for cell, _ in cells((50, 100))]
+    assert len(set(found)) == len(found)
+    assert [cell.size for cell in found] == sorted(cell.size for cell in found)
+    assert {cell.encoding for cell in found} == {each.name for each in ENCODINGS}
+    assert not [cell for cell in found if (cell.encoding, cell.what) == (risk.NOTHING, "quality")]
+
+
+def _measure(path: Path, monkeypatch: pytest.MonkeyPatch, **options: Any) -> list[Cell]:
+    """Which cells are measured, of three; the second has no end in less than 100 seconds."""
+    some = [Cell(SIZE, "accuracy-first", "attack", name, "matcher", "light", 50, 0) for name in "abc"]
+    made: list[Cell] = []
+
+    def run(cell: Cell, seconds: float) -> dict[str, Any]:
+        made.append(cell)
+        return {"of": 10, "named": 1, "wrong": 2, "upper_per_10000": 3_000,
+                "finished": cell.attack != "b" or seconds >= 100}  # fmt: skip
+
+    wanted = [(cell, lambda seconds, cell=cell: run(cell, seconds)) for cell in some]
+    monkeypatch.setattr(risk, "cells", lambda _sizes: iter(wanted))
+    given = {"sizes": (SIZE,), "only": "", "budget": 1_000.0, "each": 10.0, **options}
+    risk.measure(path, **given)
+    return made
+
+
+def test_a_run_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "results" / "risk.jsonl"
+    assert [cell.attack for cell in _measure(path, monkeypatch, only="a matcher")] == ["a"]
+    with path.open("a", encoding="utf-8") as file:
+        file.write('{"cut off')
+    assert [cell.attack for cell in _measure(path, monkeypatch)] == ["b", "c"]
+    assert _measure(path, monkeypatch) == []
+    # What had no end in the time that it had is tried again with more.
+    assert [cell.attack for cell in _measure(path, monkeypatch, each=200.0)] == ["b"]
+    assert [line["finished"] for line in risk.read(path)] == [True, True, True]
+    assert len(path.read_text("utf-8").splitlines()) == 4
+
+
+def test_without_time_nothing_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _measure(tmp_path / "risk.jsonl", monkeypatch, budget=0.0) == []
+
+
+def line(attack: str = "x", named: int = 1, **others: Any) -> dict[str, Any]:
+    cell = Cell(1_000, "accuracy-first", "attack", attack, "matcher", "very file", 100, 30)
+    told = {"of": 100, "named": named, "wrong": 0, "upper_per_10000": 100 * named + 1, "finished": True}
+    return {**asdict(cell), **told, **others}
+
+
+def row(text: str, first: str) -> list[str]:
+    (found,) = [each for each in text.splitlines() if each.startswith(f"| {first} |")]
+    return [cell.strip() for cell in found.strip("|").split("|")]
+
+
+def test_the_summary_has_the_worst_of_each_holder_and_the_secret_apart() -> None:
+    lines = [
+        line("x", 3), line("y", 5), line("z", 50, known=1_000), line("z", 9, list="light"),
+        line("dictionary", 100, known=0), line("w", 7, holder="together"), line("v", 80, finished=False, known=0),
+        {**line(), "what": "quality", "attack": "", "list": "light", "f1": 0.99},
+    ]  # fmt: skip
+    cells_of_row = row(report.summary(lines, ["accuracy-first", "privacy-first"]), "accuracy-first")
+    assert cells_of_row[1:] == ["0.9900 / -", "", "501", "", "701", "901", "5,001", "10,000"]
+    only = report.summary([line("v", finished=False)], ["accuracy-first"])
+    assert row(only, "accuracy-first")[3] == "no end"
+
+
+def test_the_details_have_every_attack_with_every_knowledge() -> None:
+    lines = [line("x", 3), line("x", 4, overlap=50), line("y", 2, list="heavy"), line("y", 2, finished=False)]
+    text = report.details(lines, ["accuracy-first"])
+    assert "very file, 100 %, 30 | very file, 50 %, 30 | heavy, 100 %, 30" in text
+    assert "| accuracy-first | matcher | x | 300 | 400 |  |" in text
+    assert "| accuracy-first | matcher | y | no end |  | 200 |" in text
+
+
+def test_the_page_has_a_place_for_the_tables() -> None:
+    text = risk.PAGE.read_text("utf-8")
+    made = risk.calibration.with_section(text, "risk", report.section([line()], ["accuracy-first"]))
+    assert "### 1,000 records" in made

@@ -1,0 +1,134 @@
+"""The tables of docs/privacy.md, made of the lines that `tools.risk` has measured. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+Line = Mapping[str, Any]
+
+# Who has the secret is told in a table of its own.
+LEAKED_SECRET = "dictionary"  # noqa: S105 - the name of an attack
+RECOGNISED_IN_SUMMARY, MOST_RECOGNISED = 30, 1_000
+HOLDERS = {"matcher": "matcher", "key-issuer": "key issuer", "together": "together"}
+LISTS = ("very file", "light", "heavy")
+NOT_MEASURED, NOT_FINISHED = "", "no end"
+
+
+def section(lines: Sequence[Line], encodings: Sequence[str]) -> str:
+    """All tables.
+
+    Args:
+        lines: what was measured.
+        encodings: their names, in the order of the tables.
+    """
+    parts = []
+    for size in sorted({line["size"] for line in lines}):
+        some = [line for line in lines if line["size"] == size]
+        parts += [
+            f"### {size:,} records",
+            "Of 10,000 people, the most that may be named at 95 % confidence, by the worst attack; and F1.",
+            summary(some, encodings),
+            "Every attack: of 10,000 people, how many it named.",
+            details(some, encodings),
+        ]
+    return "\n\n".join(parts) or "Nothing is measured yet."
+
+
+def summary(lines: Sequence[Line], encodings: Sequence[str]) -> str:
+    """A row an encoding: quality, and the worst that each holder can do with the very file or with less."""
+    header = [
+        "encoding", "F1, own threshold (light / heavy)", "F1, best Dice threshold (light / heavy)",
+        *(f"{words}, very file, {RECOGNISED_IN_SUMMARY} recognised" for words in HOLDERS.values()),
+        f"any, another office's list, {RECOGNISED_IN_SUMMARY} recognised",
+        f"any, {MOST_RECOGNISED:,} recognised", "the secret leaked",
+    ]  # fmt: skip
+    rows = []
+    for name in encodings:
+        some = [line for line in lines if line["encoding"] == name]
+        attacks = [line for line in some if line["what"] == "attack"]
+        if some:
+            rows.append([name, _f1(some, "f1"), _f1(some, "best_f1"), *_worst_cells(attacks)])
+    return _table(header, rows)
+
+
+def _worst_cells(attacks: Sequence[Line]) -> list[str]:
+    judged = [line for line in attacks if line["attack"] != LEAKED_SECRET]
+    counting = [line for line in judged if line["known"] <= RECOGNISED_IN_SUMMARY]
+    return [
+        *(
+            _worst(
+                line
+                for line in counting
+                if line["list"] == "very file" and holder in (line["holder"], "together")
+            )
+            if any(line["holder"] == holder for line in counting) or holder == "together"
+            else NOT_MEASURED
+            for holder in HOLDERS
+        ),
+        _worst(line for line in counting if line["list"] != "very file"),
+        _worst(line for line in judged if line["known"] == MOST_RECOGNISED),
+        _worst((line for line in attacks if line["attack"] == LEAKED_SECRET), what="named"),
+    ]
+
+
+def _worst(lines: Iterable[Line], *, what: str = "upper") -> str:
+    found = list(lines)
+    ended = [line for line in found if line["finished"]]
+    if not ended:
+        return NOT_FINISHED if found else NOT_MEASURED
+    if what == "named":
+        return f"{max(map(per_10000, ended)):,}"
+    return f"{max(line['upper_per_10000'] for line in ended):,}"
+
+
+def per_10000(line: Line) -> int:
+    """How many of 10,000 people an attack named."""
+    return round(10_000 * line["named"] / line["of"]) if line["of"] else 0
+
+
+def _f1(lines: Sequence[Line], which: str) -> str:
+    found = {line["list"]: line[which] for line in lines if line["what"] == "quality" and which in line}
+    if not found:
+        return NOT_MEASURED
+    return " / ".join(f"{found[errors]:.4f}" if errors in found else "-" for errors in ("light", "heavy"))
+
+
+def details(lines: Sequence[Line], encodings: Sequence[str]) -> str:
+    """A row an encoding and attack, a column for what the attacker knows."""
+    attacks = [line for line in lines if line["what"] == "attack"]
+    known = sorted(
+        {_knowledge(line) for line in attacks}, key=lambda each: (LISTS.index(each[0]), -each[1], each[2])
+    )
+    header = [
+        "encoding",
+        "seen by",
+        "attack",
+        *(f"{name}, {overlap} %, {count:,}" for name, overlap, count in known),
+    ]
+    rows = []
+    for name in encodings:
+        some = [line for line in attacks if line["encoding"] == name]
+        for holder, attack in sorted({(line["holder"], line["attack"]) for line in some}, key=_order):
+            cells = {_knowledge(line): _cell(line) for line in some
+                     if (line["holder"], line["attack"]) == (holder, attack)}  # fmt: skip
+            rows.append([name, HOLDERS[holder], attack, *(cells.get(each, NOT_MEASURED) for each in known)])
+    return _table(header, rows)
+
+
+def _knowledge(line: Line) -> tuple[str, int, int]:
+    return line["list"], line["overlap"], line["known"]
+
+
+def _order(attack: tuple[str, str]) -> tuple[int, bool, str]:
+    holder, name = attack
+    return list(HOLDERS).index(holder), name == LEAKED_SECRET, name
+
+
+def _cell(line: Line) -> str:
+    return f"{per_10000(line):,}" if line["finished"] else NOT_FINISHED
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
