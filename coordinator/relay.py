@@ -23,14 +23,14 @@ from pprl.protocol import envelope, log
 from pprl.protocol.agreement import Agreement
 from pprl.protocol.envelope import Binding
 from pprl.protocol.reseal import KIND as RESEAL_KIND
-from pprl.protocol.secret_shares import KIND, MAX_CONTAINER_BYTES
+from pprl.protocol.transcript import MAX_SHARE_CONTAINER_BYTES, SHARE_KIND
 
 
 def is_share(file: bytes) -> bool:
     """Whether a file claims to be a sealed share."""
     if not file.startswith(envelope.MAGIC):
         return False
-    return container.peek(io.BytesIO(file)).kind == KIND
+    return container.peek(io.BytesIO(file)).kind == SHARE_KIND
 
 
 def take_in(me: Coordinator, sealed: bytes) -> Receipt:
@@ -51,7 +51,7 @@ def take_in(me: Coordinator, sealed: bytes) -> Receipt:
     row = _registered(me, container.peek(io.BytesIO(sealed)).agreement_sha256)  # 1
     agreement = seat_under(me, row, needs=()).agreement
     binding, head = container.verify_head(
-        io.BytesIO(sealed), agreement=agreement.file, kind=KIND, max_bytes=MAX_CONTAINER_BYTES
+        io.BytesIO(sealed), agreement=agreement.file, kind=SHARE_KIND, max_bytes=MAX_SHARE_CONTAINER_BYTES
     )  # 2
     _check_departments(binding, agreement.content)  # 3
     _check_ciphertext(sealed, head)  # 4
@@ -64,7 +64,7 @@ def take_in(me: Coordinator, sealed: bytes) -> Receipt:
             database.append(
                 session, agreement.sha256, "relayed", at=me.now(), detail={"container": part.detail}
             )
-    return Receipt(KIND, "", binding.sender, binding.records, digest, agreement.sha256, complete=False)
+    return Receipt(SHARE_KIND, "", binding.sender, binding.records, digest, agreement.sha256, complete=False)
 
 
 def log_request(me: Coordinator, raw: bytes) -> Receipt:

@@ -34,6 +34,7 @@ from pprl.protocol.groups import KEY_COLUMN
 from pprl.protocol.linkage_keys import LinkageKeys, is_linkage_key
 from pprl.protocol.risk_statement import judge
 from pprl.protocol.secret_shares import SecretShares
+from pprl.protocol.transcript import SHARE_KIND
 
 if TYPE_CHECKING:
     from pprl.privacy.battery import Risk
@@ -279,7 +280,7 @@ def seal_shares(me: Signatory, recipient: str, shares: Mapping[str, bytes]) -> b
     if "department" not in party.roles:
         raise ConfigError(f"'{recipient}' is not a department in this agreement: it may not hold the secret.")
     document = secret_shares.write(SecretShares(me.agreement.transcript.sha256, shares))
-    return seal_for(party, document, me=me, kind=secret_shares.KIND, records=len(shares))
+    return seal_for(party, document, me=me, kind=SHARE_KIND, records=len(shares))
 
 
 def open_shares(me: Signatory, sealed: bytes) -> tuple[str, dict[str, bytes]]:
@@ -304,7 +305,7 @@ def open_shares(me: Signatory, sealed: bytes) -> tuple[str, dict[str, bytes]]:
     """  # noqa: D415 - the list belongs to the sentence
     _require_department(me)
     transcript = me.agreement.transcript
-    opened, raw = open_from(sealed, me=me, kind=secret_shares.KIND)  # 1
+    opened, raw = open_from(sealed, me=me, kind=SHARE_KIND)  # 1
     sender = opened.binding.sender
     if sender not in transcript.departments or sender == me.identity.party:  # 2
         raise VerificationError(f"The share was sent by '{sender}', and not by another department.")

@@ -28,7 +28,7 @@ from pprl.files.atomic import read_file, read_secret_file, write_new
 from pprl.files.holdings import Holdings
 from pprl.protocol import log
 from pprl.protocol.agreement import AgreementFile
-from pprl.protocol.secret_shares import MAX_CONTAINER_BYTES
+from pprl.protocol.transcript import MAX_SHARE_CONTAINER_BYTES
 
 SHARE_KIND = "own-share"
 SECRET_KIND = "linkage-secret"  # noqa: S105 - the kind of a container, not a secret
@@ -271,7 +271,7 @@ def file_name(sender: str, recipient: str) -> str:
 
 def read_container(path: Path) -> bytes:
     """A file that should be a sealed share."""
-    return read_file(path, what="sealed share", limit=MAX_CONTAINER_BYTES)
+    return read_file(path, what="sealed share", limit=MAX_SHARE_CONTAINER_BYTES)
 
 
 def own_share(agreement: AgreementFile, identity: Identity, kept: Holdings) -> bytes | None:

@@ -21,10 +21,8 @@ from pprl.errors import FormatError, VerificationError
 from pprl.protocol import canonical, members
 from pprl.protocol.transcript import Transcript
 
-KIND = "secret-share"  # the kind of a container
 SHARE_BYTES = 32
 MAX_DOCUMENT_BYTES = 8_192
-MAX_CONTAINER_BYTES = 131_072
 
 _FORMAT = "pprl-secret-shares"
 _VERSION = 1

@@ -1,7 +1,8 @@
 """What the departments have committed to under one agreement, and the digest that names it.
 
 The digest names one making of the linkage secret and no other (docs/formats/secret.md): shares are bound to it, and the
-coordinator compares it, without coming near a share.
+coordinator compares it, without coming near a share. What a container of shares is called, and how large it may be, is
+told here too: the coordinator hands containers on, and needs nothing that reads what is in them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from types import MappingProxyType
 from pprl.errors import FormatError, VerificationError
 from pprl.protocol import canonical, members
 from pprl.protocol.kinds import NAME
+
+SHARE_KIND = "secret-share"  # the kind of a container
+MAX_SHARE_CONTAINER_BYTES = 131_072
 
 _TRANSCRIPT_FORMAT = "pprl-transcript"
 

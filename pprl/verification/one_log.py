@@ -13,11 +13,12 @@ from pprl.crypto.certificates import open_certificate
 from pprl.crypto.named import require_head, verify_named
 from pprl.errors import ProtocolError, VerificationError
 from pprl.protocol import checkpoint as checkpoints
-from pprl.protocol import crosswalk, linkage_keys, log, merkle, pairs, secret_shares, submission
+from pprl.protocol import crosswalk, linkage_keys, log, merkle, pairs, submission
 from pprl.protocol.agreement import Agreement, Party, out_of_time, parse
 from pprl.protocol.exported import AgreedVersion
 from pprl.protocol.log import Entry, History
 from pprl.protocol.signatures import SignedAgreement
+from pprl.protocol.transcript import SHARE_KIND
 from pprl.verification.agreed import verified
 from pprl.verification.case import COORDINATOR_ROLES, Case, Examined, Named
 from pprl.verification.outcome import NothingToCheck
@@ -240,7 +241,7 @@ def _is_agreed(each: Named, agreement: Agreement) -> bool:
         linkage_keys.KIND: ("issued", "key-issuer", issuer, department),
         crosswalk.KIND: ("issued", "key-issuer", issuer, agreement.release.crosswalk_to),
     }
-    if binding.kind == secret_shares.KIND:
+    if binding.kind == SHARE_KIND:
         passed_on = (entry.kind, binding.dataset) == ("relayed", "")
         return passed_on and _between_departments(binding.sender, binding.recipient, agreement)
     if binding.kind not in ways or (binding.dataset == "") != (binding.kind in {pairs.KIND, crosswalk.KIND}):

@@ -24,11 +24,10 @@ from pprl.protocol import (
     pairs,
     pattern_counts,
     patterns,
-    secret_shares,
     submission,
 )
 from pprl.protocol.agreement import AgreementFile, Scheme, parse
-from pprl.protocol.transcript import Transcript
+from pprl.protocol.transcript import SHARE_KIND, Transcript
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
@@ -66,7 +65,7 @@ def test_the_diagrams_are_drawn_from_the_table_of_transitions() -> None:
 
 def test_every_kind_of_container_is_in_the_table() -> None:
     kinds = {
-        secret_shares.KIND,
+        SHARE_KIND,
         submission.ENCODINGS_KIND,
         submission.REFERENCES_KIND,
         pairs.KIND,

@@ -18,6 +18,7 @@ from pprl.protocol import secret_shares
 from pprl.protocol.agreement import Agreement, PartyKeys
 from pprl.protocol.receipt import parse_receipt, write_receipt
 from pprl.protocol.secret_shares import SecretShares
+from pprl.protocol.transcript import SHARE_KIND
 from tests.attacks.ground import collecting, folder_of, fresh, made, store_of
 from tests.attacks.registry import Attack, cut, remove
 from tests.support.departments import COORDINATOR, TODAY, Home, identity, signed_homes
@@ -79,7 +80,7 @@ def by_the_coordinator() -> Any:
     me = signed()[COORDINATOR].me()
     raw = secret_shares.write(SecretShares(me.agreement.transcript.sha256, {COORDINATOR: bytes(32)}))
     police = me.agreement.content.party_named("police")
-    return opened(seal_for(police, raw, me=me, kind=secret_shares.KIND, records=1))
+    return opened(seal_for(police, raw, me=me, kind=SHARE_KIND, records=1))
 
 
 def of_another_signature() -> Any:
@@ -90,7 +91,7 @@ def of_another_signature() -> Any:
     raw = secret_shares.write(SecretShares(other, {"court": own}))
     police = signed()["police"].me().agreement.content.party_named("police")
     sealer = signed()["court"].me()
-    return opened(seal_for(police, raw, me=sealer, kind=secret_shares.KIND, records=1))
+    return opened(seal_for(police, raw, me=sealer, kind=SHARE_KIND, records=1))
 
 
 def before_everybody_committed() -> Any:
@@ -125,7 +126,7 @@ def to_the_coordinator() -> Any:
     """A department hands its share to the coordinator, which could then read everything that is encoded."""
     me = made().signatory(POLICE)
     matcher = me.agreement.content.party_with("matcher")
-    return relayed(seal_for(matcher, b"{}", me=me, kind=secret_shares.KIND, records=1))
+    return relayed(seal_for(matcher, b"{}", me=me, kind=SHARE_KIND, records=1))
 
 
 def altered_on_its_way() -> Any:

@@ -16,13 +16,14 @@ from pprl.crypto import notes
 from pprl.crypto.certificates import run_key_sha256, sign_certificate
 from pprl.crypto.exchange import seal_for
 from pprl.files.exported import read_version
-from pprl.protocol import canonical, crosswalk, linkage_keys, pairs, secret_shares
+from pprl.protocol import canonical, crosswalk, linkage_keys, pairs
 from pprl.protocol import checkpoint as checkpoints
 from pprl.protocol.agreement import parse
 from pprl.protocol.certificate import Certificate
 from pprl.protocol.checkpoint import Checkpoint
 from pprl.protocol.signatures import a_day
 from pprl.protocol.submission import ENCODINGS_KIND, REFERENCES_KIND
+from pprl.protocol.transcript import SHARE_KIND
 from tests.support.exported import Run, Tree, named, today
 from tests.support.project import DATASETS, DEPARTMENTS, ISSUER, MATCHER, RESEARCH
 
@@ -386,7 +387,7 @@ def references_passed_through_the_matcher(run: Run) -> Run:
 def share_of_the_secret_for_a_coordinator(run: Run) -> Run:
     issuer = run.project.agreement.content.party_named(ISSUER)
     me = run.signatory(POLICE_DEPT)
-    return passed_on(run, seal_for(issuer, b"a share", me=me, kind=secret_shares.KIND, records=0))
+    return passed_on(run, seal_for(issuer, b"a share", me=me, kind=SHARE_KIND, records=0))
 
 
 # What was received, and what came of it.

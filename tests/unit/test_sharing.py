@@ -25,6 +25,7 @@ from pprl.protocol import secret_shares
 from pprl.protocol.agreement import AgreementFile
 from pprl.protocol.secret_shares import SecretShares
 from pprl.protocol.signatures import others
+from pprl.protocol.transcript import SHARE_KIND
 from tests.support.departments import COORDINATOR, TODAY, Home, agreement_of, homes, identity, signed_homes
 from tests.support.receipts import logged_request
 
@@ -212,7 +213,7 @@ def test_a_share_that_the_coordinator_seals_is_refused(signed: dict[str, Home]) 
     me = signed[COORDINATOR].me()
     raw = secret_shares.write(SecretShares(me.agreement.transcript.sha256, {"court": bytes(32)}))
     police = me.agreement.content.party_named("police")
-    sealed = seal_for(police, raw, me=me, kind=secret_shares.KIND, records=1)
+    sealed = seal_for(police, raw, me=me, kind=SHARE_KIND, records=1)
     with pytest.raises(VerificationError, match=f"sent by '{COORDINATOR}'"):
         signed["police"].accept(sealed)
 
@@ -222,9 +223,7 @@ def test_an_envelope_that_counts_other_shares_is_refused(signed: dict[str, Home]
     own = sharing.own_share(signed["court"].agreement, me.identity, signed["court"].kept)
     assert own is not None
     raw = secret_shares.write(SecretShares(me.agreement.transcript.sha256, {"court": own}))
-    sealed = seal_for(
-        me.agreement.content.party_named("police"), raw, me=me, kind=secret_shares.KIND, records=2
-    )
+    sealed = seal_for(me.agreement.content.party_named("police"), raw, me=me, kind=SHARE_KIND, records=2)
     with pytest.raises(VerificationError, match="than its envelope"):
         signed["police"].accept(sealed)
 

@@ -18,6 +18,7 @@ from pprl.crypto.exchange import Signatory, seal_for
 from pprl.errors import ConfigError, FormatError, PprlError, ProtocolError, VerificationError
 from pprl.protocol import log, secret_shares
 from pprl.protocol.secret_shares import SecretShares
+from pprl.protocol.transcript import SHARE_KIND
 from tests.support.project import DEPARTMENTS, ISSUER, MATCHER, RESEARCH, TODAY, Project
 
 POLICE, COURT, PRISON = DEPARTMENTS
@@ -31,7 +32,7 @@ def store(project: Project, request: pytest.FixtureRequest) -> Coordinator:
 def test_through_the_coordinator_it_is_the_same(project: Project, store: Coordinator) -> None:
     for sender in (PRISON, POLICE):
         (receipt,) = operations.receive(store, project.share(sender, COURT).read_bytes())
-        assert (receipt.kind, receipt.sender, receipt.complete) == (secret_shares.KIND, sender, False)
+        assert (receipt.kind, receipt.sender, receipt.complete) == (SHARE_KIND, sender, False)
     by_hand = {
         sharing.file_name(sender, COURT): project.share(sender, COURT).read_bytes()
         for sender in (POLICE, PRISON)
@@ -85,9 +86,7 @@ def by(project: Project, sender: str, recipient: str) -> bytes:
     """A sealed share of any party's to any other's."""
     me: Signatory = project.signatory(sender)
     raw = secret_shares.write(SecretShares(me.agreement.transcript.sha256, {POLICE: bytes(32)}))
-    return seal_for(
-        me.agreement.content.party_named(recipient), raw, me=me, kind=secret_shares.KIND, records=1
-    )
+    return seal_for(me.agreement.content.party_named(recipient), raw, me=me, kind=SHARE_KIND, records=1)
 
 
 def of_another_agreement(project: Project) -> bytes:
@@ -158,7 +157,7 @@ def test_what_is_handed_on_is_logged_once(project: Project, store: Coordinator) 
         operations.receive(store, sealed)
     (entry,) = [each for each in entries(store) if each.kind == "relayed"]
     named = entry.detail["container"]
-    assert (named["sender"], named["recipient"], named["kind"]) == (POLICE, COURT, secret_shares.KIND)
+    assert (named["sender"], named["recipient"], named["kind"]) == (POLICE, COURT, SHARE_KIND)
     assert named["sha256"] == hashlib.sha256(sealed).hexdigest()
 
 
