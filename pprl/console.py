@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,6 +36,11 @@ _OUR_PACKAGES = {"pprl", "coordinator"}
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Progress = Callable[[str, float], None]
+
+
+def today() -> date:
+    """The day; the one place where commands look at the calendar."""
+    return date.today()
 
 
 class Commands(click.Group):

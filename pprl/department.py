@@ -47,10 +47,6 @@ CHANGES_HEADER = ("record_id", f"previous_{KEY_COLUMN}", KEY_COLUMN)
 Seen = Callable[[int], None]
 
 
-def nothing_seen(_count: int) -> None:
-    """For callers that show no progress."""
-
-
 @dataclass(frozen=True, slots=True)
 class SealedSubmission:
     """What `encode` makes: the file to send, the map and the row salts to keep, and the counts to look at."""

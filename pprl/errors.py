@@ -116,23 +116,6 @@ class DisclosureError(PprlError):
     status = 9
 
 
-class TransportError(PprlError):
-    """Something could not be carried; `retry` says whether to try again.
-
-    Args:
-        message: what happened.
-        retry: True where the same call may succeed later.
-        hint: what to do next.
-    """
-
-    code = "transport"
-    status = 10
-
-    def __init__(self, message: str, *, retry: bool, hint: str = "") -> None:
-        super().__init__(message, hint=hint or ("Try again later." if retry else ""))
-        self.retry = retry
-
-
 BY_CODE: dict[str, type[PprlError]] = {
     kind.code: kind
     for kind in (

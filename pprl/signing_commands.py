@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pprl.console import force_option, json_option, path_argument, path_option, show, talk
+from pprl.console import force_option, json_option, path_argument, path_option, show, talk, today
 from pprl.errors import PprlError, ProtocolError, UsageError
 from pprl.passphrase import PassphraseSource, passphrase_option
 
@@ -81,7 +80,7 @@ def _sign(
     agreement, identity = read_agreement(agreement_path), read_identity(key_path, passphrase)
     before = None if previous is None else read_agreement(previous)
     written = signing.sign(
-        agreement, agreement_path, identity, key_path, previous=before, today=date.today(), force=force
+        agreement, agreement_path, identity, key_path, previous=before, today=today(), force=force
     )
     talk(f"Give {written} to every other party of the agreement.")
     talk(f"The agreement's words: {signing.words_of(agreement)}")
@@ -106,8 +105,8 @@ def _verify(
     agreement = read_agreement(agreement_path)
     identity = None if key_path is None else read_identity(key_path, passphrase)
     if heard and key_path is not None and identity is not None:
-        signing.record_heard(agreement, identity, key_path, heard, today=date.today())
-    checks = signing.verify(agreement, agreement_path, identity, key_path, today=date.today())
+        signing.record_heard(agreement, identity, key_path, heard, today=today())
+    checks = signing.verify(agreement, agreement_path, identity, key_path, today=today())
     data = _data(agreement, checks)
     show(data, as_json=as_json, text=lambda: _text(agreement, checks))
     _require_passed(checks)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from pprl.cli.options import NamedFile, by_name, load_agreement, today
-from pprl.console import force_option, json_option, path_argument, path_option, show, talk
+from pprl.cli.options import NamedFile, by_name, load_agreement
+from pprl.console import force_option, json_option, path_argument, path_option, show, talk, today
 
 if TYPE_CHECKING:
     from pprl.protocol.agreement import Scheme

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 
-from pprl.cli.options import today
-from pprl.console import json_option, path_option, show, talk
+from pprl.console import json_option, path_option, show, talk, today
 
 MOST_RECORDS = 2_000_000
 

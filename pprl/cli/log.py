@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pprl.cli.options import agreement_option, key_option, load_agreement, load_identity, today
-from pprl.console import force_option, json_option, path_argument, path_option, show, talk
+from pprl.cli.options import agreement_option, key_option, load_agreement, load_identity
+from pprl.console import force_option, json_option, path_argument, path_option, show, talk, today
 from pprl.passphrase import PassphraseSource
 
 if TYPE_CHECKING:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from pprl.console import Function, path_option
+from pprl.console import Function, path_option, today
 from pprl.errors import UsageError
 from pprl.passphrase import PassphraseSource, passphrase_option
 
@@ -91,11 +90,6 @@ def load_receipt(receipt_path: Path | None, result: Path) -> bytes:
             hint="It comes with the result: put it beside it, or name it with --receipt.",
         )
     return read_file(path, what="receipt", limit=MAX_RECEIPT_BYTES + 1)
-
-
-def today() -> date:
-    """The day; the one place where departments' commands look at the clock."""
-    return date.today()
 
 
 def load_agreement(path: Path) -> AgreementFile:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from pprl.cli.options import NamedFile, by_name, today
-from pprl.console import json_option, path_argument, path_option, show, talk
+from pprl.cli.options import NamedFile, by_name
+from pprl.console import json_option, path_argument, path_option, show, talk, today
 
 
 @click.command()

@@ -16,9 +16,8 @@ from pprl.cli.options import (
     load_identity,
     load_signatory,
     require_heard,
-    today,
 )
-from pprl.console import force_option, json_option, path_argument, path_option, show, table, talk
+from pprl.console import force_option, json_option, path_argument, path_option, show, table, talk, today
 from pprl.passphrase import PassphraseSource
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pprl.cli.options import agreement_option, today
-from pprl.console import json_option, path_argument, show
+from pprl.cli.options import agreement_option
+from pprl.console import json_option, path_argument, show, today
 
 if TYPE_CHECKING:
     from pprl.verification.outcome import Outcome

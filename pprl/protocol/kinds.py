@@ -3,26 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Literal, get_args
 
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]{0,39}$"
 NAME = re.compile(NAME_PATTERN)
 
-KINDS = (
-    "given-name",
-    "middle-names",
-    "surname",
-    "full-name",
-    "date-of-birth",
-    "year-of-birth",
-    "sex",
-    "postcode",
-    "address-line",
-    "place",
-    "free-text",
-    "number",
-    "code",
-)
 Kind = Literal[
     "given-name",
     "middle-names",
@@ -38,3 +23,4 @@ Kind = Literal[
     "number",
     "code",
 ]
+KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("pprl", "coordinator")
 NEVER_AT_THE_COORDINATOR = (
     "pprl.encode", "pprl.department", "pprl.research", "pprl.rates", "pprl.privacy", "pprl.rehearsal",
-    "pprl.demonstration", "pprl.synthetic", "pprl.scoring", "pprl.agreements", "pprl.cli", "pprl.protocol.secret_shares", "clkhash",
+    "pprl.demonstration", "pprl.synthetic", "pprl.scoring", "pprl.agreements", "pprl.cli",
+    "pprl.protocol.secret_shares", "clkhash",
 )  # fmt: skip
 # All that the coordinator may load of pprl: what is not listed is refused, so that a new module must be thought about.
 PPRL_AT_THE_COORDINATOR = {

@@ -15,7 +15,7 @@ from pprl.protocol.row_proofs import ProvedRow, RowProof
 from tests.attacks.ground import fresh, made
 from tests.attacks.registry import Attack, cut, remove
 from tests.support.people import tables, write_table
-from tests.support.project import Project
+from tests.support.project import Project, nothing_seen
 
 ASKED = (2, 40, 57)
 RECORDS = 56
@@ -31,7 +31,7 @@ def opened_rows(project: Project, *rows: int) -> RowProof:
         encoding=None,
         delimiter=None,
     )
-    raw = department.prove_rows(table, salts, project.agreement, rows, seen=department.nothing_seen)
+    raw = department.prove_rows(table, salts, project.agreement, rows, seen=nothing_seen)
     return row_proofs.parse(raw)
 
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from pprl import department
 from pprl.encode.row_commitments import RowCommitment, RowSalts, _Leaves, prove
 from pprl.errors import FormatError, VerificationError
 from pprl.protocol import agreement as agreements
 from pprl.protocol import canonical, row_proofs
 from tests.conformance.rows import make_vectors
+from tests.support.project import nothing_seen
 
 AGREEMENT = agreements.parse(make_vectors.AGREEMENT.encode(), where="vectors")
 DATASET = AGREEMENT.content.dataset_named("events")
@@ -54,7 +54,7 @@ def salts_of(records: list[Record]) -> RowSalts:
 
 
 def proof_of(records: list[Record], salts: RowSalts, wanted: list[int]) -> row_proofs.RowProof:
-    return prove(batches(records), salts, AGREEMENT, wanted, seen=department.nothing_seen)
+    return prove(batches(records), salts, AGREEMENT, wanted, seen=nothing_seen)
 
 
 @given(TABLES)

@@ -44,7 +44,7 @@ from pprl.protocol.signatures import others
 from pprl.verification.checks import verify_run
 from tests.support.keys import asked, opened
 from tests.support.people import tables
-from tests.support.project import DATASETS, TODAY, Project, silent, tree
+from tests.support.project import DATASETS, TODAY, Project, nothing_seen, silent, tree
 
 ROLES = {"matcher": Role.MATCHER, "issuer": Role.KEY_ISSUER}
 IDS = {**{name: f"{name}-dept" for name in DATASETS}, "matcher": "matcher", "issuer": "key-issuer"}
@@ -1030,7 +1030,7 @@ class Everybody:
         agreed = self.now.agreement.content.dataset_named(name)
         table = department.open_dataset(self.world.project.data(name), agreed, encoding=None, delimiter=None)
         secret = sharing.secret_of(me, self.kept(name))
-        return department.encode_and_seal(table, agreed, me, secret, seen=department.nothing_seen)
+        return department.encode_and_seal(table, agreed, me, secret, seen=nothing_seen)
 
     def _refuse(self, name: str, file: bytes) -> None:
         self.attempt(lambda: operations.receive(self.store(name), file), refused=True)

@@ -10,7 +10,7 @@ from pprl.encode import encoder
 from pprl.encode.encoder import EncodedDataset
 from pprl.protocol.agreement import parse
 from pprl.protocol.submission import blocked, filters_of
-from tests.support.project import Project
+from tests.support.project import Project, nothing_seen
 
 
 def _encoded(project: Project, project_id: str) -> EncodedDataset:
@@ -21,7 +21,7 @@ def _encoded(project: Project, project_id: str) -> EncodedDataset:
     rows = ((batch.first_row, batch.columns) for batch in table.batches(department.columns_of(dataset)))
     secret = project.held_secret("prison-dept", path)
     return encoder.encode(
-        rows, dataset, agreement, secret, random_bytes=derive.random_bytes, seen=department.nothing_seen
+        rows, dataset, agreement, secret, random_bytes=derive.random_bytes, seen=nothing_seen
     )
 
 

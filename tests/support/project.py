@@ -335,6 +335,10 @@ def silent(_what: str, _share: float) -> None:
     """Progress that nobody watches."""
 
 
+def nothing_seen(_count: int) -> None:
+    """A count of records that nobody watches."""
+
+
 def make_project(folder: Path, scheme: Scheme) -> Project:
     """Make a project: tables, agreement, keys, secret, submissions."""
     project = Project(folder)
@@ -408,5 +412,5 @@ def _encode(
         me,
         secret,
         previous=previous,
-        seen=department.nothing_seen,
+        seen=nothing_seen,
     )

@@ -17,6 +17,7 @@ from pprl.files.tables import Table, open_table
 from pprl.protocol import agreement as agreements
 from pprl.protocol import merkle, row_proofs
 from tests.conformance.rows import make_vectors
+from tests.support.project import nothing_seen
 
 VECTORS: dict[str, Any] = json.loads(Path(__file__).with_name("vectors.json").read_bytes())
 AGREEMENT = agreements.parse(VECTORS["agreement"].encode(), where="vectors")
@@ -50,7 +51,7 @@ def test_roots_of_fewer_rows() -> None:
 def test_proving_rows_of_the_table_writes_the_bytes_of_the_vectors(table: Table, places: list[int]) -> None:
     salts = RowSalts(AGREEMENT.sha256, "events", make_vectors.SUBMISSION, 7, VECTORS["roots"][7], SALT_KEY)
     wanted = [make_vectors.ROWS[place][0] for place in places]
-    seen = department.nothing_seen
+    seen = nothing_seen
     made = row_proofs.write(prove(department._rows(table, DATASET), salts, AGREEMENT, wanted, seen=seen))
     assert made.decode() in [each["proof"] for each in VECTORS["accepted"]]
 
