@@ -37,9 +37,26 @@ class Receipt:
     dataset: str
     sender: str
     records: int
-    container_sha256: str
+    heldsha256: str
     agreement_sha256: str
     complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A part that `verify` has passed.
+
+    Attributes:
+        agreement: what it is under.
+        binding: what its envelope binds it to.
+        told: what the log tells of it besides its container.
+        sealed: the part itself.
+    """
+
+    agreement: AgreementFile
+    binding: Binding
+    told: Mapping[str, str]
+    sealed: bytes
 
 
 def addressed_parts(me: Coordinator, file: bytes) -> Iterator[tuple[str, bytes]]:
@@ -86,12 +103,8 @@ def require_whole_submission(file: bytes, agreement: AgreementFile) -> None:
         )
 
 
-def verify(me: Coordinator, sealed: bytes, kind: str) -> tuple[AgreementFile, Binding, dict[str, str], bytes]:
-    """Everything that must hold before a part is kept: the envelope's checks, then the document's.
-
-    Returns:
-        What `take_in` takes: the agreement, the binding, what the log tells besides, and the part.
-    """
+def verify(me: Coordinator, sealed: bytes, kind: str) -> Verified:
+    """Everything that must hold before a part is kept: the envelope's checks, then the document's."""
     unverified = container.peek(io.BytesIO(sealed))
     with database.reading(me.engine) as session:
         row = session.get(AgreementRow, unverified.agreement_sha256)
@@ -110,59 +123,49 @@ def verify(me: Coordinator, sealed: bytes, kind: str) -> tuple[AgreementFile, Bi
         _require_the_secret_of_earlier_parts(me, mine, raw)
     if kind == submission.REFERENCES_KIND:
         require_own_keys(me, agreement, submission.parse_references(raw, agreement))
-    return agreement, opened.binding, told, sealed
+    return Verified(agreement, opened.binding, told, sealed)
 
 
-def take_in(
-    me: Coordinator,
-    session: Session,
-    agreement: AgreementFile,
-    binding: Binding,
-    told: Mapping[str, str],
-    sealed: bytes,
-) -> Receipt:
-    """Keep a part that `verify` has passed, move its run on, and log it.
+def take_in(me: Coordinator, session: Session, part: Verified) -> Receipt:
+    """Keep a part, move its run on, and log it.
 
     Raises:
         ProtocolError: it is here already, or the run takes no more.
     """
+    agreement, binding = part.agreement, part.binding
     role = role_of(binding.kind)
     run = database.run_of(session, agreement.sha256, role)
-    earlier = [
-        part
-        for part in database.parts_of(session, agreement.sha256, binding.kind)
-        if part.dataset == binding.dataset
-    ]
-    if earlier:
+    earlier = database.parts_of(session, agreement.sha256, binding.kind)
+    if any(each.dataset == binding.dataset for each in earlier):
         what = "the pairs" if binding.kind == pairs.KIND else f"the {binding.kind} of '{binding.dataset}'"
         raise ProtocolError(
             f"This store has {what} already; a dataset is submitted once.",
             hint="A correction takes a new version of the agreement.",
         )
-    digest, part = keep(me, sealed), named(sealed, agreement)
+    digest, held = keep(me, part.sealed), named(part.sealed, agreement)
     session.add(
         PartRow(
-            container_sha256=digest,
+            heldsha256=digest,
             agreement_sha256=agreement.sha256,
             kind=binding.kind,
             dataset=binding.dataset,
             sender=binding.sender,
             submission=binding.submission,
             records=binding.records,
-            head_sha256=part.detail["head_sha256"],
+            head_sha256=held.detail["head_sha256"],
             received_at=me.now(),
         )
     )
     session.flush()
     here = {
-        (part.kind, part.dataset)
+        (each.kind, each.dataset)
         for kind in PARTS_OF_ROLE[role]
-        for part in database.parts_of(session, agreement.sha256, kind)
+        for each in database.parts_of(session, agreement.sha256, kind)
     }
     complete = here == set(wanted(agreement, role))
     step = Step.RECEIVE_LAST if complete else Step.RECEIVE
-    database.add_head(session, agreement.sha256, part.detail["head_sha256"], part.head)
-    database.move_on(session, run, step, at=me.now(), detail={"container": part.detail, **told})
+    database.add_head(session, agreement.sha256, held.detail["head_sha256"], held.head)
+    database.move_on(session, run, step, at=me.now(), detail={"container": held.detail, **part.told})
     return Receipt(
         binding.kind, binding.dataset, binding.sender, binding.records, digest, agreement.sha256, complete
     )

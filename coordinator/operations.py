@@ -152,9 +152,9 @@ def receive(me: Coordinator, file: bytes) -> list[Receipt]:
     if is_statement(file):
         return [relay.log_request(me, file)]
     accepted = [verify(me, sealed, kind) for kind, sealed in addressed_parts(me, file)]
-    require_whole_submission(file, accepted[0][0])
+    require_whole_submission(file, accepted[0].agreement)
     with database.writing(me.engine) as session:
-        return [take_in(me, session, *each) for each in accepted]
+        return [take_in(me, session, each) for each in accepted]
 
 
 def hand_on(me: Coordinator, agreement_sha256: str | None, recipient: str) -> dict[str, bytes]:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pprl.errors import FormatError, VerificationError
-from pprl.protocol import canonical
+from pprl.protocol import canonical, members
 from pprl.protocol.envelope import Binding
 from pprl.protocol.kinds import NAME
 from pprl.protocol.submission import ENCODINGS_KIND
@@ -46,7 +46,6 @@ _WITH_ENCODINGS = {"key_check", "confirmation", "rows_root"}
 
 _KIND = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _FILE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,99}")
-_HEX = re.compile(r"[0-9a-f]*")
 _MOST_TEXT = 1_000
 
 Check = Callable[[Any], bool]
@@ -85,7 +84,7 @@ class Entry:
 
     def to_bytes(self) -> bytes:
         """The entry's bytes: what a leaf of the log's tree holds."""
-        members = {
+        tree = {
             "agreement_sha256": self.agreement_sha256,
             "at": self.at,
             "detail": self.detail,
@@ -95,7 +94,7 @@ class Entry:
             "stage": self.stage,
             "version": VERSION,
         }
-        return canonical.dumps(members)
+        return canonical.dumps(tree)
 
     @property
     def containers(self) -> list[dict[str, str]]:
@@ -214,24 +213,15 @@ def container_detail(binding: Binding, *, head_sha256: str, sha256: str) -> dict
     }
 
 
-def _sha256(value: Any) -> bool:
-    return _hex_of(value, 64)
+def _of_form(form: re.Pattern[str]) -> Check:
+    return lambda value: isinstance(value, str) and form.fullmatch(value) is not None
 
 
-def _hex_of(value: Any, length: int) -> bool:
-    return isinstance(value, str) and len(value) == length and _HEX.fullmatch(value) is not None
+_sha256, _hex_id, _name = _of_form(members.SHA256), _of_form(members.HEX_ID), _of_form(NAME)
 
 
 def _id_or_none(value: Any) -> bool:
-    return value == "" or _hex_of(value, 32)
-
-
-def _key_check(value: Any) -> bool:
-    return _hex_of(value, 32)
-
-
-def _name(value: Any) -> bool:
-    return isinstance(value, str) and NAME.fullmatch(value) is not None
+    return value == "" or _hex_id(value)
 
 
 def _text(value: Any) -> bool:
@@ -286,7 +276,7 @@ DETAILS: Mapping[str, Mapping[str, Check]] = {
     "received": {
         "container": _container,
         "submission": _id_or_none,
-        "key_check": _key_check,
+        "key_check": _hex_id,
         "confirmation": _sha256,
         "rows_root": _sha256,
     },

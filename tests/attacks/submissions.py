@@ -131,7 +131,7 @@ def one_secret_too_many() -> Any:
         accepted = [verified_alone(me, *each) for each in intake.addressed_parts(me, file)]
         with database.writing(me.engine) as session:
             for each in accepted:
-                intake.take_in(me, session, *each)
+                intake.take_in(me, session, each)
     return operations.match(me, None, progress=silent)
 
 
@@ -139,7 +139,7 @@ def verified_alone(me: Coordinator, kind: str, sealed: bytes) -> Any:
     mine = custody.seat(me, None, Role.MATCHER, needs=(kind,))
     opened, raw = open_from(sealed, me=mine, kind=kind)
     told = intake._require_consistent(kind, raw, mine.agreement.file, opened.binding)
-    return mine.agreement.file, opened.binding, told, sealed
+    return intake.Verified(mine.agreement.file, opened.binding, told, sealed)
 
 
 # Made-up encodings.
