@@ -37,7 +37,7 @@ class Receipt:
     dataset: str
     sender: str
     records: int
-    heldsha256: str
+    container_sha256: str
     agreement_sha256: str
     complete: bool
 
@@ -145,7 +145,7 @@ def take_in(me: Coordinator, session: Session, part: Verified) -> Receipt:
     digest, held = keep(me, part.sealed), named(part.sealed, agreement)
     session.add(
         PartRow(
-            heldsha256=digest,
+            container_sha256=digest,
             agreement_sha256=agreement.sha256,
             kind=binding.kind,
             dataset=binding.dataset,

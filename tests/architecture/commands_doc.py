@@ -40,7 +40,6 @@ What holds of every command:
 | 7 | well-formed, but not trusted |
 | 8 | a step came out of order, or twice |
 | 9 | a privacy or release rule refuses |
-| 10 | something could not be carried |
 | 130, 143 | interrupted, terminated |
 """
 
