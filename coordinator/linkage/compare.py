@@ -87,6 +87,17 @@ def compare(
     return _each_once(pairs) if right is None else pairs
 
 
+def dice_of(left: Filters, right: Filters) -> NDArray[np.float64]:
+    """The Dice coefficient of each filter on the left with the one beside it on the right; the matcher runs this.
+
+    Args:
+        left: filters, shape (pairs, bytes).
+        right: filters, the same shape.
+    """
+    bits = [np.bitwise_count(each).sum(axis=1, dtype=np.int64) for each in (left, right, left & right)]
+    return np.asarray(2 * bits[2] / np.maximum(bits[0] + bits[1], 1), dtype=np.float64)
+
+
 def levels(dice: NDArray[np.float64]) -> NDArray[np.int64]:
     """Dice coefficients as whole ten-thousandths, rounded down, so that 0.8 is reached by 8,000 and more.
 

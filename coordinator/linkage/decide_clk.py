@@ -1,7 +1,12 @@
-"""Scheme `clk`: which pairs may link, from Dice coefficients alone. The key issuer runs this. Pure."""
+"""Scheme `clk`: which pairs may link, from Dice coefficients and shared match keys. The key issuer runs this. Pure.
+
+Pairs that share a match key link first, if by what departments count enough of them are right to reach the agreement's
+target. Otherwise a shared key counts for nothing, and such pairs have their Dice coefficient alone.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,38 +15,88 @@ from numpy.typing import NDArray
 from coordinator.linkage.compare import Pairs
 from coordinator.linkage.evidence import NO_ESTIMATE, Bins, Cut, Estimate, Evidence, FoundByPass
 from coordinator.linkage.issuing import Decided
+from coordinator.linkage.shared_keys import KeyedDataset, expected_wrong, scores, without_keys
 from coordinator.linkage.solve import Compared
-from coordinator.linkage.threshold import BIN_LEVELS, ThresholdEstimate, estimate_threshold
+from coordinator.linkage.threshold import (
+    BIN_LEVELS,
+    BINS,
+    SHARED_KEY_BIN,
+    ThresholdEstimate,
+    estimate_threshold,
+)
 from pprl.errors import VerificationError
 from pprl.protocol import framing, pairs
 from pprl.protocol.agreement import AgreementFile
 from pprl.protocol.framing import Bytes
-from pprl.protocol.pairs import LEVELS_IN_ONE, PairsDocument
-from pprl.protocol.submission import References
+from pprl.protocol.pairs import LEVELS_IN_ONE, SHARED_KEY, PairsDocument
+from pprl.protocol.submission import MatchKeyReferencesHeader, References
 
 
 def decide(agreement: AgreementFile, references: Mapping[str, References], raw: bytes) -> Decided:
     """See `issuing.issue`; `raw` is the matcher's `pairs`."""
     document = pairs.parse(raw, agreement)
-    compared = _with_positions(agreement, references, document)
+    floor = document.header.tables[0].floor / LEVELS_IN_ONE
+    wrong_by_key = _wrong_by_key(agreement, references, document)
+    compared = _with_positions(agreement, references, document, by_key=bool(wrong_by_key))
     linkage = agreement.content.linkage
     found = estimate_threshold(
         compared,
         encoded=[matched.encoded for matched in document.header.datasets],
         may_have_duplicates=[dataset.may_have_duplicates for dataset in agreement.content.dataset],
-        floor=document.header.tables[0].floor / LEVELS_IN_ONE,
+        floor=floor,
         target_precision=linkage.target_precision,
         cost_ratio=linkage.cost_ratio,
         fixed=None if linkage.threshold == "estimated" else linkage.threshold,
+        wrong_by_key=wrong_by_key,
     )
     return Decided(
         compared=tuple(compared),
         threshold=found.threshold,
-        method=found.method,
+        method=found.method + _about_keys(agreement, document, wrong_by_key),
         precision=Estimate.of(found.estimated_precision),
         recall=Estimate(found.estimated_recall, None, None),
         evidence=_evidence(agreement, document, compared, found),
     )
+
+
+def _wrong_by_key(
+    agreement: AgreementFile, references: Mapping[str, References], document: PairsDocument
+) -> list[float]:
+    """For each comparison, the expected wrong pairs among those that share a match key; empty if keys don't count."""
+    if not agreement.content.encoding.clk_parameters.match_keys:
+        return []
+    datasets = {
+        each.name: KeyedDataset(matched.encoded, _own_pairs(references[each.name]), each.may_have_duplicates)
+        for each, matched in zip(agreement.content.dataset, document.header.datasets, strict=True)
+    }
+    everybody = list(datasets.values())
+    shared = _sharing(document)
+    wrong = [
+        expected_wrong(count, datasets[about.left], datasets[about.right], everybody) if count else 0.0
+        for about, count in zip(document.header.tables, shared, strict=True)
+    ]
+    most = (1 - agreement.content.linkage.target_precision) * sum(shared)
+    return wrong if sum(wrong) <= most else []
+
+
+def _own_pairs(references: References) -> int:
+    header = references.header
+    return header.match_key_pairs if isinstance(header, MatchKeyReferencesHeader) else 0
+
+
+def _sharing(document: PairsDocument) -> list[int]:
+    """For each comparison, the pairs that share a match key."""
+    return [int((table.levels >= SHARED_KEY).sum()) for table in document.tables]
+
+
+def _about_keys(agreement: AgreementFile, document: PairsDocument, wrong_by_key: Sequence[float]) -> str:
+    if not agreement.content.encoding.clk_parameters.match_keys:
+        return ""
+    if not wrong_by_key:
+        return "; match keys don't count, as too few of the pairs that share one are surely right"
+    right = 1 - sum(wrong_by_key) / max(sum(_sharing(document)), 1)
+    share = math.floor(right * 1_000) / 10
+    return f"; pairs that share a match key first, of which {share:g} % are expected to be right"
 
 
 # Bins of scores in one column of the histogram, and in one step of the curve.
@@ -85,10 +140,17 @@ def _evidence(
 
 
 def _bins(found: ThresholdEstimate, floor: float) -> Bins:
-    """The estimate's bins, a few in a column, from the floor up; the highest holds equal filters."""
+    """The estimate's bins, a few in a column, from the floor up; the highest holds equal filters.
+
+    Pairs that share a match key have a column of their own above.
+    """
     evidence = found.evidence
     starts = np.arange(0, LEVELS_IN_ONE // BIN_LEVELS, _BINS_A_COLUMN)
-    edges = np.append(starts, LEVELS_IN_ONE // BIN_LEVELS) * BIN_LEVELS / LEVELS_IN_ONE
+    ends = np.append(starts, LEVELS_IN_ONE // BIN_LEVELS)
+    if evidence.pairs[SHARED_KEY_BIN]:
+        starts = np.append(starts, SHARED_KEY_BIN)
+        ends = np.append(starts, BINS)
+    edges = ends * BIN_LEVELS / LEVELS_IN_ONE
     first = max(int(np.searchsorted(edges, floor, side="right")) - 1, 0)
     return Bins(
         edges[first:],
@@ -122,9 +184,9 @@ def _curve(found: ThresholdEstimate, floor: float) -> tuple[Cut, ...]:
 
 
 def _with_positions(
-    agreement: AgreementFile, references: Mapping[str, References], document: PairsDocument
+    agreement: AgreementFile, references: Mapping[str, References], document: PairsDocument, *, by_key: bool
 ) -> list[Compared]:
-    """The pairs again, with positions among a dataset's handles for references."""
+    """The pairs again, with positions among a dataset's handles for references, and scores for levels."""
     names = [dataset.name for dataset in agreement.content.dataset]
     for matched in document.header.datasets:
         header = references[matched.dataset].header
@@ -133,10 +195,12 @@ def _with_positions(
             raise VerificationError(f"The pairs are about another submission of '{matched.dataset}'.")
     compared = []
     for table, rows in zip(document.header.tables, document.tables, strict=True):
+        score = scores(rows.levels) if by_key else without_keys(rows.levels)
+        found = score >= table.floor / LEVELS_IN_ONE
         pairs = Pairs(
-            _positions(rows.left, references[table.left]),
-            _positions(rows.right, references[table.right]),
-            rows.levels / LEVELS_IN_ONE,
+            _positions(rows.left, references[table.left])[found],
+            _positions(rows.right, references[table.right])[found],
+            score[found],
         )
         compared.append(Compared(names.index(table.left), names.index(table.right), pairs))
     return compared

@@ -13,6 +13,10 @@ Nobody tells the issuer which pairs are right. It learns it in three steps, for 
    Of the good ones it is that with the highest expected F1, or with the least cost where the agreement says what a
    wrong link costs.
 
+Pairs that share a match key come before all others, whatever their Dice coefficient, in a bin of their own above it;
+how many of them are wrong is known beforehand (`shared_keys`). Their odds are their own: nothing follows from them for
+pairs that are merely alike, nor the other way round.
+
 Where every dataset may have duplicates there are no pairs known to be of different people. The scores of the
 comparison with the fewest high ones stand in, continued downhill from where matches begin to show.
 
@@ -34,16 +38,18 @@ from coordinator.linkage.competition import Competing, taken
 from coordinator.linkage.competition import posteriors as probabilities
 from coordinator.linkage.solve import Compared
 
-# Scores are counted in bins of this many levels, and the threshold is the lower edge of one.
+# Scores are counted in bins of this many levels, and the threshold is the lower edge of one. Above those of the Dice
+# coefficient, the last of which holds equal filters, is that of the pairs that share a match key.
 BIN_LEVELS = 50
-BINS = LEVELS_IN_ONE // BIN_LEVELS + 1
+SHARED_KEY_BIN = LEVELS_IN_ONE // BIN_LEVELS + 1
+BINS = SHARED_KEY_BIN + 1
 
 # Below this many compared pairs nothing can be learnt from scores, and only the nearly equal are linked.
 FEWEST_COMPARED = 400
 CAUTIOUS_THRESHOLD = 0.9
 # Fewer links than this are what chance brings where nobody is in both: no threshold rests on them.
 FEWEST_LINKS = 3
-NOTHING_LINKS = (LEVELS_IN_ONE + 1) / LEVELS_IN_ONE
+NOTHING_LINKS = BINS * BIN_LEVELS / LEVELS_IN_ONE
 
 # Records that share this much are nearly equal. Inside a dataset without duplicates, up to this share of the rate
 # between datasets is taken for duplicates that nobody declared; more is taken for namesakes.
@@ -188,6 +194,7 @@ def estimate_threshold(
     target_precision: float,
     cost_ratio: float | None = None,
     fixed: float | None = None,
+    wrong_by_key: Sequence[float] = (),
 ) -> ThresholdEstimate:
     """Estimate the threshold, or how good a fixed one is. The key issuer runs this before `clusters`.
 
@@ -200,6 +207,8 @@ def estimate_threshold(
             reach it.
         cost_ratio: how many missed links are as bad as a wrong one; None for the highest F1.
         fixed: a threshold to judge instead of finding one.
+        wrong_by_key: for each comparison, how many of its pairs that share a match key are expected to be of two
+            people; empty where there are no match keys.
 
     Returns:
         The threshold and the estimates. Where the datasets are too small to tell, a cautious threshold
@@ -208,7 +217,7 @@ def estimate_threshold(
     Leaks: shapes of score distributions, which are aggregates over all records.
     """
     lowest = int(levels(np.array([floor]))[0]) // BIN_LEVELS
-    candidates = _candidates(compared, encoded, may_have_duplicates, lowest)
+    candidates = _candidates(compared, encoded, may_have_duplicates, lowest, wrong_by_key)
     fits = [_fit(each, lowest) for each in candidates]
     unseen = _unseen_coincidences(compared, encoded)
     cuts = _cuts(candidates, fits, unseen)
@@ -227,6 +236,9 @@ def estimate_threshold(
     # Links inside datasets must not make those between them look better.
     good = np.minimum(cuts.surely_right(), cuts_across.surely_right()) >= target_precision
     good &= (cuts.links >= FEWEST_LINKS) & (np.arange(BINS) >= lowest)
+    good[SHARED_KEY_BIN] = (
+        False  # At a Dice coefficient of 1, pairs that share a match key link, and hardly any other.
+    )
     return _best(cuts, good, cost_ratio, f"estimated {_source(may_have_duplicates)}", evidence)
 
 
@@ -279,15 +291,20 @@ def _possible_pairs(compared: Compared, encoded: Sequence[int]) -> int:
 
 
 def _candidates(
-    compared: Sequence[Compared], encoded: Sequence[int], may_have_duplicates: Sequence[bool], lowest: int
+    compared: Sequence[Compared],
+    encoded: Sequence[int],
+    may_have_duplicates: Sequence[bool],
+    lowest: int,
+    wrong_by_key: Sequence[float],
 ) -> list[_Candidates]:
     rates = _rates_of_non_matches(compared, encoded, may_have_duplicates, lowest)
     made = []
-    for each in compared:
+    for place, each in enumerate(compared):
         if not _may_link(each, may_have_duplicates):
             continue
         own = [rates[dataset] for dataset in {each.left, each.right} if dataset in rates]
-        rate = np.mean(own or list(rates.values()), axis=0)
+        non_matches = np.mean(own or list(rates.values()), axis=0) * _possible_pairs(each, encoded)
+        non_matches[SHARED_KEY_BIN] = wrong_by_key[place] if wrong_by_key else 0.0
         within = each.left == each.right
         competing = Competing(
             np.unique(each.pairs.left, return_inverse=True)[1],
@@ -302,7 +319,7 @@ def _candidates(
                 scores=each.pairs.dice,
                 bins=levels(each.pairs.dice) // BIN_LEVELS,
                 within=within,
-                non_matches=rate * _possible_pairs(each, encoded),
+                non_matches=non_matches,
             )
         )
     return made
@@ -421,11 +438,19 @@ def _fit(candidates: _Candidates, lowest: int) -> _Fit:
 
 
 def _odds(matches: Numbers, non_matches: Numbers, lowest: int) -> Numbers:
+    """Odds by bin: rising with the Dice coefficient; of pairs that share a match key, as they are."""
+    by_dice = _odds_by_dice(matches[:SHARED_KEY_BIN], non_matches[:SHARED_KEY_BIN], lowest)
+    by_key = (matches[SHARED_KEY_BIN] + 1e-6) / non_matches[SHARED_KEY_BIN]
+    return np.append(by_dice, min(float(by_key), MOST_ODDS))
+
+
+def _odds_by_dice(matches: Numbers, non_matches: Numbers, lowest: int) -> Numbers:
     """Odds by bin, rising with the score; where they are low, matches are continued instead of read off."""
-    odds = np.zeros(BINS)
+    bins = len(matches)
+    odds = np.zeros(bins)
     odds[lowest:] = _rising((matches[lowest:] + 1e-6) / non_matches[lowest:], non_matches[lowest:])
-    read = int(np.argmax(odds >= LOWEST_READ_ODDS)) if odds[-1] >= LOWEST_READ_ODDS else BINS - 1
-    below = np.maximum(read - np.arange(BINS), 0) * BIN_LEVELS / LEVELS_IN_ONE
+    read = int(np.argmax(odds >= LOWEST_READ_ODDS)) if odds[-1] >= LOWEST_READ_ODDS else bins - 1
+    below = np.maximum(read - np.arange(bins), 0) * BIN_LEVELS / LEVELS_IN_ONE
     # What is read at one bin may be chance: it is no more than what the bins above it hold on average.
     at_read = min(odds[read] * non_matches[read], matches[read : read + BINS_ABOVE].mean())
     fewer = at_read * np.exp(-MATCHES_FALL * below)

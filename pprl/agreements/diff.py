@@ -127,6 +127,7 @@ _NAMES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "identifier": lambda each: each["name"],
     "features": lambda each: each["identifier"],
     "passes": lambda each: each["name"],
+    "match_keys": lambda each: each["name"],
     "approval": lambda each: f"{each['party']}: {each['officer']}",
     "exception": lambda each: each["holder"],
 }
@@ -268,6 +269,16 @@ _RULES = (
         r"encoding\.clk\.features\[[^]]*\]\.bits_per_token",
         _added,
         "the number of bits then tells how long a value is",
+    ),
+    _Rule(
+        r"encoding\.clk\.match_keys(\[[^]]*\])?",
+        _added,
+        "whoever holds two files' encodings sees which of their records share it",
+    ),
+    _Rule(
+        r"encoding\.clk\.match_keys\[[^]]*\]\.parts",
+        _removed,
+        "without the part, more people share it, and more links are wrong",
     ),
     _Rule(
         r"encoding\.field_filters\.positions_per_field",

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from pprl.agreements.columns import KNOWN, Recognised, american, recognise
+from pprl.agreements.default_match_keys import default_match_keys
 from pprl.errors import ConfigError, Finding, UsageError
 from pprl.protocol.agreement import DateOrder, Scheme, is_visible
-from pprl.protocol.blocking import default_passes
+from pprl.protocol.blocking import BlockingPass, default_passes
 from pprl.protocol.kinds import NAME, Kind
 from pprl.protocol.profiles import FOLDED_BITS, FOLDS, SCHEME_OF, Profile
 
@@ -228,10 +229,11 @@ def pass_lines(identifiers: Sequence[tuple[str, Kind]], rows: int) -> tuple[str,
     Returns:
         Lines for `encoding.field_filters.passes`.
     """
-    return tuple(
-        f'  {{ name = "{each.name}", parts = [{", ".join(toml_text(part) for part in each.parts)}] }},'
-        for each in default_passes(dict(identifiers), rows)
-    )
+    return tuple(_pass_line(each) for each in default_passes(dict(identifiers), rows))
+
+
+def _pass_line(each: BlockingPass) -> str:
+    return f'  {{ name = "{each.name}", parts = [{", ".join(toml_text(part) for part in each.parts)}] }},'
 
 
 def _feature_line(name: str, feature: DefaultFeature, share: float) -> str:
@@ -529,7 +531,8 @@ def _parameters(shared: Sequence[str], profile: Profile, rows: int) -> str:
             f"One string of {FOLDED_BITS << FOLDS:,} bits a record, folded onto itself {FOLDS} times: of each bit that "
             "leaves nobody can tell which of eight was set. More bits mean more weight."
         )
-        return _clk(comment, FOLDED_BITS, FOLDS, folded_feature_lines(identifiers, rows))
+        features = folded_feature_lines(identifiers, rows)
+        return _clk(comment, FOLDED_BITS, FOLDS, features) + _match_keys(identifiers, rows)
     return _clk(
         "One string of bits a record. More bits mean more weight.", CLK_BITS, 0, feature_lines(identifiers)
     )
@@ -545,6 +548,20 @@ features = [
 {lines}
 ]
 """
+
+
+def _match_keys(identifiers: Sequence[tuple[str, Kind]], rows: int) -> str:
+    declared = default_match_keys(dict(identifiers), rows)
+    if not declared:
+        return ""
+    comment = _comment(
+        "Match keys: two records that share the parts of one are linked first, however unlike their encodings are. "
+        "Who lacks a part, or has what another record of the file has, gets random bytes for it, so that nothing shows "
+        "what is missing. How many of such links are wrong is estimated from the files; where it is too many, match "
+        "keys don't count."
+    )
+    lines = "\n".join(_pass_line(each) for each in declared)
+    return f"\n{comment}match_keys = [\n{lines}\n]\n"
 
 
 def _field_filters(identifiers: Sequence[tuple[str, Kind]], rows: int) -> str:

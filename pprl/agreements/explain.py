@@ -20,6 +20,7 @@ from pprl.protocol.agreement import (
     Agreement,
     AgreementFile,
     ClkFeature,
+    ClkParameters,
     Dataset,
     FieldFilterParameters,
     Linkage,
@@ -180,23 +181,39 @@ def _what_leaves(agreement: Agreement) -> Iterator[str]:
         yield _item(f"{identifier.name} ({KIND_WORDS[identifier.kind]}): {identifier.why}")
     yield ""
     if agreement.encoding.field_filters is None:
-        yield from _clk_leaves(agreement.encoding.clk_parameters.clk_bits, matcher.name, issuer.name)
+        yield from _clk_leaves(agreement.encoding.clk_parameters, matcher.name, issuer.name)
     else:
         yield from _field_filters_leave(
             agreement, agreement.encoding.field_filters, matcher.name, issuer.name
         )
 
 
-def _clk_leaves(bits: int, matcher: str, issuer: str) -> Iterator[str]:
+def _clk_leaves(clk: ClkParameters, matcher: str, issuer: str) -> Iterator[str]:
     yield _say(
-        f"For each record one encoding leaves: {bits} bits, computed from the columns above under the departments' "
-        "linkage secret, without which nobody can compute or test one. It goes, sealed, "
+        f"For each record one encoding leaves: {clk.clk_bits} bits, computed from the columns above under the "
+        "departments' linkage secret, without which nobody can compute or test one. It goes, sealed, "
         f"to the matcher ({matcher}). The key issuer ({issuer}) gets, sealed, random numbers that stand "
         "for the records. Both learn how many records there are."
     )
+    if clk.match_keys:
+        yield from _match_keys_leave(clk)
     yield _say(
         "Records leave in a fresh random order, under references made for this run alone. An encoding is still "
         "personal data, and must be guarded as such."
+    )
+
+
+def _match_keys_leave(clk: ClkParameters) -> Iterator[str]:
+    yield _say(
+        f"With each encoding go {len(clk.match_keys)} tags of 128 bits, one for each match key below, computed under "
+        "the same secret. Two records of two tables with one tag agree on all that is named. Where a record lacks some "
+        "of it, or another record of its table agrees with it on all, random bytes stand instead, and nobody can tell:"
+    )
+    for each in clk.match_keys:
+        yield _item(f"{each.name}: same {_listed(_parts(each))}.")
+    yield _say(
+        "The key issuer is told how many pairs of the table's own records agree on all of a match key: a count, which "
+        "names no record."
     )
 
 
@@ -330,6 +347,8 @@ def _matcher_learns(agreement: Agreement) -> Iterator[str]:
         yield "Never sees names, other values, record ids, linkage keys or the linkage secret."
         return
     yield "Gets all encodings, under random references, and learns which are alike and how many there are."
+    if agreement.encoding.clk_parameters.match_keys:
+        yield "Learns which records of two tables share a match key; nothing of one table: no tag stands twice in it."
     yield "Never sees names, other values, record ids, linkage keys or the linkage secret."
 
 
@@ -474,6 +493,12 @@ def _decisions(agreement: Agreement) -> Iterator[str]:
         f"Of the links that are made, {_percent(linkage.target_precision)} or more should be right. So some links will "
         "be wrong and some people will be missed: no result about one person may rest on it."
     )
+    if agreement.encoding.clk is not None and agreement.encoding.clk.match_keys:
+        yield _item(
+            "Records of two tables that share a match key are linked first. A shared key is no proof: how often two "
+            "people share one is counted in each table where a person has one record. Where so many would be wrong "
+            "that the share above is not reached, match keys don't count."
+        )
     if agreement.encoding.scheme == "field-filters":
         yield from _field_filter_decisions(linkage)
     elif linkage.threshold == "estimated":
@@ -758,6 +783,10 @@ def _parameters(agreement: Agreement) -> Iterator[str]:
     for feature in clk.features:
         kind = KIND_WORDS[agreement.kind_of(feature.identifier)]
         yield _item(f"{feature.identifier} ({kind}): {_how(feature)}, {feature.hash} hash, {_bits(feature)}.")
+    if clk.match_keys:
+        yield _say("The match keys, as the software reads them:")
+    for each in clk.match_keys:
+        yield _item(f"{each.name}: {', '.join(each.parts)}")
 
 
 def _field_filter_parameters(filters: FieldFilterParameters) -> Iterator[str]:

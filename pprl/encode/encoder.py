@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pprl.encode import previous_keys
+from pprl.encode import match_keys, previous_keys
 from pprl.encode.block_sizes import Blocks, block_sizes
 from pprl.encode.clk import ClkEncoder
 from pprl.encode.copies import copies_among, originals
@@ -25,6 +25,7 @@ from pprl.encode.row_commitments import SALT_KEY_BYTES, RowCommitment, RowSalts
 from pprl.errors import DataError, Finding
 from pprl.protocol import framing
 from pprl.protocol.agreement import Agreement, AgreementFile, Dataset
+from pprl.protocol.blocking import BlockingPass
 from pprl.protocol.framing import ID_BYTES, Bytes
 from pprl.protocol.linkage_keys import may_share
 from pprl.protocol.pattern_counts import RANDOM_PAIRS, PatternCounts
@@ -211,7 +212,7 @@ def encode(
     batches = _encodable(prepared_batches(committed.over(rows), dataset, agreement, found, seen), encodable)
     key = secret.encoding_key(agreement.content.encoding.scheme)
     if agreement.content.encoding.scheme == "clk":
-        made = _clks(batches, agreement.content, key)
+        made = _clks(batches, agreement.content, key, random_bytes)
     else:
         made = _field_filters(batches, dataset, agreement.content, key, random_bytes)
     found.copies = copies_among(made.originals)
@@ -364,11 +365,28 @@ def _encodable(
         }
 
 
-def _clks(batches: Iterable[dict[str, list[str]]], agreement: Agreement, key: bytes) -> _Made:
+def _clks(
+    batches: Iterable[dict[str, list[str]]], agreement: Agreement, key: bytes, random_bytes: RandomBytes
+) -> _Made:
     encoder = ClkEncoder(agreement, key)
-    clks = np.vstack([encoder.encode(columns) for columns in batches])
+    agreed = _match_keys(agreement)
+    if not agreed:
+        clks = np.vstack([encoder.encode(columns) for columns in batches])
+        everyone = np.arange(len(clks))
+        return _Made((_EncodedPass(CLK_PASS, everyone, clks, clks),), everyone, ClkHeader)
+    # Whether a value is another record's too is known when all have been read.
+    columns, names = _whole_columns(batches, agreement), [each.name for each in agreed]
+    clks = encoder.encode(columns)
     everyone = np.arange(len(clks))
-    return _Made((_EncodedPass(CLK_PASS, everyone, clks, clks),), everyone, ClkHeader)
+    values = match_keys.values_of(columns, agreed, agreement.kinds())
+    tags = match_keys.tags(values, names, key, random_bytes=random_bytes)
+    payload = np.hstack([clks, tags.reshape(len(clks), -1)])
+    members = {"match_key_pairs": match_keys.survey(values, names).own_pairs}
+    return _Made((_EncodedPass(CLK_PASS, everyone, payload, clks),), everyone, ClkHeader, members)
+
+
+def _match_keys(agreement: Agreement) -> list[BlockingPass]:
+    return [each.blocking_pass() for each in agreement.encoding.clk_parameters.match_keys]
 
 
 def _field_filters(

@@ -33,6 +33,7 @@ MAX_AGREEMENT_BYTES = 1_000_000
 MOST_DOTS = 200
 MAX_DEPTH = 20
 MOST_FIELDS = 16
+MOST_MATCH_KEYS = 11
 LAST_VERSION = 2**32 - 1
 
 Role = Literal["department", "matcher", "key-issuer", "research", "auditor"]
@@ -218,16 +219,11 @@ class ClkFeature(_Section):
         return self
 
 
-class ClkParameters(_Section):
-    """Parameters of scheme `clk`: a Bloom filter a record, of `clk_bits` bits after `xor_folds` foldings."""
-
-    clk_bits: Literal[512, 1024, 2048, 4096]
-    xor_folds: Annotated[int, Field(ge=0, le=3)]
-    features: Annotated[tuple[ClkFeature, ...], Field(min_length=1)]
-
-
 class AgreedPass(_Section):
-    """A blocking pass: two records are compared if all its parts, 'identifier:transform', are there and equal."""
+    """A blocking pass: two records are compared if all its parts, 'identifier:transform', are there and equal.
+
+    A match key is declared in the same way.
+    """
 
     name: Name
     parts: Annotated[tuple[Line, ...], Field(min_length=1, max_length=blocking.MOST_PARTS)]
@@ -240,6 +236,19 @@ class AgreedPass(_Section):
     def blocking_pass(self) -> blocking.BlockingPass:
         """The pass as encoders take it."""
         return blocking.BlockingPass(self.name, self.parts)
+
+
+class ClkParameters(_Section):
+    """Parameters of scheme `clk`: a Bloom filter a record, of `clk_bits` bits after `xor_folds` foldings.
+
+    Records that share a match key, of two datasets, are linked first. A match key has parts as a pass has; who lacks
+    one of them, or has the same as another record of the dataset, has none.
+    """
+
+    clk_bits: Literal[512, 1024, 2048, 4096]
+    xor_folds: Annotated[int, Field(ge=0, le=3)]
+    features: Annotated[tuple[ClkFeature, ...], Field(min_length=1)]
+    match_keys: Annotated[tuple[AgreedPass, ...], Field(max_length=MOST_MATCH_KEYS)] = ()
 
 
 class FieldFilterParameters(_Section):
@@ -965,23 +974,30 @@ def _features_that_do_not_fit(
     for index, name in enumerate(kinds):
         if name not in encoded:
             yield finding("no feature encodes this identifier: take it out", "identifier", index)
+    yield from _parts_that_do_not_fit(agreement, clk.match_keys, ("encoding", "clk", "match_keys"), finding)
 
 
 def _passes_that_do_not_fit(
     agreement: Agreement, parameters: FieldFilterParameters, finding: _MakeFinding
 ) -> Iterator[Finding]:
-    names = [each.name for each in parameters.passes]
-    for index, each in enumerate(parameters.passes):
-        path = ("encoding", "field_filters", "passes", index)
-        problem = blocking.problem_of(each.blocking_pass(), agreement.kinds())
-        if problem:
-            yield finding(problem, *path, "parts")
-        if each.name in names[:index]:
-            yield finding("two passes have one name", *path, "name")
+    path = ("encoding", "field_filters", "passes")
+    yield from _parts_that_do_not_fit(agreement, parameters.passes, path, finding)
     if len(agreement.identifier) > MOST_FIELDS:
         yield finding(
             f"scheme field-filters compares at most {MOST_FIELDS} identifiers", "identifier", MOST_FIELDS
         )
+
+
+def _parts_that_do_not_fit(
+    agreement: Agreement, declared: tuple[AgreedPass, ...], path: KeyPath, finding: _MakeFinding
+) -> Iterator[Finding]:
+    names = [each.name for each in declared]
+    for index, each in enumerate(declared):
+        problem = blocking.problem_of(each.blocking_pass(), agreement.kinds())
+        if problem:
+            yield finding(problem, *path, index, "parts")
+        if each.name in names[:index]:
+            yield finding(f"two {str(path[-1]).replace('_', ' ')} have one name", *path, index, "name")
 
 
 def _too_few_to_encode(agreement: Agreement, finding: _MakeFinding) -> Iterator[Finding]:

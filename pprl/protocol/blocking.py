@@ -11,7 +11,7 @@ table was chosen, and what it finds, is docs/decisions/0004-blocking-passes.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -139,9 +139,11 @@ _ROLES: Mapping[str, tuple[tuple[Kind, str], ...]] = MappingProxyType(
         "area": (("postcode", "district"), ("place", "phonetic")),
         "sector": (("postcode", "sector"), ("place", "phonetic")),
         "house": (("address-line", "house"),),
+        "sex": (("sex", "whole"),),
+        "address": (("postcode", "whole"), ("address-line", "house")),
     }
 )
-"""What fills a place in a default pass: the first kind that is there, with its transform."""
+"""What fills a place in a default pass or match key: the first kind that is there, with its transform."""
 
 _DEFAULTS = (
     _Choice("birth", ("birth",), upto=REGION_ROWS),
@@ -189,9 +191,7 @@ def default_passes(kinds: Mapping[str, Kind], rows: int) -> tuple[BlockingPass, 
         About ten passes where names, dates of birth and postcodes are there, fewer where less is; none only
         if there is nothing but sex.
     """
-    first: dict[Kind, str] = {}
-    for identifier, kind in kinds.items():
-        first.setdefault(kind, identifier)
+    first = _first_of_each(kinds)
     found = [pass_ for choice in _DEFAULTS if (pass_ := _chosen(choice, first, rows))]
     found += _alone(kinds)
     if not found:
@@ -201,6 +201,26 @@ def default_passes(kinds: Mapping[str, Kind], rows: int) -> tuple[BlockingPass, 
             if kind != "sex"
         ]
     return tuple(found)
+
+
+def filled(name: str, roles: Sequence[str], kinds: Mapping[str, Kind]) -> BlockingPass | None:
+    """A pass or match key of some roles; None if an identifier for one of them isn't there.
+
+    Args:
+        name: its name.
+        roles: what its parts are, such as `birth` or `surname`.
+        kinds: the kind of each identifier, in the agreement's order; the first of a kind is used.
+    """
+    first = _first_of_each(kinds)
+    parts = tuple(_part(role, first) for role in roles)
+    return BlockingPass(name, parts) if all(parts) and len(set(parts)) == len(parts) else None
+
+
+def _first_of_each(kinds: Mapping[str, Kind]) -> dict[Kind, str]:
+    first: dict[Kind, str] = {}
+    for identifier, kind in kinds.items():
+        first.setdefault(kind, identifier)
+    return first
 
 
 def _chosen(choice: _Choice, first: Mapping[Kind, str], rows: int) -> BlockingPass | None:

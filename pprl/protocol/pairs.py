@@ -1,7 +1,8 @@
 """What the matcher sends the key issuer: pairs of references and how alike they are, never an encoding.
 
 For each two datasets, and for each dataset with itself, the pairs that are not hopeless: the two references and
-a level. In scheme `clk` the level is the Dice coefficient in ten-thousandths.
+a level. The level is the Dice coefficient in ten-thousandths, or, of a pair that shares a match key, that and 10,001:
+such a pair is there however unlike its encodings are.
 
 There is a table for each two datasets in the agreement's order, each dataset with itself among them: first with
 itself, then with each later one; and of these, one for each pass. Inside a dataset a pair's lower reference stands on
@@ -32,6 +33,8 @@ PAIRS_MAGIC = b"PPRLPAI1"
 KIND = "pairs"
 LEVEL_BYTES = 4
 LEVELS_IN_ONE = 10_000
+SHARED_KEY = LEVELS_IN_ONE + 1
+"""What a level is higher by if the pair shares a match key."""
 
 
 class _Section(BaseModel):
@@ -83,7 +86,7 @@ class ReferencePairs:
     Attributes:
         left: shape (pairs, 16).
         right: shape (pairs, 16).
-        levels: shape (pairs,), from 0 to 10,000.
+        levels: shape (pairs,), from 0 to 10,000; higher by 10,001 where a match key is shared.
     """
 
     left: Bytes
@@ -123,9 +126,13 @@ def parse(raw: bytes, agreement: AgreementFile) -> PairsDocument:
     _require_agreed(header, agreement)
     _require_possible(header)
     tables = framing.read_tables(body, _shapes(header), padding=_padding(header))
+    keys = bool(agreement.content.encoding.clk_parameters.match_keys)
     return PairsDocument(
         header,
-        tuple(_reference_pairs(about, table) for about, table in zip(header.tables, tables, strict=True)),
+        tuple(
+            _reference_pairs(about, table, may_share_key=keys and about.left != about.right)
+            for about, table in zip(header.tables, tables, strict=True)
+        ),
     )
 
 
@@ -176,10 +183,13 @@ def lower_first(ids: Bytes) -> Bytes:
     return np.where(framing.below(swapped, ids)[:, None], swapped, ids)
 
 
-def _reference_pairs(about: PairTable, table: Bytes) -> ReferencePairs:
+def _reference_pairs(about: PairTable, table: Bytes, *, may_share_key: bool) -> ReferencePairs:
+    """The pairs of a table. Those of one dataset share no match key: what two of its records share has no tag."""
     framing.require_ascending(table, key_bytes=2 * ID_BYTES, what="pair")
     levels = np.ascontiguousarray(table[:, 2 * ID_BYTES :]).view(">u4").reshape(-1).astype(np.int64)
-    if len(levels) and not about.floor <= levels.min() <= levels.max() <= LEVELS_IN_ONE:
+    by_dice = (levels >= about.floor) & (levels <= LEVELS_IN_ONE)
+    by_key = (levels >= SHARED_KEY) & (levels <= SHARED_KEY + LEVELS_IN_ONE) & may_share_key
+    if not (by_dice | by_key).all():
         raise FormatError("A level is out of range.")
     left, right = table[:, :ID_BYTES], table[:, ID_BYTES : 2 * ID_BYTES]
     if about.left == about.right and not framing.below(left, right).all():

@@ -79,6 +79,8 @@ def _privacy_first(agreement: Agreement) -> Iterator[Breach]:
 def _clkhash_compatible(agreement: Agreement) -> Iterator[Breach]:
     if agreement.encoding.clk_parameters.xor_folds:
         yield "profile clkhash-compatible has 0", ("encoding", "clk", "xor_folds")
+    if agreement.encoding.clk_parameters.match_keys:
+        yield "profile clkhash-compatible has none: take them out", ("encoding", "clk", "match_keys")
 
 
 _RULES: Mapping[Profile, Callable[[Agreement], Iterator[Breach]]] = MappingProxyType(

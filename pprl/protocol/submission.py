@@ -30,6 +30,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pprl.errors import DisclosureError, FormatError, VerificationError
 from pprl.protocol import framing
 from pprl.protocol.agreement import Agreement, AgreementFile, Dataset, Name, Sha256
+from pprl.protocol.canonical import LARGEST_INTEGER
 from pprl.protocol.filter_bits import FORENAME_KINDS, least_bits, most_bits
 from pprl.protocol.framing import ID_BYTES, Bytes, Count, DatasetHeader, Hex128
 from pprl.protocol.linkage_keys import may_share, require_a_key_each
@@ -125,8 +126,24 @@ class FieldFilterReferencesHeader(ReferencesHeader):
     own_patterns: Count
 
 
+class MatchKeyReferencesHeader(ReferencesHeader):
+    """Header of `references` in scheme `clk` with match keys.
+
+    `match_key_pairs` is how many pairs of the department's own records have the same value of a match key: it tells how
+    often different people share one.
+    """
+
+    match_key_pairs: Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]
+
+
 class RefreshReferencesHeader(ReferencesHeader):
     """Header of `references` in scheme `clk` where linkage keys are kept: `previous` is how many records had one."""
+
+    previous: Count
+
+
+class RefreshMatchKeyReferencesHeader(MatchKeyReferencesHeader):
+    """Header of `references` in scheme `clk` with match keys where linkage keys are kept."""
 
     previous: Count
 
@@ -137,7 +154,11 @@ class RefreshFieldFilterReferencesHeader(FieldFilterReferencesHeader):
     previous: Count
 
 
-_REFRESH_HEADERS = (RefreshReferencesHeader, RefreshFieldFilterReferencesHeader)
+_REFRESH_HEADERS = (
+    RefreshReferencesHeader,
+    RefreshMatchKeyReferencesHeader,
+    RefreshFieldFilterReferencesHeader,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +168,27 @@ class Encodings:
     Attributes:
         header: its header.
         references: for each pass, shape (records, 16), ascending.
-        filters: for each pass, shape (records, bytes), in the same order; in scheme `field-filters` what `blocked`
-            takes apart.
+        filters: for each pass, shape (records, bytes), in the same order: what `keyed` takes apart in scheme `clk`, and
+            `blocked` in scheme `field-filters`.
     """
 
     header: ClkHeader | FieldFilterHeader
     references: tuple[Bytes, ...]
     filters: tuple[Bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """The records of scheme `clk`, taken apart.
+
+    Attributes:
+        clks: shape (records, bytes of a CLK).
+        tags: of the agreement's match keys, in their order, shape (records, match keys, 16). A tag that is in another
+            dataset too stands for the same value; any other may be of a value, or random where there is none.
+    """
+
+    clks: Bytes
+    tags: Bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +277,7 @@ def parse_encodings(raw: bytes, agreement: AgreementFile) -> Encodings:
     Raises:
         FormatError: the bytes are not as specified.
         VerificationError: they belong to another agreement, or differ from what it says.
-        DisclosureError: an encoding has too many bits set, or a block too many records.
+        DisclosureError: an encoding has too many bits set, a block too many records, or a match key's tag stands twice.
     """
     blocks = agreement.content.encoding.scheme == "field-filters"
     header: ClkHeader | FieldFilterHeader
@@ -257,11 +292,14 @@ def parse_encodings(raw: bytes, agreement: AgreementFile) -> Encodings:
     _require_fresh_references(tables)
     if isinstance(header, FieldFilterHeader):
         _require_counts_fit(header, agreement)
-    before_filters = ID_BYTES + (TAG_BYTES + PRESENT_BYTES if blocks else 0)
     for table in tables:
-        require_no_wildcards(table[:, before_filters:], agreement)
         if blocks:
+            require_no_wildcards(table[:, ID_BYTES + TAG_BYTES + PRESENT_BYTES :], agreement)
             _require_agreed_blocks(blocked(table[:, ID_BYTES:], filters_of(agreement)), agreement)
+        else:
+            parts = keyed(table[:, ID_BYTES:], agreement)
+            require_no_wildcards(parts.clks, agreement)
+            _require_tags_once(parts.tags)
     return Encodings(
         header,
         references=tuple(table[:, :ID_BYTES] for table in tables),
@@ -301,6 +339,8 @@ def parse_references(raw: bytes, agreement: AgreementFile) -> References:
     if isinstance(header, FieldFilterReferencesHeader):
         _require_copies_fit(header, dataset)
         shapes += [(header.copies, 2 * POSITION_BYTES), (header.own_patterns, PATTERN_BYTES + COUNT_BYTES)]
+    if isinstance(header, MatchKeyReferencesHeader):
+        _require_match_key_pairs_fit(header)
     if isinstance(header, _REFRESH_HEADERS):
         _require_previous_fit(header.previous, header.records, agreement)
         shapes.append((header.previous, POSITION_BYTES + ID_BYTES))
@@ -327,11 +367,16 @@ def parse_references(raw: bytes, agreement: AgreementFile) -> References:
 
 
 def references_header(agreement: AgreementFile) -> type[ReferencesHeader]:
-    """What the header of `references` holds under an agreement: its scheme says, and whether it keeps linkage keys."""
-    blocks = agreement.content.encoding.scheme == "field-filters"
-    if agreement.content.release.keep_linkage_keys:
-        return RefreshFieldFilterReferencesHeader if blocks else RefreshReferencesHeader
-    return FieldFilterReferencesHeader if blocks else ReferencesHeader
+    """What the header of `references` holds under an agreement.
+
+    Its scheme says, and whether it has match keys and keeps linkage keys.
+    """
+    keeps, clk = agreement.content.release.keep_linkage_keys, agreement.content.encoding.clk
+    if clk is None:
+        return RefreshFieldFilterReferencesHeader if keeps else FieldFilterReferencesHeader
+    if clk.match_keys:
+        return RefreshMatchKeyReferencesHeader if keeps else MatchKeyReferencesHeader
+    return RefreshReferencesHeader if keeps else ReferencesHeader
 
 
 def write_submission(encodings: bytes, references: bytes) -> bytes:
@@ -369,7 +414,8 @@ def passes(agreement: AgreementFile) -> tuple[tuple[str, int], ...]:
     """Name and bytes a record of each pass that the agreement asks for."""
     encoding = agreement.content.encoding
     if encoding.scheme == "clk":
-        return ((CLK_PASS, ID_BYTES + encoding.clk_parameters.clk_bits // 8),)
+        clk = encoding.clk_parameters
+        return ((CLK_PASS, ID_BYTES + clk.clk_bits // 8 + TAG_BYTES * len(clk.match_keys)),)
     parameters = encoding.field_filter_parameters
     filters = filters_of(agreement) * parameters.filter_bits // 8
     return tuple((each.name, ID_BYTES + TAG_BYTES + PRESENT_BYTES + filters) for each in parameters.passes)
@@ -379,6 +425,19 @@ def filters_of(agreement: AgreementFile) -> int:
     """How many filters a record has: one an identifier, and one for the canonical forename if there is a forename."""
     kinds = agreement.content.kinds().values()
     return len(kinds) + any(kind in FORENAME_KINDS for kind in kinds)
+
+
+def keyed(payload: Bytes, agreement: AgreementFile) -> Keyed:
+    """Take apart the records of scheme `clk`; the matcher runs this.
+
+    Args:
+        payload: shape (records, bytes): CLK, then a tag for each match key.
+        agreement: says how long a CLK is, and how many match keys there are.
+    """
+    clk = agreement.content.encoding.clk_parameters
+    width = clk.clk_bits // 8
+    tags = np.ascontiguousarray(payload[:, width:]).reshape(len(payload), len(clk.match_keys), TAG_BYTES)
+    return Keyed(np.ascontiguousarray(payload[:, :width]), tags)
 
 
 def blocked(payload: Bytes, filters: int) -> Blocked:
@@ -481,6 +540,26 @@ def _require_agreed_blocks(records: Blocked, agreement: AgreementFile) -> None:
             "A block has more records than the agreement's max_block_records allows.",
             hint="Encode again with this version, which leaves such blocks out.",
         )
+
+
+def _require_tags_once(tags: Bytes) -> None:
+    """Refuse a match key's tag that two records of a dataset have: whoever has it could be either, and is linked first.
+
+    Tags under other match keys are of other keys, and can't be equal either, but for one in 2^128.
+    """
+    for place in range(tags.shape[1]):
+        ordered = tags[:, place][framing.ascending(tags[:, place])]
+        if (ordered[1:] == ordered[:-1]).all(axis=1).any():
+            raise DisclosureError(
+                "A match key's tag stands twice.",
+                hint="Encode again with this version, which gives no tag to values that two records share.",
+            )
+
+
+def _require_match_key_pairs_fit(header: MatchKeyReferencesHeader) -> None:
+    encoded = header.passes[0].records
+    if header.match_key_pairs > encoded * (encoded - 1) // 2:
+        raise FormatError("More pairs share a match key than there are.")
 
 
 def _require_passes_fit(found: Sequence[CountedPass], records: int) -> None:

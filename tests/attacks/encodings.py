@@ -86,6 +86,11 @@ def false_mask() -> Any:
     return blocks([1, 2], present=1)
 
 
+def one_tag_for_two_records() -> Any:
+    """A department gives two records one match key, so that the one that is not the person may be linked first."""
+    return submission._require_tags_once(np.full((2, 1, submission.TAG_BYTES), 7, np.uint8))
+
+
 def in_one_table(tables: list[Any]) -> Any:
     return submission._require_fresh_references(tables)
 
@@ -101,6 +106,7 @@ SHARE = cut(submission, "require_no_wildcards", "max_popcount_share", number=2)
 MOST = cut(submission, "_require_bits_of_a_value", "more bits set than a value", number=3)
 LEAST = cut(submission, "_require_bits_of_a_value", "fewer bits set than a value", number=4)
 BLOCK = cut(submission, "_require_agreed_blocks", "max_block_records")
+TAGS = cut(submission, "_require_tags_once", "stands twice")
 MASK = cut(submission, "_require_agreed_blocks", "does not have the filters")
 
 ATTACKS = (
@@ -116,6 +122,8 @@ ATTACKS = (
            one_large_block, DisclosureError, "max_block_records", [BLOCK]),
     Attack("a false mask", "a record says that filters are empty which aren't",
            false_mask, FormatError, "does not have the filters", [MASK]),
+    Attack("one match key for two records", "a department gives a made-up record the match key of another one",
+           one_tag_for_two_records, DisclosureError, "stands twice", [TAGS]),
     Attack("one reference in two passes", "a record has one reference in all passes, and so can be followed",
            one_reference_in_two_passes, FormatError, "reference",
            [remove(submission.framing, "require_distinct")]),

@@ -158,6 +158,17 @@ def keeping_keys(agreement: str) -> str:
     return second.replace("crosswalk_to", "keep_linkage_keys = true\ncrosswalk_to")
 
 
+MATCH_KEYS = """\
+match_keys = [
+  { name = "whole", parts = ["surname:whole"] },
+  { name = "sound", parts = ["surname:phonetic"] },
+]
+
+"""
+MATCH_KEY_AGREEMENT = AGREEMENT.replace("[linkage]", MATCH_KEYS + "[linkage]").replace(
+    "]\n\nmatch_keys", "]\nmatch_keys"
+)
+
 AGREEMENTS = {
     "usual": AGREEMENT,
     "per-record": AGREEMENT.replace('"per-person"', '"per-record"'),
@@ -166,6 +177,8 @@ AGREEMENTS = {
     "keeping-per-record": keeping_keys(AGREEMENT.replace('"per-person"', '"per-record"')),
     "keeping-first": AGREEMENT.replace("crosswalk_to", "keep_linkage_keys = true\ncrosswalk_to"),
     "keeping-field-filters": keeping_keys(FIELD_FILTER_AGREEMENT),
+    "match-keys": MATCH_KEY_AGREEMENT,
+    "keeping-match-keys": keeping_keys(MATCH_KEY_AGREEMENT),
 }
 
 
@@ -1364,12 +1377,136 @@ def bad_pattern_headers(usual: Document) -> Iterator[Vector]:
         yield refused(name, "blocks can have", tables=table(place, compared=compared))
 
 
+FIRST_TAGS, SECOND_TAGS = ids("first match key", 4)[::-1], ids("second match key", 4)[::-1]
+
+
+def keyed_encodings() -> Document:
+    """Encodings with a tag of each of two match keys behind the filter."""
+    usual = encodings()
+    header = {
+        **usual.header,
+        "agreement_sha256": sha256_of("match-keys"),
+        "passes": [{"name": "clk", "records": 4, "record_bytes": 112}],
+    }
+    table = rows(REFERENCES, FILTERS, FIRST_TAGS, SECOND_TAGS)
+    return replace(usual, kind="keyed-encodings", header=header, tables=[table])
+
+
+def keyed_encodings_vectors() -> Iterator[Vector]:
+    usual, kind = keyed_encodings(), "keyed-encodings"
+    tags = [list(each) for each in zip(hexes(FIRST_TAGS), hexes(SECOND_TAGS), strict=True)]
+    content = {"references": hexes(REFERENCES), "clks": hexes(FILTERS), "tags": tags}
+    yield Vector(f"{kind}: usual", kind, usual.raw(), content=content)
+    both = [FIRST_TAGS[1], *SECOND_TAGS[1:]]
+    across = usual.holding(rows(REFERENCES, FILTERS, FIRST_TAGS, both))
+    told = [list(each) for each in zip(hexes(FIRST_TAGS), hexes(both), strict=True)]
+    yield Vector(f"{kind}: a tag under two match keys", kind, across, content={**content, "tags": told})
+
+    def refused(name: str, word: str, expect: str, first: Sequence[bytes], second: Sequence[bytes]) -> Vector:
+        raw = usual.holding(rows(REFERENCES, FILTERS, first, second))
+        return Vector(f"{kind}: {name}", kind, raw, expect, word)
+
+    again = "stands twice"
+    yield refused("a tag twice", again, DISCLOSURE, [*FIRST_TAGS[:3], FIRST_TAGS[0]], SECOND_TAGS)
+    yield refused(
+        "a tag of the last twice", again, DISCLOSURE, FIRST_TAGS, [*SECOND_TAGS[:3], SECOND_TAGS[2]]
+    )
+    yield refused(
+        "zeros where there is no tag", again, DISCLOSURE, FIRST_TAGS, [*SECOND_TAGS[:2], *[bytes(16)] * 2]
+    )
+    plain = usual.holding(
+        rows(REFERENCES, FILTERS), passes=[{"name": "clk", "records": 4, "record_bytes": 80}]
+    )
+    yield Vector(f"{kind}: no tags", kind, plain, VERIFICATION, "record sizes")
+    one = usual.holding(
+        rows(REFERENCES, FILTERS, FIRST_TAGS), passes=[{"name": "clk", "records": 4, "record_bytes": 96}]
+    )
+    yield Vector(f"{kind}: tags of one match key", kind, one, VERIFICATION, "record sizes")
+    full = [*FILTERS[:3], filter_with(MOST_BITS + 1)]
+    wildcard = usual.holding(rows(REFERENCES, full, FIRST_TAGS, SECOND_TAGS))
+    yield Vector(f"{kind}: a bit more than agreed, tags not counted", kind, wildcard, DISCLOSURE, "bits")
+    empty = usual.holding(rows(REFERENCES, [bytes(64), *FILTERS[1:]], FIRST_TAGS, SECOND_TAGS))
+    yield Vector(f"{kind}: no bit set, tags not counted", kind, empty, DISCLOSURE, "no bit")
+
+
+def keyed_references(agreement: str = "match-keys") -> Document:
+    usual = references()
+    header = {**usual.header, "agreement_sha256": sha256_of(agreement), "match_key_pairs": 6}
+    return replace(usual, kind="keyed-references", header=header)
+
+
+def keyed_references_vectors() -> Iterator[Vector]:
+    usual, kind = keyed_references(), "keyed-references"
+    passes = [{"references": hexes(REFERENCES), "positions": [3, 0, 4, 1]}]
+    content = {"handles": hexes(HANDLES), "passes": passes, "match_key_pairs": 6}
+    yield Vector(f"{kind}: usual", kind, usual.raw(), content=content)
+    for name, raw, word in (
+        ("more pairs than records make", usual.but(match_key_pairs=7), "than there are"),
+        ("fewer pairs than none", usual.but(match_key_pairs=-1), "match_key_pairs"),
+        ("more pairs than a number can be", usual.but(match_key_pairs=2**53), "canonical"),
+        ("half a pair", usual.but(match_key_pairs=0.5), "canonical"),
+        ("pairs not counted", usual.without("match_key_pairs"), "match_key_pairs"),
+    ):
+        yield Vector(f"{kind}: {name}", kind, raw, FORMAT, word)
+    where = "keyed-references: counted where there are no match keys"
+    none = replace(references(), kind=kind).but(match_key_pairs=0)
+    yield Vector(where, kind, none, FORMAT, "unknown key", agreement="usual")
+    kept = keyed_references("keeping-match-keys")
+    header = {**kept.header, "previous": len(PREVIOUS)}
+    tables = [*kept.tables, previous_rows(PREVIOUS)]
+    kept = replace(kept, header=header, tables=tables, padded=as_if_all_had_a_key)
+    named = "keeping-match-keys"
+    yield Vector(f"{kind}: keys are kept", kind, kept.raw(), content=content, agreement=named)
+    more = kept.but(match_key_pairs=7)
+    yield Vector(f"{kind}: keys are kept, more pairs", kind, more, FORMAT, "than there are", agreement=named)
+
+
+# Inside a dataset nothing is shared; between two, the second is less alike than the floor.
+BY_KEY = [(0, 2, 9_000), (1, 1, 10_001), (2, 0, 10_001 + 9_999), (3, 2, 20_001)]
+
+
+def keyed_pairs() -> Document:
+    tables = [within_events(WITHIN), between_both(BY_KEY), []]
+    header = {**pairs_header([len(table) for table in tables]), "agreement_sha256": sha256_of("match-keys")}
+    return Document("keyed-pairs", b"PPRLPAI1", header, tables, padme)
+
+
+def between_both(found: Sequence[tuple[int, int, int]]) -> list[bytes]:
+    return [REFERENCES[left] + OTHERS[right] + number(level) for left, right, level in found]
+
+
+def keyed_pairs_vectors() -> Iterator[Vector]:
+    usual, kind = keyed_pairs(), "keyed-pairs"
+    content = {"tables": [told(WITHIN, REFERENCES), told(BY_KEY, OTHERS), []]}
+    yield Vector(f"{kind}: usual", kind, usual.raw(), content=content)
+    inside = within_events([*WITHIN[:2], (1, 2, 10_001)])
+    for name, first, second in (
+        ("a key shared inside a dataset", inside, between_both(BY_KEY)),
+        ("more alike than equal", usual.tables[0], between_both([*BY_KEY[:3], (3, 2, 20_002)])),
+        ("below the floor without a key", usual.tables[0], between_both([(0, 2, 7_999), *BY_KEY[1:]])),
+        ("a level of all bits", usual.tables[0], between_both([*BY_KEY[:3], (3, 2, 2**32 - 1)])),
+    ):
+        yield Vector(f"{kind}: {name}", kind, usual.holding(first, second, []), FORMAT, "level")
+    plain = replace(usual, header={**usual.header, "agreement_sha256": sha256_of("usual")}).raw()
+    yield Vector(f"{kind}: where there are no match keys", kind, plain, FORMAT, "level", agreement="usual")
+
+
+def under_match_keys(vectors: Iterable[Vector]) -> Iterator[Vector]:
+    """Those that name no agreement of their own: `usual` has no match keys, and refuses for that."""
+    for vector in vectors:
+        says = vector.agreement == "usual" and "no match keys" not in vector.name
+        yield replace(vector, agreement="match-keys") if says else vector
+
+
 FILES = {
     "submission": lambda: [*encodings_vectors(), *references_vectors(), *submission_vectors()],
     "pairs": lambda: [*pairs_vectors()],
     "blocked_encodings": lambda: [*under_field_filters(blocked_encodings_vectors())],
     "blocked_references": lambda: [*under_field_filters(blocked_references_vectors())],
     "kept_references": lambda: [*kept_references_vectors()],
+    "match_keys": lambda: [
+        *under_match_keys([*keyed_encodings_vectors(), *keyed_references_vectors(), *keyed_pairs_vectors()])
+    ],
     "patterns": lambda: [*under_field_filters(patterns_vectors())],
     "linkage_keys": lambda: [*linkage_keys_vectors()],
     "crosswalk": lambda: [*crosswalk_vectors()],

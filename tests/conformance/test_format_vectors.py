@@ -38,6 +38,9 @@ def containers(raw: bytes, _: AgreementFile) -> list[bytes]:
 PARSERS: dict[str, Any] = {
     "encodings": submission.parse_encodings,
     "blocked-encodings": submission.parse_encodings,
+    "keyed-encodings": submission.parse_encodings,
+    "keyed-references": submission.parse_references,
+    "keyed-pairs": pairs.parse,
     "references": submission.parse_references,
     "blocked-references": submission.parse_references,
     "kept-references": submission.parse_references,
@@ -50,6 +53,9 @@ PARSERS: dict[str, Any] = {
 WRITERS: dict[str, Any] = {
     "encodings": submission.write_encodings,
     "blocked-encodings": submission.write_encodings,
+    "keyed-encodings": submission.write_encodings,
+    "keyed-references": submission.write_references,
+    "keyed-pairs": pairs.write,
     "references": submission.write_references,
     "blocked-references": submission.write_references,
     "kept-references": submission.write_references,
@@ -77,6 +83,15 @@ def blocked_pass(references: Any, payload: Any) -> dict[str, Any]:
         "tags": hexes(records.tags),
         "present": records.present.tolist(),
         "filters": [hexes(filters) for filters in records.filters],
+    }
+
+
+def keyed_records(parsed: Any) -> dict[str, Any]:
+    records = submission.keyed(parsed.filters[0], AGREEMENTS["match-keys"])
+    return {
+        "references": hexes(parsed.references[0]),
+        "clks": hexes(records.clks),
+        "tags": [hexes(tags) for tags in records.tags],
     }
 
 
@@ -110,6 +125,11 @@ def content_of(kind: str, parsed: Any) -> dict[str, Any]:
             "random_levels": [list(levels) for levels in parsed.header.random_levels],
             "suppressed": list(parsed.header.suppressed),
             "passes": [blocked_pass(*each) for each in zip(parsed.references, parsed.filters, strict=True)],
+        },
+        "keyed-encodings": lambda: keyed_records(parsed),
+        "keyed-references": lambda: {
+            **handles_and_passes(parsed),
+            "match_key_pairs": parsed.header.match_key_pairs,
         },
         "references": lambda: handles_and_passes(parsed),
         "blocked-references": lambda: {
@@ -154,7 +174,7 @@ def content_of(kind: str, parsed: Any) -> dict[str, Any]:
             ]
         },
     }
-    return told[kind]()
+    return told["pairs" if kind == "keyed-pairs" else kind]()
 
 
 @pytest.mark.parametrize("vector", ACCEPTED, ids=lambda vector: vector["name"])

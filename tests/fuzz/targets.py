@@ -343,6 +343,33 @@ def _encodings_clk() -> Reading:
     )
 
 
+@target("encodings-match-keys", submission.parse_encodings)
+def _encodings_match_keys() -> Reading:
+    return Reading(
+        lambda raw: submission.parse_encodings(raw, _agreement("match-keys")),
+        _documents("match_keys", "keyed-encodings"),
+        submission.write_encodings,
+    )
+
+
+@target("references-match-keys", submission.parse_references)
+def _references_match_keys() -> Reading:
+    return Reading(
+        lambda raw: submission.parse_references(raw, _agreement("match-keys")),
+        _documents("match_keys", "keyed-references"),
+        submission.write_references,
+    )
+
+
+@target("pairs-match-keys", pairs.parse)
+def _pairs_match_keys() -> Reading:
+    return Reading(
+        lambda raw: pairs.parse(raw, _agreement("match-keys")),
+        _documents("match_keys", "keyed-pairs"),
+        pairs.write,
+    )
+
+
 @target("encodings-field-filters", submission.parse_encodings)
 def _encodings_field_filters() -> Reading:
     return Reading(

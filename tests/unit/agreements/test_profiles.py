@@ -98,6 +98,54 @@ def test_parameters_that_are_not_the_profiles_are_refused(profile, replacements,
     assert words in told
 
 
+def test_match_keys_are_drafted_by_what_is_there_and_by_size():
+    small, large = (
+        drafted("privacy-first", rows=rows).content.encoding.clk_parameters.match_keys
+        for rows in (5_000, 500_000)
+    )
+    assert len(small) == 11
+    assert {each.name for each in small} != {each.name for each in large}
+    with_number = drafted("privacy-first", header=EVERY).content.encoding.clk_parameters.match_keys
+    assert with_number[0].parts == ("nhs_number:whole",)
+    assert drafted("privacy-first", header="surname,sex").content.encoding.clk_parameters.match_keys == ()
+    for keys in (small, large, with_number):
+        assert len({each.parts for each in keys}) == len({each.name for each in keys}) == len(keys) <= 11
+
+
+@pytest.mark.parametrize(
+    ("profile", "replacements", "where", "words"),
+    [
+        ("privacy-first", [('"names-day"', '"names-birth"')], "encoding.clk.match_keys[2].name", "have one name"),
+        ("privacy-first", [('"given_name:initial"', '"forename:initial"')], "encoding.clk.match_keys[0].parts",
+         "not an identifier"),
+        ("privacy-first", [('"given_name:initial"', '"given_name:sector"')], "encoding.clk.match_keys[0].parts",
+         "is not for a given-name"),
+        ("privacy-first", [("match_keys = [", 'match_keys = [\n  { name = "x", parts = ["sex:whole"] },')],
+         "encoding.clk.match_keys", "11 entries at most"),
+        ("clkhash-compatible",
+         [("xor_folds = 0", 'xor_folds = 0\nmatch_keys = [{ name = "x", parts = ["sex:whole"] }]')],
+         "encoding.clk.match_keys", "has none"),
+    ],
+)  # fmt: skip
+def test_match_keys_that_do_not_fit_are_refused(profile, replacements, where, words):
+    [told] = refused(drafted(profile), *replacements)
+    assert told.startswith(f"{where}: ")
+    assert words in told
+
+
+def test_match_keys_are_told_to_whoever_reads_the_agreement():
+    file = drafted("privacy-first")
+    officer, auditor = (
+        " ".join(explain(file, audience=audience, today=TODAY).split()) for audience in ("officer", "auditor")
+    )
+    assert "names-birth: same first letter of given_name, sound of surname and date_of_birth." in officer
+    assert "A shared key is no proof" in officer
+    assert "names-birth: given_name:initial, surname:phonetic, date_of_birth:whole" in auditor
+    fewer = parse(re.sub(rb'  { name = "names-day".*\n', b"", file.raw), where="x")
+    assert [change.weakens[:31] for change in diff(fewer, file)] == ["whoever holds two files' encodi"]
+    assert [change.weakens for change in diff(file, fewer)] == [""]
+
+
 def test_without_a_profile_the_same_parameters_are_free():
     text = drafted("privacy-first").raw.decode()
     free = re.sub(r'profile = "privacy-first"\n', "", text).replace("xor_folds = 3", "xor_folds = 2")
