@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pprl.privacy import dictionary, frequency, in_blocks, record_blocks
+from pprl.privacy import dictionary, frequency, in_blocks, record_blocks, spectral
 from pprl.privacy.ground import Ground, known_in_passes
 from pprl.privacy.measure import Named
-from pprl.privacy.views import NOBODY, NOBODY_KNOWN, Bytes, SeenPass, Tick
+from pprl.privacy.views import NOBODY, NOBODY_KNOWN, Bytes, Names, SeenPass, Tick
 from pprl.protocol.agreement import Holder, Scheme
 from pprl.protocol.risk_statement import EVERYBODY, LEAKED_SECRET, VERY_FILE, ListKind, required
 
@@ -119,6 +119,18 @@ def _record_blocks(ground: Ground, knows: Knowledge, rng: np.random.Generator, t
     return ground.counted(names, people, known)
 
 
+def _on_filters(attack: Callable[..., Names]) -> Run:
+    """An attack on whole filters, seen and listed, with whom it recognises."""
+
+    def run(ground: Ground, knows: Knowledge, rng: np.random.Generator, tick: Tick) -> Named:
+        people = ground.listed(knows.list, knows.overlap)
+        known = ground.known(people, knows.known)
+        listed = ground.listed_filters(knows.list, knows.overlap)
+        return ground.counted(attack(ground.filters, listed, known, rng=rng, tick=tick), people, known)
+
+    return run
+
+
 def _in_blocks(ground: Ground, knows: Knowledge, rng: np.random.Generator, tick: Tick) -> Named:
     people = ground.listed(knows.list, knows.overlap)
     known = ground.known(people, knows.known)
@@ -130,6 +142,7 @@ def _in_blocks(ground: Ground, knows: Knowledge, rng: np.random.Generator, tick:
 
 
 ATTACKS: tuple[Attack, ...] = (
+    Attack("spectral", "clk", "matcher", _on_filters(spectral.attack)),
     Attack("in_blocks", "field-filters", "matcher", _in_blocks, uses_known=True),
     Attack("record_blocks", "field-filters", "together", _record_blocks, uses_known=True),
     Attack("frequency", "clk", "matcher", _frequency),
