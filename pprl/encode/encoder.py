@@ -45,6 +45,7 @@ from pprl.protocol.submission import (
     ReferencesHeader,
     payload_of,
     references_header,
+    require_no_structure,
     require_no_wildcards,
 )
 
@@ -201,7 +202,7 @@ def encode(
 
     Raises:
         DataError: rows break a rule, and the agreement says to refuse them; or record ids repeat.
-        DisclosureError: an encoding has too many bits set.
+        DisclosureError: an encoding has too many bits set, or encodings show more than they may.
 
     Leaks: to the matcher, the similarity of every two records that it can compare; see docs/threat-model.md.
     """
@@ -219,6 +220,7 @@ def encode(
     require_acceptable(found, dataset, agreement)
     for encoded in made.passes:
         require_no_wildcards(encoded.filters, agreement)
+        require_no_structure(encoded.payload, dataset, agreement)
     rows_encoded = np.flatnonzero(np.concatenate(encodable))
     salts = RowSalts(
         agreement_sha256=agreement.sha256,

@@ -8,7 +8,9 @@ a bit or two is part of many others, and would be taken for a name that is part 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from functools import cache
+from math import comb
 
 from pprl.protocol.kinds import Kind
 
@@ -49,6 +51,27 @@ def least_bits(kinds: Sequence[Kind], filter_bits: int, positions_per_field: int
     Returns:
         A number for each identifier, and one for the canonical forename if there is one.
     """
+    drawn = _fewest_drawn(kinds, filter_bits, positions_per_field)
+    return [_least_distinct(filter_bits, positions) for positions in drawn]
+
+
+def chance_of_equal_filters(kinds: Sequence[Kind], filter_bits: int, positions_per_field: int) -> list[float]:
+    """For each filter of a record, the chance that it is equal in two blocks, where salts draw its positions anew.
+
+    Args:
+        kinds: of the agreed identifiers, in the agreement's order.
+        filter_bits: bits of a filter.
+        positions_per_field: the agreement's.
+
+    Returns:
+        A number for each identifier, and one for the canonical forename if there is one.
+    """
+    drawn = _fewest_drawn(kinds, filter_bits, positions_per_field)
+    return [_chance_of_equal(filter_bits, positions) for positions in drawn]
+
+
+def _fewest_drawn(kinds: Sequence[Kind], filter_bits: int, positions_per_field: int) -> list[int]:
+    """For each filter of a record, how many positions are drawn for the value with the fewest tokens."""
     of_token = most_of_token(filter_bits)
     # Every value of another kind has two different tokens at least, each of which takes its share.
     drawn = [
@@ -58,25 +81,39 @@ def least_bits(kinds: Sequence[Kind], filter_bits: int, positions_per_field: int
     forename = next((kind for wanted in FORENAME_KINDS for kind in kinds if kind == wanted), None)
     if forename is not None:
         drawn.append(min(positions_of(forename, positions_per_field), of_token))
-    return [_least_distinct(filter_bits, positions) for positions in drawn]
+    return drawn
 
 
 @cache
 def _least_distinct(cells: int, drawn: int) -> int:
-    """The least number that `drawn` random cells are, all different ones counted, but for one case in 10^15.
-
-    Counted exactly, in whole numbers: of all cells ** drawn ways to draw, those that hit so many different cells.
-    """
-    ways = [1]
-    for _ in range(drawn):
-        again = [found * count for found, count in enumerate(ways)]
-        other = [count * (cells - found) for found, count in enumerate(ways)]
-        ways = [one + more for one, more in zip([*again, 0], [0, *other], strict=True)]
+    """The least number that `drawn` random cells are, all different ones counted, but for one case in 10^15."""
+    ways = _ways(cells, drawn)
     below, least = 0, 0
     while (below + ways[least]) * _ONCE_IN < cells**drawn:
         below += ways[least]
         least += 1
     return least
+
+
+@cache
+def _chance_of_equal(cells: int, drawn: int) -> float:
+    """The chance that two draws of as many random cells hit the same ones."""
+    alike = sum(
+        Fraction(count, cells**drawn) ** 2 / comb(cells, found)
+        for found, count in enumerate(_ways(cells, drawn))
+    )
+    return float(alike)
+
+
+@cache
+def _ways(cells: int, drawn: int) -> tuple[int, ...]:
+    """Of all cells ** drawn ways to draw cells, how many hit 0, 1, 2 ... different ones."""
+    ways = [1]
+    for _ in range(drawn):
+        again = [found * count for found, count in enumerate(ways)]
+        other = [count * (cells - found) for found, count in enumerate(ways)]
+        ways = [one + more for one, more in zip([*again, 0], [0, *other], strict=True)]
+    return tuple(ways)
 
 
 def most_bits(kinds: Sequence[Kind], filter_bits: int, positions_per_field: int) -> list[int]:

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from pprl.errors import DisclosureError, FormatError, VerificationError
-from pprl.protocol import framing
+from pprl.protocol import block_salting, framing
 from pprl.protocol.agreement import Agreement, AgreementFile, Dataset, Name, Sha256
 from pprl.protocol.canonical import LARGEST_INTEGER
 from pprl.protocol.filter_bits import FORENAME_KINDS, least_bits, most_bits
@@ -277,12 +277,13 @@ def parse_encodings(raw: bytes, agreement: AgreementFile) -> Encodings:
     Raises:
         FormatError: the bytes are not as specified.
         VerificationError: they belong to another agreement, or differ from what it says.
-        DisclosureError: an encoding has too many bits set, a block too many records, or a match key's tag stands twice.
+        DisclosureError: an encoding has too many bits set, a block too many records, a match key's tag stands twice, or
+            they show more structure than they may.
     """
     blocks = agreement.content.encoding.scheme == "field-filters"
     header: ClkHeader | FieldFilterHeader
     header, body = framing.read_header(raw, ENCODINGS_MAGIC, FieldFilterHeader if blocks else ClkHeader)
-    framing.require_dataset(header, agreement, what="encodings")
+    dataset = framing.require_dataset(header, agreement, what="encodings")
     if header.scheme != agreement.content.encoding.scheme:
         raise VerificationError("The encodings follow another scheme than the agreement.")
     if tuple((each.name, each.record_bytes) for each in header.passes) != passes(agreement):
@@ -300,6 +301,7 @@ def parse_encodings(raw: bytes, agreement: AgreementFile) -> Encodings:
             parts = keyed(table[:, ID_BYTES:], agreement)
             require_no_wildcards(parts.clks, agreement)
             _require_tags_once(parts.tags)
+        require_no_structure(table[:, ID_BYTES:], dataset, agreement)
     return Encodings(
         header,
         references=tuple(table[:, :ID_BYTES] for table in tables),
@@ -491,6 +493,47 @@ def require_no_wildcards(filters: Bytes, agreement: AgreementFile) -> None:
         )
     if agreement.content.encoding.scheme == "field-filters":
         _require_bits_of_a_value(filters, agreement.content)
+
+
+def require_no_structure(payload: Bytes, dataset: Dataset, agreement: AgreementFile) -> None:
+    """Refuse encodings of a pass that show more than their scheme is there to show.
+
+    1. In scheme `clk`, where the agreement's privacy.visible_structure is "refuse": they look like random bits, as far
+       as `pprl.protocol.encoding_metrics` can tell.
+    2. In scheme `field-filters`: no filter stands in two blocks, but by chance.
+
+    Args:
+        payload: what is sent of each record but its reference, shape (records, bytes).
+        dataset: the dataset that they are.
+        agreement: sets the scheme, and whether structure is refused.
+
+    Raises:
+        DisclosureError: they break one of them.
+    """
+    if agreement.content.encoding.scheme == "field-filters":
+        records = blocked(payload, filters_of(agreement))
+        _require_salted_by_block(records.tags, records.filters, agreement.content)
+    elif agreement.content.privacy.visible_structure == "refuse":
+        _require_no_visible_structure(keyed(payload, agreement).clks, copies=dataset.may_have_duplicates)
+
+
+def _require_no_visible_structure(filters: Bytes, *, copies: bool) -> None:
+    from pprl.protocol import encoding_metrics  # noqa: PLC0415 - compiles; few agreements ask for it
+
+    problems = encoding_metrics.problems(encoding_metrics.measure(filters, copies=copies))
+    if problems:
+        raise DisclosureError(
+            "The encodings do not pass as random bits. " + "; ".join(problems).capitalize() + ".",
+            hint='Agree profile "privacy-first", or privacy.visible_structure = "allow".',
+        )
+
+
+def _require_salted_by_block(tags: Bytes, filters: Bytes, agreement: Agreement) -> None:
+    if block_salting.stand_in_two_blocks(tags, filters, agreement):
+        raise DisclosureError(
+            "The same filters stand in several blocks of a pass, so that they show how frequent values are.",
+            hint="Encode again with this version, which salts filters by their block.",
+        )
 
 
 def _require_bits_of_a_value(filters: Bytes, agreement: Agreement) -> None:

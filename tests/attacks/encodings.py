@@ -24,6 +24,12 @@ def drafted() -> AgreementFile:
     return agreements.parse(draft_text("field-filters").encode(), where="agreement.toml")
 
 
+@cache
+def whole() -> AgreementFile:
+    """An agreement on scheme clk, as it is drafted."""
+    return agreements.parse(draft_text("clk").encode(), where="agreement.toml")
+
+
 def shape() -> tuple[int, int]:
     """How many filters a record has, and how many bytes one of them."""
     return submission.filters_of(
@@ -91,6 +97,27 @@ def one_tag_for_two_records() -> Any:
     return submission._require_tags_once(np.full((2, 1, submission.TAG_BYTES), 7, np.uint8))
 
 
+def same_filters_in_two_blocks() -> Any:
+    """A department does not salt by the block, and the matcher can count how often a name is there."""
+    filters, (count, _) = usual(2), shape()
+    tags = np.array([[tag] * submission.TAG_BYTES for tag in (1, 2)], np.uint8)
+    records = Blocked(tags, np.full(2, 2**count - 1, np.uint32), filters)
+    return submission.require_no_structure(
+        submission.payload_of(records), drafted().content.dataset[0], drafted()
+    )
+
+
+def whole_filters_that_resemble_each_other() -> Any:
+    """A department sends whole filters that are not folded, though the agreement refuses visible structure."""
+    privacy = whole().content.privacy.model_copy(update={"visible_structure": "refuse"})
+    agreement = AgreementFile(whole().content.model_copy(update={"privacy": privacy}), whole().raw)
+    rng = np.random.default_rng(1)
+    people = rng.random((200, 1024)) < 0.5 * rng.random((5, 1024)).repeat(40, axis=0)
+    return submission.require_no_structure(
+        np.packbits(people, axis=1), agreement.content.dataset[0], agreement
+    )
+
+
 def in_one_table(tables: list[Any]) -> Any:
     return submission._require_fresh_references(tables)
 
@@ -107,6 +134,8 @@ MOST = cut(submission, "_require_bits_of_a_value", "more bits set than a value",
 LEAST = cut(submission, "_require_bits_of_a_value", "fewer bits set than a value", number=4)
 BLOCK = cut(submission, "_require_agreed_blocks", "max_block_records")
 TAGS = cut(submission, "_require_tags_once", "stands twice")
+SALTED = cut(submission, "_require_salted_by_block", "in several blocks", number=2)
+STRUCTURE = cut(submission, "_require_no_visible_structure", "do not pass as random bits", number=1)
 MASK = cut(submission, "_require_agreed_blocks", "does not have the filters")
 
 ATTACKS = (
@@ -120,6 +149,10 @@ ATTACKS = (
            sent(no_bit), DisclosureError, "no bit set", [EMPTY]),
     Attack("a block that is too large", "a department leaves in a block whose size tells which name it is",
            one_large_block, DisclosureError, "max_block_records", [BLOCK]),
+    Attack("filters not salted by block", "the same filters stand in several blocks, and show how frequent values are",
+           same_filters_in_two_blocks, DisclosureError, "in several blocks", [SALTED]),
+    Attack("encodings with visible structure", "whole filters are sent in which the same people can be found again",
+           whole_filters_that_resemble_each_other, DisclosureError, "do not pass as random bits", [STRUCTURE]),
     Attack("a false mask", "a record says that filters are empty which aren't",
            false_mask, FormatError, "does not have the filters", [MASK]),
     Attack("one match key for two records", "a department gives a made-up record the match key of another one",

@@ -780,9 +780,10 @@ def small_filter(bits: int, label: str = "") -> bytes:
 
 
 def blocked(tag: bytes, *bits: int) -> BlockedRecord:
-    """A record whose filters have so many bits set; none if the value is missing."""
+    """A record whose filters have so many bits set, other ones in other blocks; none if the value is missing."""
     present = sum(1 << index for index, each in enumerate(bits) if each)
-    return BlockedRecord(tag, present, [small_filter(each, str(index)) for index, each in enumerate(bits)])
+    filters = [small_filter(each, f"{tag.hex()} {index}") for index, each in enumerate(bits)]
+    return BlockedRecord(tag, present, filters)
 
 
 FIRST_PASS = [
@@ -943,6 +944,14 @@ def bad_blocked_records(usual: Document) -> Iterator[Vector]:
     yield refused("no bit", first_is(nothing), second, word="no bit", expect=DISCLOSURE)
     crowded = blocked_rows(REFERENCES, [replace(each, tag=TAGS[0]) for each in FIRST_PASS])
     yield refused("a block of more than agreed", crowded, second, word="block", expect=DISCLOSURE)
+    unsalted = replace(FIRST_PASS[3], filters=[*FIRST_PASS[3].filters[:2], FIRST_PASS[0].filters[2]])
+    yield refused(
+        "a filter of another block",
+        blocked_rows(REFERENCES, [*FIRST_PASS[:3], unsalted]),
+        second,
+        word="several blocks",
+        expect=DISCLOSURE,
+    )
 
 
 # Seven records, of which two are copies. Patterns: surname in the lowest four bits, forename in the next. Own pairs: of

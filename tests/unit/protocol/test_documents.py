@@ -118,6 +118,34 @@ def test_the_gate_takes_no_filters_at_all(agreement: AgreementFile) -> None:
     submission.require_no_wildcards(np.empty((0, 64), np.uint8), agreement)
 
 
+def refusing(agreement: AgreementFile) -> AgreementFile:
+    """The agreement that refuses structure that can be seen."""
+    privacy = agreement.content.privacy.model_copy(update={"visible_structure": "refuse"})
+    return AgreementFile(agreement.content.model_copy(update={"privacy": privacy}), agreement.raw)
+
+
+def test_structure_is_refused_where_agreed_and_random_bits_never_are(agreement: AgreementFile) -> None:
+    events = agreement.content.dataset_named("events")
+    rng = np.random.default_rng(1)
+    random_bits = rng.integers(0, 256, (300, 64), dtype=np.uint8)
+    alike = random_bits & rng.integers(0, 256, (30, 64), dtype=np.uint8)[np.arange(300) % 30]
+    submission.require_no_structure(random_bits, events, refusing(agreement))
+    submission.require_no_structure(alike, events, agreement)
+    with pytest.raises(DisclosureError, match=r"Visible pairs a record: \d+\.\d+, at most 5\.0"):
+        submission.require_no_structure(alike, events, refusing(agreement))
+    people = agreement.content.dataset_named("people")
+    with pytest.raises(DisclosureError, match="Too few different encodings to judge: 99, at least 100"):
+        submission.require_no_structure(random_bits[:99], people, refusing(agreement))
+
+
+def test_the_matcher_refuses_structure(agreement: AgreementFile) -> None:
+    refused = refusing(agreement)
+    raw = submission.write_encodings(encodings(agreement, ids(1, 4), np.eye(4, 64, dtype=np.uint8)))
+    submission.parse_encodings(raw, agreement)
+    with pytest.raises(DisclosureError, match="random bits"):
+        submission.parse_encodings(raw, refused)
+
+
 def test_a_reference_of_two_passes_is_refused() -> None:
     first, second = ids(1, 4), ids(2, 4)
     submission._require_fresh_references([first, second])
