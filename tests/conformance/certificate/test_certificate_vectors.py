@@ -24,9 +24,8 @@ VECTORS: dict[str, Any] = json.loads(Path(__file__).with_name("vectors.json").re
 class Named(AgreementFile):
     """An agreement whose digest is a vector's."""
 
-    @property
-    def sha256(self) -> str:
-        return str(VECTORS["agreement_sha256"])
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sha256", str(VECTORS["agreement_sha256"]))
 
 
 def agreement() -> SignedAgreement:
