@@ -40,7 +40,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest import mock
@@ -50,12 +49,9 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from pprl.files import atomic
-from pprl.protocol import agreement
-from pprl.protocol.agreement import AgreementFile
 from tests.simulation.everybody import EVERYBODY, ROLES, Everybody, World
 from tests.support.project import DATASETS, Project
 
-PARSE = agreement.parse
 SEED_VARIABLE = "SIMULATION_SEED"
 DEFAULT_SEED = 20261122
 
@@ -101,19 +97,12 @@ def lines(draw: st.DrawFn) -> str:
     return " ".join((name, *(draw(WORDS[each.strip("{}")]) for each in wanted)))
 
 
-@cache
-def _parsed(raw: bytes, *, where: str) -> AgreementFile:
-    """An agreement, each parsed once: stores parse it again in every step."""
-    return PARSE(raw, where=where)
-
-
 def replay(script: Sequence[str], world: World) -> Everybody:
     """Take the steps of a script, one after the other, in a new world's folders; gives them as they stand then."""
     with (
         TemporaryDirectory() as folder,
         mock.patch.object(os, "fsync"),
         mock.patch.object(atomic, "_sync_directory"),
-        mock.patch.object(agreement, "parse", _parsed),
     ):
         home = Path(folder) / "run"
         home.mkdir()
