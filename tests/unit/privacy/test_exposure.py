@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from coordinator.linkage import match_field_filters
 from pprl.privacy import exposure
 from pprl.protocol.levels import EXACT
+from pprl.protocol.submission import Blocked
 from tests.support.privacy import KEY, population
 
 
@@ -43,3 +45,43 @@ def test_the_key_issuer_sees_the_pairs_of_every_block_and_how_alike_they_are() -
     assert ((seen.patterns[by_birth] >> np.uint64(4 * field)) & np.uint64(15) == EXACT).all()
     assert seen.in_pass[:300, 0].tolist() == [bool(day) for day in births[0]]
     assert seen.dataset.tolist() == [0] * 300 + [1] * 300
+
+
+def test_a_dataset_with_duplicates_has_pairs_of_its_own_too() -> None:
+    people = population(300)
+    encoder = exposure.encoder_of(people.agreement.content, KEY)
+    left, right = exposure.passes_of_two(people.file, people.other_file, encoder)
+    apart = exposure.pairs_between(left, right, (300, 300), encoder.fields)
+    seen = exposure.pairs_between(left, right, (300, 300), encoder.fields, duplicates=(False, True))
+    inside = seen.dataset[seen.left] == seen.dataset[seen.right]
+    assert len(seen.left) - inside.sum() == len(apart.left)
+    assert seen.dataset[seen.left[inside]].all()
+    births = people.other_file["date_of_birth"]
+    same_day = {
+        (one, two) for one in range(300) for two in range(one + 1, 300) if births[one] == births[two] != ""
+    }
+    by_birth = inside & (seen.found_by == 0)
+    pairs = zip((seen.left - 300)[by_birth].tolist(), (seen.right - 300)[by_birth].tolist(), strict=True)
+    assert set(pairs) == same_day
+
+
+def test_about_the_pairs_are_handed_on_that_the_matcher_hands_on() -> None:
+    people = population(2000)
+    agreement = people.agreement.content
+    encoder = exposure.encoder_of(agreement, KEY)
+    sides = [encoder.encode(each) for each in (people.file, people.other_file)]
+    left, right = exposure.passes_of_two(people.file, people.other_file, encoder)
+    seen = exposure.pairs_between(left, right, (2000, 2000), encoder.fields)
+    kept = exposure.as_handed_on(seen, people.truth + np.array([0, 2000]), encoder.fields)
+    random = sum(
+        encoder.random_levels(each, pairs=20_000, rng=np.random.default_rng(1))
+        for each in (people.file, people.other_file)
+    )
+    for number in (0, 3):
+        records = [Blocked(each[number].tags, each[number].present, each[number].filters) for each in sides]
+        found = match_field_filters._of_pass(records, [(0, 0), (0, 1), (1, 1)], agreement, random)[1]
+        theirs = set(zip(left[number].rows[found.left], right[number].rows[found.right] + 2000, strict=True))
+        mine = kept.found_by == number
+        ours = set(zip(kept.left[mine], kept.right[mine], strict=True))
+        assert len(ours & theirs) > 0.85 * max(len(ours), len(theirs))
+        assert len(theirs) < (seen.found_by == number).sum()

@@ -19,9 +19,9 @@ PEOPLE = 2000
 Passes = list[SeenPass]
 
 
-def of_five_years(columns: dict[str, list[str]]) -> dict[str, list[str]]:
+def of_few_years(columns: dict[str, list[str]], years: int = 5) -> dict[str, list[str]]:
     """The people as an age group, as many as a country has: most share a block with others."""
-    dates = [date and f"{1990 + int(date[:4]) % 5}{date[4:]}" for date in columns["date_of_birth"]]
+    dates = [date and f"{1990 + int(date[:4]) % years}{date[4:]}" for date in columns["date_of_birth"]]
     return {**columns, "date_of_birth": dates}
 
 
@@ -30,7 +30,7 @@ def views(
     errors: Errors = "none", overlap: float = 1.0, known: int = 30, seed: int = 1
 ) -> tuple[Passes, Passes, Names, Known, Fields]:
     people = population(PEOPLE)
-    file, strangers = of_five_years(people.file), of_five_years(people.strangers)
+    file, strangers = of_few_years(people.file), of_few_years(people.strangers)
     kinds, rng = people.agreement.content.kinds(), np.random.default_rng(seed)
     listed = knowledge.list_of(file, strangers, kinds, overlap=overlap, errors=errors, rng=rng)
     first = exposure.encoder_of(people.agreement.content, KEY)
