@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.processes import run
+from tests.support.commands import run
 from tests.support.people import read_rows
+from tests.support.rehearsals import in_this_process
 from tools.fairness import Group, measure
 
 LIMIT = 10
@@ -20,10 +21,14 @@ def _is_safe(group: Group) -> bool:
 
 
 @pytest.mark.slow
-def test_the_demonstrations_rates_are_those_of_the_generated_tables(tmp_path: Path) -> None:
-    status, stdout, stderr = run("pprl", "demo", "--records", "3000", "--out", "demo", "--json", cwd=tmp_path)
-    assert status == 0, stderr
-    folder, told = tmp_path / "demo", json.loads(stdout)["rates"]
+def test_the_demonstrations_rates_are_those_of_the_generated_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with in_this_process():
+        result = run("pprl", "demo", "--records", "3000", "--out", "demo", "--json")
+    assert result.exit_code == 0, result.stderr
+    folder, told = tmp_path / "demo", json.loads(result.stdout)["rates"]
     truth = measure(folder)
     shown = 0
     for (dataset, grouping, group), known in truth.items():

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import Result
 
 from pprl.errors import DisclosureError
 from pprl.synthetic import TRUTH_COLUMN, generate
+from tests.support import commands
+from tests.support.rehearsals import in_this_process
 from tools.quality import FEBRL, FEBRL_COLUMNS, SUBSET_SEED, UK, UK_ROWS, subset
 
 SHARED_DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -26,14 +27,14 @@ needs_shared_data = pytest.mark.skipif(
 )
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pprl", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def run(*arguments: object) -> Result:
+    with in_this_process():
+        return commands.run("pprl", *map(str, arguments))
 
 
 def rehearse(
     tables: Mapping[str, Columns], folder: Path, scheme: str | None = None, duplicates: Sequence[str] = ()
-) -> subprocess.CompletedProcess[str]:
+) -> Result:
     """Draft an agreement from the tables' headers, and rehearse it as it is."""
     for name, columns in tables.items():
         with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
@@ -45,15 +46,15 @@ def rehearse(
     drafted = run(
         "agreement", "new", *(f"--dataset={file}" for file in files), *options, "-o", folder / "draft.toml"
     )
-    assert drafted.returncode == 0, drafted.stderr
+    assert drafted.exit_code == 0, drafted.stderr
     data = (f"--data={file}" for file in files)
     out = folder / "rehearsal"
     return run("rehearse", folder / "draft.toml", *data, "--truth", TRUTH_COLUMN, "--out", out, "--json")
 
 
-def reported(done: subprocess.CompletedProcess[str], what: str, capsys: pytest.CaptureFixture[str]) -> Any:
+def reported(done: Result, what: str, capsys: pytest.CaptureFixture[str]) -> Any:
     """The report of a rehearsal that went through; its figures are what these tests are read for."""
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     report = json.loads(done.stdout)
     with capsys.disabled():
         shown = {key: round(report[key], 4) for key in ("threshold", "precision", "recall", "f1")}
@@ -115,7 +116,7 @@ def test_few_people_in_common_are_linked_with_care(
 def test_where_nobody_is_in_both_nothing_is_released(scheme: str | None, tmp_path: Path) -> None:
     tables = subset(columns_of(UK), UK_ROWS, 0.0, seed=SUBSET_SEED)
     done = rehearse(tables, tmp_path, scheme)
-    assert (done.returncode, done.stdout) == (DisclosureError.status, ""), done.stderr
+    assert (done.exit_code, done.stdout) == (DisclosureError.status, ""), done.stderr
     assert sorted(path.name for path in (tmp_path / "rehearsal").iterdir()) == ["report.html", "report.json"]
 
 
