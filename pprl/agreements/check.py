@@ -18,14 +18,13 @@ from typing import Any, Literal, get_args
 
 from pprl.agreements.draft import TO_BE_COMPLETED
 from pprl.agreements.measured import (
-    BLOCK_RECORDS,
     DIRTY_DATA,
     FIXED_THRESHOLD,
     FOLDED,
     NOBODY_RECOGNISED,
     ONE_OFFICE,
     PLAIN_CLK,
-    SPLIT_ROLES,
+    WHOLE_BLOCKS,
 )
 from pprl.errors import ConfigError, Finding
 from pprl.protocol.agreement import (
@@ -255,12 +254,11 @@ def _passes(agreement: Agreement) -> Iterator[Finding]:
     if filters is None:
         return
     path = "encoding.field_filters"
-    if filters.max_block_records > BLOCK_RECORDS:
+    if not filters.one_person_a_block:
         yield Finding(
-            f"so large a block may be named by its size, and shows who in it is alike: {SPLIT_ROLES}; larger blocks "
-            "show more",
-            "lower it, and agree passes of more parts",
-            column=f"{path}.max_block_records",
+            f"the matcher can compare a table's own people inside a block: {WHOLE_BLOCKS}",
+            "set it to true: one person's records then stand for each block",
+            column=f"{path}.one_person_a_block",
         )
     if len(filters.passes) < FEW_PASSES:
         yield Finding(

@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pprl.protocol.agreement import MOST_MATCH_KEYS
-from pprl.protocol.blocking import TOWN_ROWS, BlockingPass, filled
+from pprl.protocol.blocking import BlockingPass, filled
 from pprl.protocol.kinds import Kind
+
+SMALL_ROWS = 50_000
+"""Up to so many rows in the largest dataset, looser combinations are still near to unique."""
 
 _SMALL: Mapping[str, tuple[str, ...]] = {
     "names-birth": ("forename-initial", "surname", "birth"),
@@ -56,7 +59,7 @@ def default_match_keys(kinds: Mapping[str, Kind], rows: int) -> tuple[BlockingPa
         BlockingPass("number" if place == 1 else f"number-{place}", (f"{name}:whole",))
         for place, name in enumerate(numbers, start=1)
     ]
-    for name, roles in (_SMALL if rows <= TOWN_ROWS else _LARGE).items():
+    for name, roles in (_SMALL if rows <= SMALL_ROWS else _LARGE).items():
         made = filled(name, roles, kinds)
         if made is not None and made.parts not in [each.parts for each in found]:
             found.append(made)

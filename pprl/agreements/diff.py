@@ -291,6 +291,11 @@ _RULES = (
         "larger blocks show more: who in them is alike, and a size that may name them",
     ),
     _Rule(
+        r"encoding\.field_filters\.one_person_a_block",
+        _to("false"),
+        "the matcher can then compare a table's own people with each other inside a block, which names many",
+    ),
+    _Rule(
         r"encoding\.field_filters\.passes\[[^]]*\]",
         _added,
         "one more pass shows the matcher one more picture of the file",

@@ -570,15 +570,17 @@ def _field_filters(identifiers: Sequence[tuple[str, Kind]], rows: int) -> str:
         "In each pass, records are compared only inside a block: those whose parts are all there and equal. A small "
         "filter for each identifier is keyed by the block as well, so that a name looks different in every block, and "
         "records have other random references in each pass, so that the matcher can't lay passes over each other. "
-        "The passes suit the size of the files. A block of more than max_block_records, in one file, is left out of "
-        "its pass: its size could name it. Records that are equal in everything count once. A value sets "
-        "about positions_per_field bits of its filter, however long it is.",
+        "The passes suit the size of the files. Of each block, one person's records are sent alone "
+        "(one_person_a_block), so that the matcher can't compare a file's own people: that is what would name them. A "
+        "block of more than max_block_records of a person is left out. Records that are equal in everything count "
+        "once. A value sets about positions_per_field bits of its filter, however long it is.",
     )
     return f"""{comment}
 [encoding.field_filters]
 filter_bits = {FILTER_BITS}
 positions_per_field = {POSITIONS_PER_FIELD}
 max_block_records = {MAX_BLOCK_RECORDS}
+one_person_a_block = true
 passes = [
 {passes}
 ]

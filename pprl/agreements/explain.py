@@ -241,8 +241,15 @@ def _field_filters_leave(
     )
     for each in parameters.passes:
         yield _item(f"{each.name}: same {_listed(_parts(each))}.")
+    if parameters.one_person_a_block:
+        yield _say(
+            "Of each block of a table one person's records are sent and no others, so that nobody outside can compare "
+            "a table's own people with each other. Keyed digests of the records decide who it is, so that two "
+            "departments tend to choose the same. Everybody gets a linkage key all the same."
+        )
     yield _say(
-        f"A block of more than {parameters.max_block_records:,} records of one table is left out of that pass. With "
+        f"A block of more than {parameters.max_block_records:,} records of one "
+        f"{'person' if parameters.one_person_a_block else 'table'} is left out of that pass. With "
         "the lists go two sorts of counts: how many records were left out of each pass, and how alike random pairs "
         "of the table's own records are, identifier by identifier."
     )
@@ -427,7 +434,8 @@ def _limits(agreement: Agreement) -> Iterator[str]:
     if agreement.encoding.field_filters is None:
         yield from _limits_of_clk(agreement, agreement.encoding.clk_parameters.xor_folds)
     else:
-        yield from _limits_of_field_filters(agreement, agreement.encoding.field_filters.max_block_records)
+        one_person = agreement.encoding.field_filters.one_person_a_block
+        yield from _limits_of_field_filters(agreement, one_person=one_person)
     yield _item(
         "Records planted to test for a person. Row ranges and one file for each table make that harder."
     )
@@ -454,23 +462,18 @@ def _limits_of_clk(agreement: Agreement, folds: int) -> Iterator[str]:
         )
 
 
-def _limits_of_field_filters(agreement: Agreement, most: int) -> Iterator[str]:
+def _limits_of_field_filters(agreement: Agreement, *, one_person: bool) -> Iterator[str]:
     holder = agreement.party_with("matcher")
+    shown = measured.SPLIT_ROLES if one_person else measured.WHOLE_BLOCKS
     if holder == agreement.party_with("key-issuer"):
         yield _item(
             f"{holder.name}, which alone holds both coordinator roles and so sees which records of all passes are one. "
-            f"What that costs: {measured.ONE_OFFICE}. Split, the roles do more: {measured.SPLIT_ROLES}."
+            f"What that costs: {measured.ONE_OFFICE}. Split, the roles do more: {shown}."
         )
     else:
-        larger = (
-            f" Here blocks may hold up to {most:,}, which shows more."
-            if most > measured.BLOCK_RECORDS
-            else ""
-        )
         yield _item(
-            "A matcher who turns attacker and holds a list of the people. Block sizes, likeness inside blocks and "
-            f"missing identifiers are left to it: {measured.SPLIT_ROLES}. Here numbers of bits do not tell how long "
-            f"names are.{larger}"
+            "A matcher who turns attacker and holds a list of the people. Missing identifiers, and how alike records "
+            f"of one block are, are left to it: {shown}. Numbers of bits do not tell how long names are."
         )
         yield _item(
             "The matcher and the key issuer putting together what they hold. They are two parties here, so that "

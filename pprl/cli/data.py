@@ -288,7 +288,7 @@ def _blocks_text(blocks: Blocks) -> list[str]:
     return [
         table(rows, header=header, right=(1, 2, 3, 4, 5)),
         "",
-        "Suppressed are records whose block has more than max_block_records. Predicted are the pairs with another "
-        "dataset of the same size and make-up.",
+        "Suppressed are records whose block has more than max_block_records, or which stay at home because others "
+        "stand for their block. Predicted are the pairs with another dataset of the same size and make-up.",
         f"{blocks.in_no_pass:,} records are compared in no pass; they get linkage keys all the same.",
     ]

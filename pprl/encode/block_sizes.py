@@ -12,9 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pprl.encode.one_person import block_numbers, likeness, ranks, standing
 from pprl.encode.passes import Coded, blocks, coded
 from pprl.protocol.blocking import BlockingPass
 from pprl.protocol.kinds import Kind
+
+_NO_SECRET = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,7 @@ class PassBlocks:
         name: of the pass.
         records: how many records are compared in it.
         without_block: how many lack a part of the pass.
-        suppressed: how many are left out because their block has too many records.
+        suppressed: how many are left out because their block has too many records, or others stand for it.
         largest: records of the largest block, left out or not; 0 if there is none.
         predicted_pairs: pairs to compare with another dataset of the same size and make-up.
     """
@@ -74,33 +77,47 @@ def block_sizes(
     kinds: Mapping[str, Kind],
     *,
     max_block_records: int,
+    one_person_a_block: bool = False,
+    several: bool = False,
 ) -> Blocks:
     """Count the blocks of a dataset in each pass.
+
+    Where one person stands for a block, who that is needs the linkage secret; the counts are then for others who
+    might, and in a dataset with duplicates differ by a few.
 
     Args:
         columns: standardised values of the records that can be encoded, by identifier; "" where missing.
         passes: the agreement's.
         kinds: the kind of each identifier.
         max_block_records: a larger block is left out of its pass.
+        one_person_a_block: whether one person's records stand for a block.
+        several: whether a person may have several records.
     """
     numbered = {name: coded(columns[name]) for name in kinds}
     known: dict[tuple[str, str], Coded] = {}
+    like = likeness(numbered, kinds, known)
     compared = np.zeros(len(next(iter(numbered.values())).codes), dtype=np.bool_)
     found = []
     for pass_ in passes:
         block = blocks(numbered, pass_, kinds, known)
         sizes, kept = kept_blocks(block, max_block_records)
-        compared |= kept[block.codes]
-        found.append(_of_pass(pass_.name, sizes, kept, len(compared)))
+        if one_person_a_block:
+            rank = ranks(like, _NO_SECRET, pass_.name)
+            sent, _ = standing(block_numbers(block), rank, like, several=several, most=max_block_records)
+        else:
+            sent = kept[block.codes]
+        compared |= sent
+        sent_of_each = np.bincount(block.codes[sent], minlength=len(sizes))
+        found.append(_of_pass(pass_.name, sizes, sent_of_each, len(compared)))
     return Blocks(tuple(found), int((~compared).sum()))
 
 
-def _of_pass(name: str, sizes: NDArray[np.int64], kept: NDArray[np.bool_], rows: int) -> PassBlocks:
+def _of_pass(name: str, sizes: NDArray[np.int64], sent: NDArray[np.int64], rows: int) -> PassBlocks:
     return PassBlocks(
         name=name,
-        records=int(sizes[kept].sum()),
+        records=int(sent.sum()),
         without_block=rows - int(sizes.sum()),
-        suppressed=int(sizes[~kept].sum()),
+        suppressed=int(sizes.sum() - sent.sum()),
         largest=int(sizes.max(initial=0)),
-        predicted_pairs=int((sizes[kept] ** 2).sum()),
+        predicted_pairs=int((sent**2).sum()),
     )

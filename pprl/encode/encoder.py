@@ -115,20 +115,22 @@ def survey(rows: Rows, dataset: Dataset, agreement: AgreementFile, *, seen: Call
     if agreement.content.encoding.scheme == "field-filters":
         columns, original_of_each = _without_copies(batches, dataset, agreement.content)
         found.copies = copies_among(original_of_each)
-        found.blocks = _blocks(columns, agreement.content)
+        found.blocks = _blocks(columns, dataset, agreement.content)
     else:
         for _ in batches:
             pass
     return found
 
 
-def _blocks(columns: dict[str, list[str]], agreement: Agreement) -> Blocks:
+def _blocks(columns: dict[str, list[str]], dataset: Dataset, agreement: Agreement) -> Blocks:
     parameters = agreement.encoding.field_filter_parameters
     return block_sizes(
         columns,
         [each.blocking_pass() for each in parameters.passes],
         agreement.kinds(),
         max_block_records=parameters.max_block_records,
+        one_person_a_block=parameters.one_person_a_block,
+        several=dataset.may_have_duplicates,
     )
 
 
@@ -403,22 +405,15 @@ def _field_filters(
 
     columns, original_of_each = _without_copies(batches, dataset, agreement)
     encoded = np.unique(original_of_each)
-    parameters = agreement.encoding.field_filter_parameters
-    encoder = FieldFilterEncoder(
-        [each.blocking_pass() for each in parameters.passes],
-        agreement.kinds(),
-        key,
-        filter_bits=parameters.filter_bits,
-        positions_per_field=parameters.positions_per_field,
-        max_block_records=parameters.max_block_records,
-    )
+    encoder = FieldFilterEncoder.agreed(agreement, key, several=dataset.may_have_duplicates)
     random_levels = encoder.random_levels(
         columns, pairs=RANDOM_PAIRS, rng=np.random.default_rng(int.from_bytes(random_bytes(16)))
     )
     passes, suppressed = [], []
-    own = OwnPairs(len(encoded), len(parameters.passes), encoder.fields)
-    for records in encoder.encode_each(columns):
-        own.add(records)
+    own = OwnPairs(len(encoded), len(agreement.encoding.field_filter_parameters.passes), encoder.fields)
+    for compared in encoder.encode_each(columns):
+        own.add(compared)
+        records = compared.to_send()
         payload = payload_of(Blocked(records.tags, records.present, records.filters))
         filters = payload[:, TAG_BYTES + PRESENT_BYTES :]
         passes.append(_EncodedPass(records.name, encoded[records.rows], payload, filters))

@@ -25,9 +25,11 @@ from numpy.typing import NDArray
 
 from pprl.crypto import derive
 from pprl.encode.block_sizes import kept_blocks
+from pprl.encode.one_person import block_numbers, likeness, ranks, standing
 from pprl.encode.passes import Coded, blocks, coded
 from pprl.encode.tokens import CANONICAL_SPACE, canonical_tokens, token_space, tokens
 from pprl.errors import ConfigError, DataError, KeyFileError
+from pprl.protocol.agreement import Agreement
 from pprl.protocol.blocking import BlockingPass, problem_of
 from pprl.protocol.field_layout import field_layout, filter_count
 from pprl.protocol.filter_bits import (
@@ -66,7 +68,9 @@ class PassRecords:
         tags: of their blocks, shape (records, 16).
         present: mask of the filters that stand for a value, bit i for filter i, shape (records,).
         filters: shape (records, filters, bytes); the canonical forename's is the last.
-        suppressed: how many records were left out because their block has too many.
+        suppressed: how many records were left out because their block has too many, or another stands for it.
+        kept_back: places of records that stay at home, as others stand for their block: they are compared with those
+            for the count of own pairs alone; None for nobody.
     """
 
     name: str
@@ -76,6 +80,23 @@ class PassRecords:
     present: NDArray[np.uint32]
     filters: NDArray[np.uint8]
     suppressed: int
+    kept_back: Indices | None = None
+
+    def to_send(self) -> PassRecords:
+        """The records without those that are kept back."""
+        if self.kept_back is None:
+            return self
+        sent = np.ones(len(self.rows), dtype=np.bool_)
+        sent[self.kept_back] = False
+        return PassRecords(
+            self.name,
+            self.rows[sent],
+            self.blocks[sent],
+            self.tags[sent],
+            self.present[sent],
+            self.filters[sent],
+            self.suppressed,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +166,8 @@ class FieldFilterEncoder:
         positions_per_field: bits that all tokens of a value set together, 12 to 28 (twice that for long kinds),
             so that the number of bits does not tell how long a name is.
         max_block_records: a block with more records of this dataset is left out of its pass.
+        one_person_a_block: whether one person's records stand for a block (`pprl.encode.one_person`).
+        several: whether a person may have several records in this dataset.
 
     Raises:
         KeyFileError: the key is short.
@@ -156,9 +179,11 @@ class FieldFilterEncoder:
         "_cap",
         "_key",
         "_kinds",
+        "_one_person",
         "_passes",
         "_per_field",
         "_position_key",
+        "_several",
         "_token_key",
         "fields",
     )
@@ -172,6 +197,8 @@ class FieldFilterEncoder:
         filter_bits: int = 128,
         positions_per_field: int = 20,
         max_block_records: int = 50,
+        one_person_a_block: bool = False,
+        several: bool = False,
     ) -> None:
         if len(key) < KEY_BYTES:
             raise KeyFileError("The encoding key is too short.", hint="Make the linkage secret first.")
@@ -188,6 +215,23 @@ class FieldFilterEncoder:
         self._bits = filter_bits
         self._per_field = positions_per_field
         self._cap = max_block_records
+        self._one_person = one_person_a_block
+        self._several = several
+
+    @classmethod
+    def agreed(cls, agreement: Agreement, key: bytes, *, several: bool) -> FieldFilterEncoder:
+        """The encoder that an agreement asks for, for a dataset in which people have several records or one."""
+        parameters = agreement.encoding.field_filter_parameters
+        return cls(
+            [each.blocking_pass() for each in parameters.passes],
+            agreement.kinds(),
+            key,
+            filter_bits=parameters.filter_bits,
+            positions_per_field=parameters.positions_per_field,
+            max_block_records=parameters.max_block_records,
+            one_person_a_block=parameters.one_person_a_block,
+            several=several,
+        )
 
     def encode(self, columns: Mapping[str, Sequence[str]]) -> list[PassRecords]:
         """Encode a dataset, all passes at once. See `encode_each`."""
@@ -308,10 +352,17 @@ class FieldFilterEncoder:
 
     def _pass_records(self, pass_: BlockingPass, dataset: _Dataset) -> PassRecords:
         block = blocks(dataset.columns, pass_, self._kinds, dataset.transformed)
-        sizes, kept = kept_blocks(block, self._cap)
-        rows = np.flatnonzero(kept[block.codes])
-        tags, salts = self._tags_and_salts(pass_, block.distinct, kept)
+        if self._one_person:
+            sent, back = self._standing(pass_, block, dataset)
+        else:
+            sent, back = kept_blocks(block, self._cap)[1][block.codes], np.empty(0, dtype=np.int64)
+        stay = np.zeros(len(sent), dtype=np.bool_)
+        stay[back] = True
+        rows = np.flatnonzero(sent | stay)
         its_block = block.codes[rows]
+        wanted = np.zeros(len(block.distinct), dtype=np.bool_)
+        wanted[its_block] = True
+        tags, salts = self._tags_and_salts(pass_, block.distinct, wanted)
         return PassRecords(
             pass_.name,
             rows,
@@ -319,7 +370,21 @@ class FieldFilterEncoder:
             tags[its_block],
             dataset.present[rows],
             self._filters(dataset, rows, salts[its_block]),
-            int(sizes[~kept].sum()),
+            int((~sent & (block_numbers(block) >= 0)).sum()),
+            np.flatnonzero(stay[rows]) if len(back) else None,
+        )
+
+    def _standing(
+        self, pass_: BlockingPass, block: Coded, dataset: _Dataset
+    ) -> tuple[NDArray[np.bool_], Indices]:
+        """Who stands for each block, and who stays back for the count of own pairs."""
+        like = likeness(dataset.columns, self._kinds, dataset.transformed)
+        return standing(
+            block_numbers(block),
+            ranks(like, self._key, pass_.name),
+            like,
+            several=self._several,
+            most=self._cap,
         )
 
     def _tags_and_salts(

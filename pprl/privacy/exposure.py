@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pprl.encode.clk import ClkEncoder
-from pprl.encode.field_filters import FieldFilterEncoder
+from pprl.encode.field_filters import FieldFilterEncoder, PassRecords
 from pprl.privacy.views import Bytes, Indices, SeenPairs, SeenPass
 from pprl.protocol.agreement import Agreement
 from pprl.protocol.levels import LEVELS, Fields, Patterns, compare_levels, level_of
@@ -31,24 +31,16 @@ def whole_filters(columns: Columns, agreement: Agreement, key: bytes) -> Bytes:
     return ClkEncoder(agreement, key).encode(columns)
 
 
-def encoder_of(agreement: Agreement, key: bytes) -> FieldFilterEncoder:
-    """Scheme `field-filters`' encoder as the agreement has it."""
-    parameters = agreement.encoding.field_filter_parameters
-    return FieldFilterEncoder(
-        [each.blocking_pass() for each in parameters.passes],
-        agreement.kinds(),
-        key,
-        filter_bits=parameters.filter_bits,
-        positions_per_field=parameters.positions_per_field,
-        max_block_records=parameters.max_block_records,
-    )
+def encoder_of(agreement: Agreement, key: bytes, *, several: bool = False) -> FieldFilterEncoder:
+    """Scheme `field-filters`' encoder as the agreement has it, for people with one record each or several."""
+    return FieldFilterEncoder.agreed(agreement, key, several=several)
 
 
 def passes(columns: Columns, encoder: FieldFilterEncoder) -> list[SeenPass]:
     """Scheme `field-filters`: each pass, with the records' own numbers: what the two coordinator roles see together."""
     return [
         SeenPass(each.rows, each.blocks.astype(np.int64), each.present, each.filters)
-        for each in encoder.encode_each(columns)
+        for each in map(PassRecords.to_send, encoder.encode_each(columns))
     ]
 
 
@@ -57,7 +49,11 @@ def passes_of_two(
 ) -> tuple[list[SeenPass], list[SeenPass]]:
     """The passes of two datasets of one agreement, with the same number for the same block."""
     seen: tuple[list[SeenPass], list[SeenPass]] = ([], [])
-    for one, other in zip(encoder.encode_each(left), encoder.encode_each(right), strict=True):
+    for one, other in zip(
+        map(PassRecords.to_send, encoder.encode_each(left)),
+        map(PassRecords.to_send, encoder.encode_each(right)),
+        strict=True,
+    ):
         tags = np.vstack([one.tags, other.tags]).view(np.dtype((np.void, TAG_BYTES))).reshape(-1)
         numbers = np.unique(tags, return_inverse=True)[1].astype(np.int64)
         for side, each, blocks in zip(seen, (one, other), np.split(numbers, [len(one.rows)]), strict=True):

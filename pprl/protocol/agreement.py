@@ -257,12 +257,27 @@ class FieldFilterParameters(_Section):
     A value sets about `positions_per_field` bits, however long it is; one of kind full-name, address-line or free-text
     twice as many. A record whose block holds more than
     `max_block_records` of its own dataset's records is left out of that pass, so that no block is large enough to name.
+    With `one_person_a_block` one person's records alone are sent of each block: one record, or in a dataset with
+    duplicates those that seem to be of one person, at most `max_block_records`.
     """
 
     filter_bits: Literal[64, 128, 256, 512]
     positions_per_field: Annotated[int, Field(ge=LEAST_PER_FIELD, le=MOST_PER_FIELD)]
     max_block_records: Annotated[int, Field(ge=2, le=1_000)]
+    one_person_a_block: bool = False
     passes: Annotated[tuple[AgreedPass, ...], Field(min_length=1, max_length=32)]
+
+    def most_sent_of_a_block(self, dataset: Dataset) -> int:
+        """Records of a dataset that one block may hold at most, as the matcher sees it."""
+        return 1 if self.one_person_a_block and not dataset.may_have_duplicates else self.max_block_records
+
+    @property
+    def most_compared_at_home(self) -> int:
+        """Records of a block that a department compares with each other at most, for each of those that it sends.
+
+        Where one person stands for a block, those records are compared with one that stays at home as well.
+        """
+        return self.max_block_records + (2 if self.one_person_a_block else 0)
 
 
 class Encoding(_Section):

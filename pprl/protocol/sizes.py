@@ -55,7 +55,7 @@ def _own_patterns(agreement: AgreementFile, rows: int) -> int:
     """Patterns are as many as pairs at most, and as combinations of levels."""
     if agreement.content.encoding.scheme == "clk":
         return 0
-    most = agreement.content.encoding.field_filter_parameters.max_block_records
+    most = agreement.content.encoding.field_filter_parameters.most_compared_at_home
     in_blocks = len(passes(agreement)) * most_block_pairs(rows, most)
     distinct = math.prod([LEVEL_COUNT] * len(agreement.content.identifier))
     return min(in_blocks, distinct)

@@ -29,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pprl.errors import DisclosureError, FormatError, VerificationError
 from pprl.protocol import block_salting, framing
-from pprl.protocol.agreement import Agreement, AgreementFile, Dataset, Name, Sha256
+from pprl.protocol.agreement import Agreement, AgreementFile, Dataset, FieldFilterParameters, Name, Sha256
 from pprl.protocol.canonical import LARGEST_INTEGER
 from pprl.protocol.filter_bits import FORENAME_KINDS, least_bits, most_bits
 from pprl.protocol.framing import ID_BYTES, Bytes, Count, DatasetHeader, Hex128
@@ -293,10 +293,11 @@ def parse_encodings(raw: bytes, agreement: AgreementFile) -> Encodings:
     _require_fresh_references(tables)
     if isinstance(header, FieldFilterHeader):
         _require_counts_fit(header, agreement)
+    most = _most_of_a_block(agreement, header.dataset) if blocks else 0
     for table in tables:
         if blocks:
             require_no_wildcards(table[:, ID_BYTES + TAG_BYTES + PRESENT_BYTES :], agreement)
-            _require_agreed_blocks(blocked(table[:, ID_BYTES:], filters_of(agreement)), agreement)
+            _require_agreed_blocks(blocked(table[:, ID_BYTES:], filters_of(agreement)), most)
         else:
             parts = keyed(table[:, ID_BYTES:], agreement)
             require_no_wildcards(parts.clks, agreement)
@@ -359,7 +360,7 @@ def parse_references(raw: bytes, agreement: AgreementFile) -> References:
             parsed,
             copies=_copies(copies, places, header.records),
             own_patterns=_own_patterns(
-                counted, places, fields, agreement.content.encoding.field_filter_parameters.max_block_records
+                counted, places, fields, agreement.content.encoding.field_filter_parameters
             ),
         )
     if further:
@@ -567,7 +568,12 @@ def _require_counts_fit(header: FieldFilterHeader, agreement: AgreementFile) -> 
         raise FormatError(f"The levels are not those of {RANDOM_PAIRS} random pairs in each identifier.")
 
 
-def _require_agreed_blocks(records: Blocked, agreement: AgreementFile) -> None:
+def _most_of_a_block(agreement: AgreementFile, dataset: str) -> int:
+    parameters = agreement.content.encoding.field_filter_parameters
+    return parameters.most_sent_of_a_block(agreement.content.dataset_named(dataset))
+
+
+def _require_agreed_blocks(records: Blocked, most: int) -> None:
     """Refuse filters that are not as the mask says, and blocks so large that their size could name them."""
     places = np.arange(records.filters.shape[1], dtype=np.uint32)
     there = (records.filters.any(axis=2).astype(np.uint32) << places).sum(axis=1, dtype=np.uint32)
@@ -575,13 +581,10 @@ def _require_agreed_blocks(records: Blocked, agreement: AgreementFile) -> None:
         raise FormatError("A record does not have the filters that it says it has.")
     tags = records.tags[framing.ascending(records.tags)]
     starts = np.flatnonzero(np.append(True, (tags[1:] != tags[:-1]).any(axis=1)))
-    if (
-        np.diff(starts, append=len(tags)).max(initial=0)
-        > agreement.content.encoding.field_filter_parameters.max_block_records
-    ):
+    if np.diff(starts, append=len(tags)).max(initial=0) > most:
         raise DisclosureError(
-            "A block has more records than the agreement's max_block_records allows.",
-            hint="Encode again with this version, which leaves such blocks out.",
+            "A block has more records than the agreement's max_block_records or one_person_a_block allows.",
+            hint="Encode again with this version, which leaves such records out.",
         )
 
 
@@ -686,9 +689,10 @@ def _four_bytes(places: NDArray[np.int64]) -> Bytes:
 
 
 def _own_patterns(
-    table: Bytes, places: Sequence[NDArray[np.int64]], fields: int, max_block_records: int
+    table: Bytes, places: Sequence[NDArray[np.int64]], fields: int, parameters: FieldFilterParameters
 ) -> PatternCounts:
-    """Counts of no more pairs than the records that are in any pass have, and than blocks of the agreed size hold."""
+    """Counts of no more pairs than the records in any pass can have, with those that stay at home beside them."""
     records = len(np.unique(np.concatenate(places)))
-    in_blocks = sum(most_block_pairs(len(each), max_block_records) for each in places)
-    return parse_table(table, fields, most_pairs=min(records * (records - 1) // 2, in_blocks))
+    in_blocks = sum(most_block_pairs(len(each), parameters.most_compared_at_home) for each in places)
+    among = in_blocks if parameters.one_person_a_block else records * (records - 1) // 2
+    return parse_table(table, fields, most_pairs=min(among, in_blocks))

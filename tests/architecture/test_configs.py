@@ -66,7 +66,7 @@ def test_an_example_lacks_keys_and_approvals_and_nothing_else(example):
 def test_an_example_encodes_as_drafts_do(example):
     agreement = parse(example.read_bytes(), where=example.name).content
     identifiers = [(each.name, each.kind) for each in agreement.identifier]
-    rows = max(each.expected_rows_min for each in agreement.dataset)
+    rows = max(each.expected_rows_max for each in agreement.dataset)
     lines = feature_lines(identifiers) if agreement.encoding.clk else pass_lines(identifiers, rows)
     assert "\n".join(lines) in example.read_text()
 

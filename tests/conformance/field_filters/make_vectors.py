@@ -50,6 +50,16 @@ SETTINGS = [
     (512, 28),
     (64, 28),
 ]
+# Forename by canonical-phonetic, surname by phonetic, birth date, sex, postcode.
+RANKED = [
+    [
+        ["atwn", "kgn", "1967-11-09", "m", "l178ug"],
+        ["mr", "sm", "1967-11-09", "f", "l178ug"],
+        ["", "pr", "1967-11-09", "f", ""],
+    ],
+    [["atwn", "kgn", "1967-11-09", "m", "l178ug"], ["atwn", "kgn", "1967-11-10", "m", "l178ug"]],
+    [["atwn", "kgn", "1967-11-09", "", "l178ug"], ["atwn", "kgn", "1967-11-09", "m", "l178ug"]],
+]
 TRANSFORMED = [
     ("surname", "whole", "de la cruz", "de la cruz"),
     ("surname", "initial", "de la cruz", "d"),
@@ -135,6 +145,15 @@ def document() -> dict[str, object]:
         "tags": [
             {"pass": name, "block_value": value, "tag": tag.hex(), "salt": salt.hex()}
             for name, value, tag, salt in tags
+        ],
+        "ranks": [
+            {"pass": name, "text": text, "rank": writer.rank(KEY, name, text).hex()}
+            for name, text in (("birth", "atwn"), ("names", "atwn"), ("birth", ""), ("postcode", "محم"))
+        ],
+        "leaders": [
+            {"pass": name, "records": records, "leader": writer.leader(KEY, name, records)}
+            for name in ("birth", "postcode")
+            for records in RANKED
         ],
         "filters": filters,
         "transforms": [

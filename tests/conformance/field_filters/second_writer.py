@@ -36,6 +36,15 @@ def tag_and_salt(key: bytes, pass_name: str, block_value: str) -> tuple[bytes, b
     return digest[:16], digest[16:]
 
 
+def rank(key: bytes, pass_name: str, text: str) -> bytes:
+    return blake(derived(key, "rank", pass_name), text, 16)[:8]
+
+
+def leader(key: bytes, pass_name: str, records: list[list[str]]) -> int:
+    """Place of the record that leads a block; each record is its texts in the order in which columns rank."""
+    return min(range(len(records)), key=lambda place: [rank(key, pass_name, text) for text in records[place]])
+
+
 def positions(key: bytes, salt: bytes, space: str, token: str, bits: int, count: int) -> list[int]:
     digest = blake(derived(key, "token"), f"{space}\0{token}", 16)[:8]
     aes = Cipher(algorithms.AES(derived(key, "position")), modes.ECB()).encryptor()  # noqa: S305 - one block, see the document

@@ -190,9 +190,9 @@ def test_a_change_of_a_feature_is_flagged(justice_as_clk, changed, replacements,
 
 def test_one_more_pass_is_flagged_and_one_fewer_or_another_order_is_not(justice, changed):
     lines = justice.splitlines(keepends=True)
-    place = next(number for number, line in enumerate(lines) if '{ name = "birth"' in line)
+    place = next(number for number, line in enumerate(lines) if '{ name = "names"' in line)
     fewer = changed("".join(lines[:place] + lines[place + 1 :]))
-    path = "encoding.field_filters.passes[birth]"
+    path = "encoding.field_filters.passes[names]"
     assert [(each.path, each.weakens) for each in diff(changed(justice), fewer)] == [(path, "")]
     [change] = diff(fewer, changed(justice))
     assert change.path == path

@@ -10,7 +10,6 @@ from pprl.agreements.columns import KNOWN
 from pprl.agreements.diff import diff_text
 from pprl.agreements.draft import DEFAULT_FEATURES, TARGET_BITS, DatasetSketch, draft
 from pprl.agreements.explain import explain
-from pprl.agreements.measured import BLOCK_RECORDS
 from pprl.errors import ConfigError, UsageError
 from pprl.protocol.agreement import not_filled_in, out_of_time, parse
 from pprl.protocol.blocking import default_passes
@@ -149,7 +148,7 @@ def test_drafted_passes_suit_the_size_of_the_largest_file(header, rows):
 @pytest.mark.parametrize("duplicates", [(), ("b",)])
 def test_blocks_are_no_larger_than_those_that_were_attacked(duplicates):
     _, agreement = drafted(sketch("a", UK), sketch("b", UK), duplicates=duplicates)
-    assert agreement.encoding.field_filter_parameters.max_block_records == BLOCK_RECORDS
+    assert agreement.encoding.field_filter_parameters.one_person_a_block
 
 
 @pytest.mark.parametrize("scheme", ["clk", "field-filters"])

@@ -91,12 +91,12 @@ def test_the_limits_of_plain_encodings_are_told_with_their_figure(justice_as_clk
 def test_what_leaves_under_field_filters_is_told_pass_by_pass(justice, audience, today):
     file = parse(justice.encode(), where="x")
     text = words(explain(file, audience=audience, today=today))
-    assert "10 lists, one for each pass" in text
+    assert "11 lists, one for each pass" in text
     assert "a random reference, different in every pass" in text
     assert "a tag of its block" in text
     assert "a filter of 128 bits, salted by the block" in text
-    assert "A block of more than 50 records of one table is left out" in text
-    assert "surname-year: same sound of surname and year in date_of_birth." in text
+    assert "A block of more than 50 records of one person is left out" in text
+    assert "surname-month: same sound of surname and year and month in date_of_birth." in text
     assert "sound of surname (either way round)" in text
     for each in file.content.encoding.field_filter_parameters.passes:
         assert f"- {each.name}: same " in text
@@ -114,16 +114,15 @@ def test_what_the_passes_are_to_the_software_is_told_to_the_auditor_alone(justic
 
 def test_what_the_matcher_can_do_with_field_filters_is_told_with_its_figures(justice, changed, today):
     text = words(explain(changed(justice), audience="officer", today=today))
-    assert "5.7 % of a matcher's records" in text
-    assert "(28 % where" in text
-    assert "Here numbers of bits do not tell how long names are." in text
-    assert "which shows more" not in text
+    assert ".3 % of 20,000 people were named by a matcher" in text
+    assert "Numbers of bits do not tell how long names are." in text
     assert "98 % of the rest" in text
     assert "named 99 % of those on both" not in text
     assert "Can't tell which record of one pass is which in another" in text
-    large = changed(justice, ("max_block_records = 50", "max_block_records = 200"))
-    told = words(explain(large, audience="officer", today=today))
-    assert "Here blocks may hold up to 200, which shows more." in told
+    whole = changed(justice, ("one_person_a_block = true", "one_person_a_block = false"))
+    told = words(explain(whole, audience="officer", today=today))
+    assert "named 72 % of 20,000 people in blocks of at most 50 records" in told
+    assert "one person's records are sent" not in told
 
 
 def test_one_office_with_field_filters_is_told_what_that_costs(justice, changed, today):

@@ -1,0 +1,141 @@
+"""Who stands for a block."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from pprl.encode.block_sizes import block_sizes
+from pprl.encode.field_filters import FieldFilterEncoder
+from pprl.encode.one_person import Likeness, likeness, ranks, standing
+from pprl.encode.own_pairs import OwnPairs
+from pprl.encode.passes import coded
+from pprl.protocol.blocking import BlockingPass
+from pprl.protocol.kinds import Kind
+
+KEY = bytes(range(32))
+KINDS: dict[str, Kind] = {
+    "given": "given-name", "family": "surname", "born": "date-of-birth", "postcode": "postcode",
+}  # fmt: skip
+PASSES = [BlockingPass("birth", ("born:whole",)), BlockingPass("home", ("postcode:whole",))]
+
+
+def columns_of(*records: tuple[str, str, str, str]) -> dict[str, list[str]]:
+    return {name: list(values) for name, values in zip(KINDS, zip(*records, strict=True), strict=True)}
+
+
+def encoder(*, several: bool = False, most: int = 50) -> FieldFilterEncoder:
+    return FieldFilterEncoder(
+        PASSES, KINDS, KEY, max_block_records=most, one_person_a_block=True, several=several
+    )
+
+
+def household(size: int) -> dict[str, list[str]]:
+    names = ["anna", "bert", "carla", "dmitri", "edith", "farid", "gwen", "hamish"]
+    return columns_of(*((names[place], "moss", f"19{50 + place}-01-02", "ab12cd") for place in range(size)))
+
+
+def stands(
+    columns: dict[str, list[str]], block: Sequence[int], **options: object
+) -> tuple[list[int], list[int]]:
+    like = likeness({name: coded(values) for name, values in columns.items()}, KINDS, {})
+    sent, back = standing(
+        np.array(block), ranks(like, KEY, "home"), like, **{"several": False, "most": 50, **options}
+    )
+    return np.flatnonzero(sent).tolist(), back.tolist()
+
+
+def test_one_record_of_each_block_is_sent_and_one_more_is_compared_at_home() -> None:
+    sent, back = stands(household(8), [0, 0, 0, 1, 1, 2, -1, -1])
+    assert len(sent) == 3
+    assert {[0, 0, 0, 1, 1, 2][place] for place in sent} == {0, 1, 2}
+    assert sorted([0, 0, 0, 1, 1, 2][place] for place in back) == [0, 1]
+    assert not set(sent) & set(back)
+
+
+def test_departments_choose_the_same_whatever_their_order_and_whoever_else_they_have() -> None:
+    columns = household(8)
+    (leads,), _ = stands(columns, [0] * 8)
+    name = columns["given"][leads]
+    for order in (range(7, -1, -1), sorted({leads, 2, 5, 7})):
+        theirs = {key: [values[place] for place in order] for key, values in columns.items()}
+        (place,), _ = stands(theirs, [0] * len(order))
+        assert theirs["given"][place] == name
+
+
+def test_who_stays_back_in_one_pass_may_stand_for_a_block_in_another() -> None:
+    columns = household(8)
+    like = likeness({name: coded(values) for name, values in columns.items()}, KINDS, {})
+    orders = {tuple(ranks(like, KEY, name).tolist()) for name in ("birth", "home", "names")}
+    assert len(orders) == 3
+    assert ranks(like, KEY, "home").tolist() != ranks(like, bytes(32), "home").tolist()
+
+
+def test_nicknames_and_spellings_do_not_change_the_choice() -> None:
+    columns = household(8)
+    (leads,), _ = stands(columns, [0] * 8)
+    written = {"anna": "ann", "bert": "albert", "edith": "edie"}
+    columns["given"] = [written.get(name, name) for name in columns["given"]]
+    assert stands(columns, [0] * 8)[0] == [leads]
+
+
+def test_records_that_seem_to_be_of_the_one_who_leads_go_with_it_where_people_have_several() -> None:
+    columns = columns_of(
+        ("anna", "moss", "1950-01-02", "ab12cd"),
+        ("anne", "moss", "1951-01-02", "ab12cd"),
+        ("anna", "moos", "1950-01-02", ""),
+        ("bella", "moss", "1950-03-02", "ab12cd"),
+        ("", "moss", "", "ab12cd"),
+    )
+    like = Likeness(
+        (coded(["a", "a", "a", "b", ""]), coded(["m", "m", "x", "m", "m"]), coded(["1", "2", "1", "3", ""])),
+        3,
+    )
+    rank = np.arange(5)
+    sent, back = standing(np.zeros(5, np.int64), rank, like, several=True, most=50)
+    assert np.flatnonzero(sent).tolist() == [0, 1, 2]
+    assert back.tolist() == [3]
+    sent, back = standing(np.zeros(5, np.int64), rank, like, several=False, most=50)
+    assert (np.flatnonzero(sent).tolist(), back.tolist()) == ([0], [1])
+    sent, back = standing(np.zeros(5, np.int64), rank, like, several=True, most=2)
+    assert (sent.sum(), len(back)) == (0, 0), "a person with more records than a block may have"
+    assert len(encoder(several=True).encode(columns)[1].to_send().rows) >= 1
+
+
+def test_what_is_missing_never_makes_two_records_alike() -> None:
+    like = Likeness((coded(["", ""]), coded(["", ""]), coded(["1", "1"])), 3)
+    sent, _ = standing(np.zeros(2, np.int64), np.arange(2), like, several=True, most=50)
+    assert sent.tolist() == [True, False]
+
+
+def test_the_encoder_sends_one_record_a_block_and_reports_who_stayed() -> None:
+    passes = encoder().encode(household(8))
+    by_birth, by_home = (records.to_send() for records in passes)
+    assert (len(by_birth.rows), by_birth.suppressed) == (8, 0)
+    assert (len(by_home.rows), by_home.suppressed) == (1, 7)
+    assert len(passes[1].rows) == 2
+    assert (passes[1].tags[0] == passes[1].tags[1]).all()
+
+
+def test_one_own_pair_of_each_block_is_counted() -> None:
+    made = encoder()
+    own = OwnPairs(8, len(PASSES), made.fields)
+    for records in made.encode_each(household(8)):
+        own.add(records)
+    assert own.counted().counts.sum() == 1
+
+
+def test_block_sizes_tell_what_is_sent() -> None:
+    told = block_sizes(household(8), PASSES, KINDS, max_block_records=50, one_person_a_block=True)
+    assert [(each.records, each.suppressed, each.largest, each.predicted_pairs) for each in told.passes] == [
+        (8, 0, 1, 8),
+        (1, 7, 8, 1),
+    ]
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_an_empty_dataset_has_nobody(several: bool) -> None:
+    nobody = {name: [] for name in KINDS}
+    assert [len(each.rows) for each in encoder(several=several).encode(nobody)] == [0, 0]
