@@ -15,11 +15,18 @@ if TYPE_CHECKING:
     from tests.support.project import Project
 
 
-# How long an example takes says something about the machine, not about the code.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+# How long an example takes says something about the machine, not about the code. Where slow tests run, there is time
+# for more examples; a test that needs a certain number says so itself.
+settings.register_profile("brief", deadline=None, max_examples=40)
+settings.register_profile("thorough", deadline=None, max_examples=100)
+settings.load_profile("brief")
 
 remember_answers()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("markexpr") != "not slow":
+        settings.load_profile("thorough")
 
 
 @pytest.fixture(scope="session")

@@ -92,7 +92,9 @@ def test_encoding_goes_on_where_hanging_up_is_ignored(large: Project) -> None:
     assert {path.name for path in out.iterdir()} == {"sub", "sub.home-map.csv", "sub.row-salts"}
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=str)
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)], ids=str
+)
 def test_a_demonstration_that_is_stopped_leaves_no_tables(
     number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -163,7 +163,7 @@ def test_it_ends_in_one_secret_or_waits_for_the_right_ones(data: st.DataObject) 
 
 
 @pytest.mark.slow
-@settings(unhurried, max_examples=150)
+@settings(unhurried, max_examples=50)
 @given(data=st.data())
 def test_it_ends_in_one_secret_for_up_to_six(data: st.DataObject) -> None:
     simulate(data, most_departments=6, most_steps=40)
