@@ -146,12 +146,14 @@ class Attackable:
 
     Attributes:
         columns: standardised values of the records that would be encoded, by identifier; they never leave.
+        several: whether a person may have more than one of them.
         survey: counts, and where a rule was broken.
         rows_root: commits to all rows of the table.
         salt_key: what it was made with; never shown.
     """
 
     columns: Mapping[str, Sequence[str]] = field(repr=False)
+    several: bool
     survey: Survey
     rows_root: str
     salt_key: bytes = field(repr=False)
@@ -172,7 +174,7 @@ def records_to_attack(table: Table, dataset: Dataset, agreement: AgreementFile, 
             f"'{dataset.name}' has fewer than two records that can be encoded: there is nothing to attack.",
             hint="Look at it with 'pprl check'.",
         )
-    return Attackable(columns, survey, committed.root(), salt_key)
+    return Attackable(columns, dataset.may_have_duplicates, survey, committed.root(), salt_key)
 
 
 def attack(
@@ -200,7 +202,9 @@ def attack(
     """
     from pprl.privacy import battery, sampling  # noqa: PLC0415 - attacks take a second to load; no other step has any
 
-    chosen = sampling.sample(attackable.columns, agreement.kinds(), people=people, seed=seed)
+    chosen = sampling.sample(
+        attackable.columns, agreement.kinds(), people=people, seed=seed, several=attackable.several
+    )
     return battery.attack(
         chosen, agreement, known_people=known_people, seed=seed, budget=budget, clock=clock, progress=progress
     )

@@ -12,7 +12,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pprl.privacy import dictionary, frequency, in_blocks, record_blocks, spectral
+from pprl.privacy import (
+    block_frequency,
+    dictionary,
+    frequency,
+    in_blocks,
+    pair_graph,
+    propagation,
+    record_blocks,
+    spectral,
+)
 from pprl.privacy.ground import Ground, known_in_passes
 from pprl.privacy.measure import Named
 from pprl.privacy.views import NOBODY, NOBODY_KNOWN, Bytes, Names, SeenPass, Tick
@@ -109,6 +118,13 @@ def _frequency(ground: Ground, knows: Knowledge, _rng: np.random.Generator, tick
     return ground.counted(frequency.attack(seen, listed, tick=tick), people, NOBODY_KNOWN)
 
 
+def _block_frequency(ground: Ground, knows: Knowledge, rng: np.random.Generator, tick: Tick) -> Named:
+    people = ground.listed(knows.list, knows.overlap)
+    seen, records = ground.single_passes
+    names = block_frequency.attack(seen, ground.listed_passes(knows.list, knows.overlap), rng=rng, tick=tick)
+    return ground.counted_over_passes(names, records, people, NOBODY_KNOWN)
+
+
 def _record_blocks(ground: Ground, knows: Knowledge, rng: np.random.Generator, tick: Tick) -> Named:
     people = ground.listed(knows.list, knows.overlap)
     known = ground.known(people, knows.known)
@@ -141,9 +157,22 @@ def _in_blocks(ground: Ground, knows: Knowledge, rng: np.random.Generator, tick:
     return ground.counted_over_passes(names, records, people, known)
 
 
+def _pair_graph(ground: Ground, knows: Knowledge, rng: np.random.Generator, tick: Tick) -> Named:
+    people = ground.listed(knows.list, knows.overlap)
+    known = ground.known(people, knows.known)
+    listed = ground.listed_pairs(knows.list, knows.overlap)
+    names = pair_graph.attack(ground.pairs, listed, known, rng=rng, tick=tick)[: ground.records]
+    return ground.counted(names, people, known)
+
+
 ATTACKS: tuple[Attack, ...] = (
     Attack("spectral", "clk", "matcher", _on_filters(spectral.attack)),
+    Attack(
+        "propagation", "clk", "matcher", _on_filters(propagation.attack), uses_known=True, needs_known=True
+    ),
+    Attack("block_frequency", "field-filters", "matcher", _block_frequency),
     Attack("in_blocks", "field-filters", "matcher", _in_blocks, uses_known=True),
+    Attack("pair_graph", "field-filters", "key-issuer", _pair_graph, uses_known=True),
     Attack("record_blocks", "field-filters", "together", _record_blocks, uses_known=True),
     Attack("frequency", "clk", "matcher", _frequency),
     Attack("dictionary", "clk", "matcher", _dictionary),

@@ -11,7 +11,7 @@ columns must fall to them, and random bits must not.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,7 +37,7 @@ IN_CONTROLS, KNOWN_IN_CONTROLS = 1_000, 30
 """Records that the controls take, made-up ones among them where the file has fewer, and how many are recognised."""
 
 PLAIN_BITS_SET = 600
-_WEIGHT_OF_REQUIRED = 4
+_OF_CONTROLS, _WEIGHT_OF_REQUIRED, _MUCH_MORE = 0.2, 4, 1.2
 
 Clock = Callable[[], float]
 Progress = Callable[[str, float], None]
@@ -143,20 +143,18 @@ def attack(
         clock: tells seconds.
         progress: told what is done, and the share of the time or of the work that has gone.
     """
-    ends = clock() + budget
     wanted = attempts(agreement.encoding.scheme, records=sample.records, known_people=known_people)
-    weights = [_WEIGHT_OF_REQUIRED if each.required else 1 for each in wanted]
-    left = sum(weights) + _WEIGHT_OF_REQUIRED
-    time = _Time(clock, ends)
+    time = _Time(clock, clock() + budget)
     progress("controls", 0.0)
-    controls = _controls(sample, agreement, seed, time.share(_WEIGHT_OF_REQUIRED / left))
+    controls = _controls(sample, agreement, seed, time.share(_OF_CONTROLS))
     ground = Ground(sample, agreement, seed)
-    tried = []
-    for number, (attempt, weight) in enumerate(zip(wanted, weights, strict=True)):
-        progress(attempt.attack.name, number / len(wanted))
-        left = sum(weights[number:])
-        tried.append(made(attempt, ground, time.share(weight / left), clock))
-    return Risk(sample.records, sample.of, known_people, seed, controls, tuple(tried))
+    tried: dict[Attempt, Tried] = {}
+    for attempt, tick in _turns(wanted, tried, time):
+        tried[attempt] = made(attempt, ground, tick, clock)
+        progress(attempt.attack.name, sum(each.finished for each in tried.values()) / len(wanted))
+    return Risk(
+        sample.records, sample.of, known_people, seed, controls, tuple(tried[each] for each in wanted)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +163,10 @@ class _Time:
 
     clock: Clock
     ends: float
+
+    def left(self) -> float:
+        """Seconds."""
+        return max(0.0, self.ends - self.clock())
 
     def share(self, share: float) -> Tick:
         """A tick that raises when a share of what is left now is over."""
@@ -176,6 +178,26 @@ class _Time:
                 raise OutOfTime
 
         return tick
+
+
+def _turns(
+    wanted: Sequence[Attempt], tried: Mapping[Attempt, Tried], time: _Time
+) -> Iterator[tuple[Attempt, Tick]]:
+    """Attempts, each with its time; those that had too little have another turn while there is much more to be had."""
+    had = 0.0
+    waiting = list(wanted)
+    while waiting:
+        offered = time.left() / sum(map(_weight, waiting))
+        if tried and offered <= _MUCH_MORE * had:
+            return
+        had = offered
+        for number, attempt in enumerate(waiting):
+            yield attempt, time.share(_weight(attempt) / sum(map(_weight, waiting[number:])))
+        waiting = [each for each in waiting if not tried[each].finished]
+
+
+def _weight(attempt: Attempt) -> int:
+    return _WEIGHT_OF_REQUIRED if attempt.required else 1
 
 
 def made(attempt: Attempt, ground: Ground, tick: Tick, clock: Clock) -> Tried:
@@ -237,7 +259,7 @@ def _for_controls(sample: Sample, agreement: Agreement, seed: int) -> Sample:
     if missing > 0:
         more = made_up(file, agreement.kinds(), missing, seed)
         file = {name: values + more[name] for name, values in file.items()}
-    return Sample(file, sample.strangers, sample.of)
+    return Sample(file, sample.strangers, sample.of, sample.several)
 
 
 def plain_clk(agreement: Agreement) -> Agreement:

@@ -122,12 +122,12 @@ class Ground:
     @cached_property
     def encoder(self) -> FieldFilterEncoder:
         """Under the file's test secret."""
-        return exposure.encoder_of(self.agreement, self.key)
+        return exposure.encoder_of(self.agreement, self.key, several=self.sample.several)
 
     @cached_property
     def list_encoder(self) -> FieldFilterEncoder:
         """Under the attacker's own."""
-        return exposure.encoder_of(self.agreement, self.list_key)
+        return exposure.encoder_of(self.agreement, self.list_key, several=self.sample.several)
 
     @cached_property
     def passes(self) -> list[SeenPass]:
@@ -154,25 +154,54 @@ class Ground:
         return exposure.passes(columns, encoder)
 
     @cached_property
-    def pairs(self) -> SeenPairs:
-        """The file's pairs with another office's file, of which it says who is who nowhere."""
-        return self._pairs_of(self.sample.file, self.encoder, 50)
-
-    def listed_pairs(self, kind: ListKind, overlap: int) -> SeenPairs:
-        """The same of the list: the attacker writes down how another office would have its people."""
-        return self._pairs_of(self.listed(kind, overlap).columns, self.list_encoder, 51)
-
-    def _pairs_of(self, columns: Columns, encoder: FieldFilterEncoder, purpose: int) -> SeenPairs:
-        other = list_of(
-            columns,
+    def other_file(self) -> List:
+        """Another office's file, whose pairs with this one the key issuer sees, and who of this file is in it."""
+        return list_of(
+            self.sample.file,
             self.sample.strangers,
             self.agreement.kinds(),
             overlap=OTHER_OFFICE_OVERLAP,
             errors=OTHER_OFFICE_ERRORS,
-            rng=self.rng(purpose),
-        ).columns
-        left, right = exposure.passes_of_two(columns, other, encoder)
-        return exposure.pairs_between(left, right, (length_of(columns), length_of(other)), encoder.fields)
+            rng=self.rng(50),
+        )
+
+    @cached_property
+    def pairs(self) -> SeenPairs:
+        """The pairs of the two files that are handed on."""
+        return self._pairs_of(self.sample.file, self.other_file, self.encoder)
+
+    def listed_pairs(self, kind: ListKind, overlap: int) -> SeenPairs:
+        """The same of two lists: the attacker knows as much of the other office's file as of this one."""
+        people = self.listed(kind, overlap)
+        other = list_of(
+            self.other_file.columns,
+            self.sample.strangers,
+            self.agreement.kinds(),
+            overlap=overlap / 100,
+            errors=ERRORS[kind],
+            rng=self.rng(51, overlap, list(ERRORS).index(kind)),
+        )
+        return self._pairs_of(
+            people.columns, List(other.columns, self._who_is_who(people, other)), self.list_encoder
+        )
+
+    def _who_is_who(self, people: List, other: List) -> Indices:
+        """Of each person on the attacker's list of this file, the place on its list of the other; NOBODY if none."""
+        found = np.full(length_of(people.columns), NOBODY, dtype=np.int64)
+        in_both = np.flatnonzero((people.truth != NOBODY) & (self.other_file.truth != NOBODY))
+        found[people.truth[in_both]] = other.truth[self.other_file.truth[in_both]]
+        return found
+
+    def _pairs_of(self, file: Columns, other: List, encoder: FieldFilterEncoder) -> SeenPairs:
+        """Pairs that the matcher would hand on; `other.truth` tells who of the first file is in the second."""
+        left, right = exposure.passes_of_two(file, other.columns, encoder)
+        records = length_of(file), length_of(other.columns)
+        pairs = exposure.pairs_between(
+            left, right, records, encoder.fields, duplicates=(self.sample.several, False)
+        )
+        both = np.flatnonzero(other.truth != NOBODY)
+        same = np.stack([both, other.truth[both] + records[0]], axis=1)
+        return exposure.as_handed_on(pairs, same, encoder.fields)
 
     # Counting.
 
@@ -223,9 +252,9 @@ class RandomGround(Ground):
             for each in super()._passes_of(columns, encoder)
         ]
 
-    def _pairs_of(self, columns: Columns, encoder: FieldFilterEncoder, purpose: int) -> SeenPairs:
+    def _pairs_of(self, file: Columns, other: List, encoder: FieldFilterEncoder) -> SeenPairs:
         """As many pairs with the same patterns, but any records."""
-        seen, chance = super()._pairs_of(columns, encoder, purpose), self._chance
+        seen, chance = super()._pairs_of(file, other, encoder), self._chance
         side = [np.flatnonzero(seen.dataset == number) for number in (0, 1)]
         in_pass = np.concatenate([seen.in_pass[chance.permutation(each)] for each in side])
         left, right = (each[chance.integers(0, len(each), len(seen.left))] for each in side)

@@ -34,11 +34,13 @@ class Sample:
         file: standardised values of the records that are attacked, by identifier.
         strangers: of other people.
         of: how many records the file has in all.
+        several: whether a person may have more than one of them.
     """
 
     file: dict[str, list[str]]
     strangers: dict[str, list[str]]
     of: int
+    several: bool = False
 
     @property
     def records(self) -> int:
@@ -46,7 +48,9 @@ class Sample:
         return length_of(self.file)
 
 
-def sample(columns: Columns, kinds: Mapping[str, Kind], *, people: int, seed: int) -> Sample:
+def sample(
+    columns: Columns, kinds: Mapping[str, Kind], *, people: int, seed: int, several: bool = False
+) -> Sample:
     """Choose the records to attack; a department runs it on its own file.
 
     Args:
@@ -54,6 +58,7 @@ def sample(columns: Columns, kinds: Mapping[str, Kind], *, people: int, seed: in
         kinds: the kind of each identifier.
         people: most records to attack; a smaller file is taken whole.
         seed: of all choices.
+        several: whether a person may have more than one record.
     """
     rng = np.random.default_rng([seed, 0])
     chosen = _by_postcode(_postcodes(columns, kinds), people, rng)
@@ -64,7 +69,7 @@ def sample(columns: Columns, kinds: Mapping[str, Kind], *, people: int, seed: in
     if len(others) < wanted:
         made = made_up(file, kinds, wanted - len(others), seed)
         strange = {name: values + made[name] for name, values in strange.items()}
-    return Sample(file, strange, length_of(columns))
+    return Sample(file, strange, length_of(columns), several)
 
 
 def length_of(columns: Columns) -> int:

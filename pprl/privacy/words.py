@@ -27,6 +27,11 @@ HOLDERS: Mapping[Holder, str] = {
     "key-issuer": "the key issuer",
     "together": "the two together",
 }
+_SEES: Mapping[Holder, str] = {
+    "matcher": "the matcher sees",
+    "key-issuer": "the key issuer sees",
+    "together": "matcher and key issuer see together",
+}
 LISTS: Mapping[ListKind, str] = {
     VERY_FILE: "the very file",
     "light": "another office's, few errors",
@@ -106,11 +111,7 @@ def knowledge_words(tried: Tried) -> str:
     """Who an attacker is: "sees what the matcher sees, holds ..., and recognises 30 of them beforehand"."""
     knows = tried.attempt.knowledge
     recognised = f"recognises {knows.known:,} of them" if knows.known else "recognises nobody"
-    sees = "see" if tried.attempt.attack.holder == "together" else "sees"
-    return (
-        f"sees what {HOLDERS[tried.attempt.attack.holder]} {sees}, holds {_list_words(knows)}, and {recognised}"
-        " beforehand"
-    )
+    return f"sees what {_SEES[tried.attempt.attack.holder]}, holds {_list_words(knows)}, and {recognised} beforehand"
 
 
 def _list_words(knows: Knowledge) -> str:

@@ -80,15 +80,12 @@ def blocks(tags: list[int], *, present: int | None = None) -> Any:
     filters, (count, _) = usual(len(tags)), shape()
     mask = np.full(len(tags), 2**count - 1 if present is None else present, np.uint32)
     ids = np.array([[tag] * submission.TAG_BYTES for tag in tags], np.uint8)
-    return submission._require_agreed_blocks(Blocked(ids, mask, filters), largest_block())
-
-
-def largest_block() -> int:
-    return drafted().content.encoding.field_filter_parameters.max_block_records
+    return submission._require_agreed_blocks(Blocked(ids, mask, filters), drafted())
 
 
 def one_large_block() -> Any:
-    return blocks([7] * (largest_block() + 1))
+    most = drafted().content.encoding.field_filter_parameters.max_block_records
+    return blocks([7] * (most + 1))
 
 
 def false_mask() -> Any:

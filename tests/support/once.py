@@ -9,7 +9,6 @@ nothing.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from functools import lru_cache, wraps
 from typing import Any
 
@@ -17,7 +16,6 @@ from typing import Any
 WANTED = "REMEMBER_ANSWERS"
 _MOST = 2_000
 _MOST_AGREEMENTS = 100  # They are large.
-_FORGET: list[Callable[[], None]] = []
 
 
 def remember_answers() -> None:
@@ -39,24 +37,15 @@ def remember_answers() -> None:
     _remember(signatures, "wrap")
 
 
-def forget_answers() -> None:
-    """Work everything out anew: for whoever changes the code that answers, before and after."""
-    for forget in _FORGET:
-        forget()
-
-
 def _remember(module: Any, name: str, most: int = _MOST) -> None:
     function = getattr(module, name)
-    remembering = lru_cache(most)(function)
-    _FORGET.append(remembering.cache_clear)
-    setattr(module, name, wraps(function)(remembering))
+    setattr(module, name, wraps(function)(lru_cache(most)(function)))
 
 
 def _remember_keys(key_file: Any) -> None:
     """Which key a passphrase stands for; a passphrase can't be compared by value."""
     derive = key_file.Passphrase.key
     known: dict[Any, bytes] = {}
-    _FORGET.append(known.clear)
 
     def key(self: Any, cost: Any, salt: bytes) -> bytes:
         asked = (self._raw, cost, salt)

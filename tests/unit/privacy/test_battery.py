@@ -13,7 +13,7 @@ from pprl.privacy.attempts import Attack, Attempt, Knowledge, attempts
 from pprl.privacy.battery import Risk, Tried, made, plain_clk
 from pprl.privacy.ground import Ground, RandomGround, clk_tokens, known_in_passes
 from pprl.privacy.knowledge import List
-from pprl.privacy.measure import Named
+from pprl.privacy.measure import Named, OutOfTime
 from pprl.privacy.sampling import Sample
 from pprl.privacy.views import NOBODY, NOBODY_KNOWN, Tick, no_limit
 from pprl.protocol.agreement import ClkFeature, Scheme
@@ -90,6 +90,28 @@ def test_an_attack_that_does_not_end_is_cut_and_leaves_time_for_the_others() -> 
     assert not any(each.finished for each in cut)
     assert {each.named for each in cut} == {Named(0, 0, 0)}
     assert all(each.finished for each in found.tried if each.attempt.attack is TRUTHFUL)
+
+
+def test_who_had_too_little_time_gets_what_the_others_left() -> None:
+    now = [0.0]
+    time = battery._Time(lambda: now[0], ends=100.0)
+    slow, *quick = (Attempt(TRUTHFUL, Knowledge("light", 50, known)) for known in range(6))
+    tried: dict[Attempt, Tried] = {}
+    needs, turns = {slow: 60.0}, []
+    for attempt, tick in battery._turns([slow, *quick], tried, time):
+        turns.append(attempt)
+        started, finished = now[0], True
+        try:
+            while now[0] < started + needs.get(attempt, 1.0):
+                now[0] += 1.0
+                tick()
+        except OutOfTime:
+            finished = False
+            needs[slow] = 30.0  # what it has looked up before, it has
+        tried[attempt] = Tried(attempt, Named(0, 0, 0), finished, now[0] - started)
+    assert turns == [slow, *quick, slow]
+    assert all(each.finished for each in tried.values())
+    assert list(battery._turns([], {}, time)) == []
 
 
 def test_without_time_nothing_is_known() -> None:
@@ -217,6 +239,7 @@ def test_tokens_as_an_attacker_writes_them_down(feature: dict[str, object], toke
 
 def test_attackers_who_name_people_in_random_bits_show_nothing() -> None:
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(table, "ATTACKS", (TRUTHFUL,))
         patch.setattr(battery, "CONTROLS", {"clk": (TRUTHFUL,)})
         people = population(PEOPLE, scheme="clk")
         found = battery.attack(
