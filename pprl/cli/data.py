@@ -22,7 +22,8 @@ from pprl.passphrase import PassphraseSource
 if TYPE_CHECKING:
     from pprl.department import Carried
     from pprl.encode.block_sizes import Blocks
-    from pprl.encode.encoder import Survey
+    from pprl.encode.encoder import Survey, Wholeness
+    from pprl.encode.match_keys import MatchKeys
     from pprl.files.tables import Table
     from pprl.protocol.agreement import AgreementFile, Dataset
 
@@ -44,6 +45,8 @@ def check(
 
     With scheme field-filters also how large the blocks of each pass are, how many records are left out of it, and how
     many pairs to expect with another dataset of the same size: before anything is encoded, and without a secret.
+    With folded encodings (profile privacy-first) how many records lack something or have no match key, and what that
+    costs.
 
     Problems are named by row (as a spreadsheet counts: the header is row 1), column and rule, never by value.
     The exit status is 4 if there are any.
@@ -60,7 +63,8 @@ def check(
     agreed = agreement.content.dataset_named(dataset)
     source = department.open_dataset(data, agreed, encoding=encoding, delimiter=delimiter)
     found = with_progress(source, lambda seen: department.check_rows(source, agreed, agreement, seen=seen))
-    show(_survey_data(found, agreed), as_json=as_json, text=lambda: _survey_text(found, agreed))
+    weak = _weakness(found)
+    show(_survey_data(found, agreed), as_json=as_json, text=lambda: _survey_text(found, agreed), red=weak)
     department.require_clean(found, agreed)
 
 
@@ -228,6 +232,7 @@ def _survey_data(found: Survey, dataset: Dataset) -> dict[str, Any]:
             for finding in (*found.broken_ids, *found.broken)
         ],
         **({} if found.blocks is None else {"blocks": _blocks_data(found.blocks)}),
+        **({} if found.whole is None else {"wholeness": _wholeness_data(found.whole)}),
     }
 
 
@@ -268,7 +273,53 @@ def _survey_text(found: Survey, dataset: Dataset) -> str:
         lines.append(f"{found.broken_count:,} values break a rule.")
     if found.blocks is not None:
         lines += ["", *_blocks_text(found.blocks)]
-    return "\n".join(lines)
+    if found.whole is not None:
+        lines += ["", *_wholeness_text(found.whole)]
+    return "\n".join([*lines, *_weakness(found)])
+
+
+def _wholeness_data(whole: Wholeness) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    found = whole.match_keys
+    return {
+        "incomplete": whole.incomplete,
+        "match_keys": [] if found is None else [asdict(each) for each in found.surveys],
+        "without_match_key": None if found is None else found.without,
+    }
+
+
+def _wholeness_text(whole: Wholeness) -> list[str]:
+    lines = [] if whole.match_keys is None else _match_keys_text(whole.match_keys)
+    return [*lines, f"{whole.incomplete:,} records lack an identifier, middle names aside."]
+
+
+def _match_keys_text(found: MatchKeys) -> list[str]:
+    rows = [
+        (each.name, f"{each.records:,}", f"{each.missing:,}", f"{each.shared:,}") for each in found.surveys
+    ]
+    return [
+        table(rows, header=("match key", "records with it", "part missing", "shared"), right=(1, 2, 3)),
+        "",
+        "Shared are records whose value another record has as well: they have no such key.",
+        f"{found.without:,} records have no match key.",
+    ]
+
+
+def _weakness(found: Survey) -> list[str]:
+    """What it costs that records are not whole, where that is so of enough of them; one line, or none."""
+    from pprl.agreements.measured import MOST_INCOMPLETE, MOST_WITHOUT_KEY, NOT_WHOLE
+
+    if found.whole is None or not found.encodable:
+        return []
+    incomplete = found.whole.incomplete / found.encodable
+    keys = found.whole.match_keys
+    without = 0.0 if keys is None else keys.without / found.encodable
+    if incomplete <= MOST_INCOMPLETE and without <= MOST_WITHOUT_KEY:
+        return []
+    told = f"{incomplete:.1%} of the records lack an identifier"
+    told += "" if keys is None else f" and {without:.1%} have no match key"
+    return [f"Warning: {told}. Folded encodings miss many of them: {NOT_WHOLE}."]
 
 
 def _blocks_text(blocks: Blocks) -> list[str]:

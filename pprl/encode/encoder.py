@@ -20,6 +20,7 @@ from pprl.encode.block_sizes import Blocks, block_sizes
 from pprl.encode.clk import ClkEncoder
 from pprl.encode.copies import copies_among, originals
 from pprl.encode.linkage_secret import LinkageSecret
+from pprl.encode.match_keys import MatchKeys
 from pprl.encode.records import prepare
 from pprl.encode.row_commitments import SALT_KEY_BYTES, RowCommitment, RowSalts
 from pprl.errors import DataError, Finding
@@ -55,6 +56,19 @@ RandomBytes = Callable[[int], bytes]
 Rows = Iterable[tuple[int, dict[str, list[str]]]]
 
 
+@dataclass(frozen=True, slots=True)
+class Wholeness:
+    """How whole records are. Folded encodings find a record that lacks something, or has several errors, less often.
+
+    Attributes:
+        incomplete: records that lack an identifier, middle names aside, which many people don't have.
+        match_keys: how match keys suit the records; None if the agreement has none.
+    """
+
+    incomplete: int
+    match_keys: MatchKeys | None
+
+
 @dataclass(slots=True)
 class Survey:
     """What was seen in the rows: counts, and where a rule was broken. Never a value.
@@ -69,6 +83,7 @@ class Survey:
         broken_count: how many there were in all.
         record_ids: the department's own ids, in the order of the rows.
         blocks: how large blocks are, where a survey was asked for under scheme `field-filters`.
+        whole: what folding asks of records, where a survey was asked for under scheme `clk` with folds.
     """
 
     rows: int = 0
@@ -80,6 +95,7 @@ class Survey:
     broken_count: int = 0
     record_ids: list[str] = field(default_factory=list, repr=False)
     blocks: Blocks | None = None
+    whole: Wholeness | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +132,22 @@ def survey(rows: Rows, dataset: Dataset, agreement: AgreementFile, *, seen: Call
         columns, original_of_each = _without_copies(batches, dataset, agreement.content)
         found.copies = copies_among(original_of_each)
         found.blocks = _blocks(columns, dataset, agreement.content)
+    elif agreement.content.encoding.clk_parameters.xor_folds:
+        found.whole = _wholeness(_whole_columns(batches, agreement.content), agreement.content)
     else:
         for _ in batches:
             pass
     return found
+
+
+def _wholeness(columns: dict[str, list[str]], agreement: Agreement) -> Wholeness:
+    kinds, agreed = agreement.kinds(), _match_keys(agreement)
+    asked = [values for name, values in columns.items() if kinds[name] != "middle-names"]
+    incomplete = sum(not all(record) for record in zip(*asked, strict=True))
+    if not agreed:
+        return Wholeness(incomplete, None)
+    values = match_keys.values_of(columns, agreed, kinds)
+    return Wholeness(incomplete, match_keys.survey(values, [each.name for each in agreed]))
 
 
 def _blocks(columns: dict[str, list[str]], dataset: Dataset, agreement: Agreement) -> Blocks:

@@ -24,7 +24,7 @@ def test_a_complete_example_has_no_problem_and_no_warning(complete, today):
 def test_scheme_clk_is_a_danger_and_folding_makes_it_a_warning(justice_as_clk, changed, today):
     plain = levels(justice_as_clk, today)
     assert (plain["danger"], plain["warning"]) == (["encoding.scheme"], [])
-    for folds, words in ((1, "can be attacked"), (3, "several errors: with match keys, F1 was")):
+    for folds, words in ((1, "can be attacked"), (3, "several errors: on generated tables F1 was")):
         folded = changed(justice_as_clk, ("xor_folds = 0", f"xor_folds = {folds}"))
         [told] = warnings(folded.content)
         assert (told.column, words in told.rule) == ("encoding.clk.xor_folds", True)
