@@ -6,7 +6,6 @@ target. Otherwise a shared key counts for nothing, and such pairs have their Dic
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -52,7 +51,7 @@ def decide(agreement: AgreementFile, references: Mapping[str, References], raw: 
     return Decided(
         compared=tuple(compared),
         threshold=found.threshold,
-        method=found.method + _about_keys(agreement, document, wrong_by_key),
+        method=found.method + _about_keys(agreement, wrong_by_key),
         precision=Estimate.of(found.estimated_precision),
         recall=Estimate(found.estimated_recall, None, None),
         evidence=_evidence(agreement, document, compared, found),
@@ -89,14 +88,13 @@ def _sharing(document: PairsDocument) -> list[int]:
     return [int((table.levels >= SHARED_KEY).sum()) for table in document.tables]
 
 
-def _about_keys(agreement: AgreementFile, document: PairsDocument, wrong_by_key: Sequence[float]) -> str:
+def _about_keys(agreement: AgreementFile, wrong_by_key: Sequence[float]) -> str:
+    """What became of match keys, in words alone: the method is told in public."""
     if not agreement.content.encoding.clk_parameters.match_keys:
         return ""
     if not wrong_by_key:
         return "; match keys don't count, as too few of the pairs that share one are surely right"
-    right = 1 - sum(wrong_by_key) / max(sum(_sharing(document)), 1)
-    share = math.floor(right * 1_000) / 10
-    return f"; pairs that share a match key first, of which {share:g} % are expected to be right"
+    return "; pairs that share a match key come first"
 
 
 # Bins of scores in one column of the histogram, and in one step of the curve.

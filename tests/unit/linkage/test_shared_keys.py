@@ -111,12 +111,13 @@ def test_pairs_that_share_a_key_link_first_and_are_reported_by_what_departments_
     keyed = pairs.dice > 1
     assert keyed.sum() > 150
     assert same[keyed].mean() > 0.97
-    assert "pairs that share a match key first, of which" in made.decided.method
+    assert made.decided.method.endswith("; pairs that share a match key come first")
     people = linked(made)
     together = people[0][pairs.left] == people[1][pairs.right]
     assert together[keyed].mean() > 0.97
     bins = made.decided.evidence.bins
     assert bins.pairs[-1] == keyed.sum()
+    assert bins.expected_matches[-1] / bins.pairs[-1] == pytest.approx(same[keyed].mean(), abs=0.02)
     assert bins.edges[-2:].tolist() == pytest.approx([1.005, 1.01])
 
 
