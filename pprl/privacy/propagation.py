@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pprl.privacy.alignment import Nearest, Reals, centred_bits, in_order_of_bytes, nearest
+from pprl.privacy.alignment import Evidence, Nearest, Reals, centred_bits, in_order_of_bytes, nearest
 from pprl.privacy.profiles import evidence_of_profiles, unit_length
 from pprl.privacy.views import NOBODY, Bytes, Indices, Known, Names, Tick
 
@@ -64,14 +64,26 @@ def propagated(seen: Reals, listed: Reals, known: Known, tick: Tick) -> Nearest:
         known: at least one.
         tick: called for each block of records.
     """
-    rows, people = known[:, 0], known[:, 1]
-    pairs = nearest(evidence_of_profiles(seen, listed, rows, people), tick)
+    return spread(evidence_of_profiles(seen, listed, *known.T), seen, listed, known, tick)
+
+
+def spread(start: Evidence, seen: Reals, listed: Reals, known: Known, tick: Tick) -> Nearest:
+    """The best pairs once as many as possible are recognised, from any evidence to begin with.
+
+    Args:
+        start: what the first people are recognised by.
+        seen: rows of length one, shape (records, bits).
+        listed: of the list, shape (people, bits).
+        known: people known to begin with; there may be none.
+        tick: called for each block of records.
+    """
+    pairs, rows = nearest(start, tick), known[:, 0]
     for _ in range(_MOST_ROUNDS):
         before = rows
         rows, people = _recognised(pairs, known, max(_FEWEST_TAKEN, 2 * len(rows)))
-        pairs = nearest(evidence_of_profiles(seen, listed, rows, people), tick)
         if np.array_equal(rows, before):
             break
+        pairs = nearest(evidence_of_profiles(seen, listed, rows, people), tick)
     return pairs
 
 

@@ -9,16 +9,16 @@ recognised. So first each record is described by its place in the graph, which n
 people with the likeliest places are taken for a start; few of them are right. From these pairs the directions are
 learnt in which the leading eigenvectors of both sides agree (`alignment.canonical`), and what doesn't agree more than
 chance does is left out. With the directions, pairs are found anew, and more of them are right. As long as most
-directions hold, more eigenvectors are let in, down to fine ones that tell each person apart. It ends when pairs no
-longer change.
+directions hold, more eigenvectors are let in, down to fine ones that tell people apart. When pairs no longer change,
+the surest are taken as recognised, and from them the rest is found as in `propagation`.
 
 Source: Umeyama, "An eigendecomposition approach to weighted graph matching problems" (1988); Culnane, Rubinstein and
 Teague, "Vulnerabilities in the use of similarity tables in combination with pseudonymisation to preserve data privacy
 in the UK Office for National Statistics' Privacy-Preserving Record Linkage" (2017); Vidanage, Christen, Ranbaduge and
 Schnell, "A graph matching attack on privacy-preserving record linkage" (2020).
 
-It fails where few of the people seen are on the list, where there are few people at all, and where similarities are
-lost in noise, as after exclusive-or folds.
+It fails where there are few people, of whom few are on the list, and where similarities are lost in noise, as after
+several exclusive-or folds of filters with many bits set.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ from pprl.privacy.alignment import (
     standardised,
 )
 from pprl.privacy.places import evidence_of_places
+from pprl.privacy.profiles import unit_length
+from pprl.privacy.propagation import spread
 from pprl.privacy.views import NOBODY, Bytes, Indices, Known, Names, Tick
 
 MOST_ROUNDS = 40
@@ -67,7 +69,7 @@ def attack(seen: Bytes, listed: Bytes, known: Known, *, rng: np.random.Generator
     ordered = in_order_of_bytes(seen, listed, known)
     left, right = centred_bits(ordered.seen), centred_bits(ordered.listed)
     places = evidence_of_places(left, right, rng, tick)
-    sides = _Sides(
+    sides = Sides(
         np.hstack([places.seen, standardised(principal(left, _MOST_COMPONENTS))]),
         np.hstack([places.listed, standardised(principal(right, _MOST_COMPONENTS))]),
         places.seen.shape[1],
@@ -75,13 +77,14 @@ def attack(seen: Bytes, listed: Bytes, known: Known, *, rng: np.random.Generator
     )
     names = np.full(len(seen), NOBODY, dtype=np.int64)
     if places.seen.shape[1]:
-        pairs = nearest(aligned(sides, places, rng, tick), tick)
+        found = aligned(sides, places, rng, tick)
+        pairs = spread(found, unit_length(left), unit_length(right), ordered.known, tick)
         names[pairs.mutual] = pairs.of_seen[pairs.mutual]
     return ordered.names(names, known)
 
 
 @dataclass(frozen=True, slots=True)
-class _Sides:
+class Sides:
     """What there is of both sides to be aligned.
 
     Attributes:
@@ -97,7 +100,7 @@ class _Sides:
     known: Known
 
 
-def aligned(sides: _Sides, start: Evidence, rng: np.random.Generator, tick: Tick) -> Evidence:
+def aligned(sides: Sides, start: Evidence, rng: np.random.Generator, tick: Tick) -> Evidence:
     """Learn from pairs, and find better ones, until these no longer change.
 
     Args:
@@ -107,10 +110,11 @@ def aligned(sides: _Sides, start: Evidence, rng: np.random.Generator, tick: Tick
         tick: called for each block of records.
     """
     rows = np.sort(rng.permutation(len(sides.seen))[:_MOST_PAIRED])
-    evidence, components, before = start, min(_FIRST, _all(sides)), np.empty(0, dtype=np.int64)
+    evidence, components, grew = start, min(_FIRST, _all(sides)), True
+    before = np.empty(0, dtype=np.int64)
     for _ in range(MOST_ROUNDS):
         pairs = nearest(_of_rows(evidence, rows), tick)
-        if components == _all(sides) and np.array_equal(pairs.of_seen, before):
+        if not grew and np.array_equal(pairs.of_seen, before):
             break
         before = pairs.of_seen
         settled = len(pairs.mutual) >= _MOSTLY_MUTUAL * min(len(rows), len(sides.listed))
@@ -119,12 +123,13 @@ def aligned(sides: _Sides, start: Evidence, rng: np.random.Generator, tick: Tick
         evidence, kept = canonical(sides.seen[:, first:last], sides.listed[:, first:last], records, people)
         if not settled:
             evidence = both(start, evidence)
-        if 2 * kept > last - first:
+        grew = 2 * kept > last - first and components < _all(sides)
+        if grew:
             components = min(_all(sides), int(components * _GROWTH))
     return evidence
 
 
-def _all(sides: _Sides) -> int:
+def _all(sides: Sides) -> int:
     return int(min(sides.seen.shape[1], sides.listed.shape[1])) - sides.places
 
 
