@@ -15,6 +15,7 @@ import numpy as np
 from pprl.privacy import (
     block_frequency,
     dictionary,
+    embedding,
     frequency,
     in_blocks,
     pair_graph,
@@ -170,6 +171,7 @@ ATTACKS: tuple[Attack, ...] = (
     Attack(
         "propagation", "clk", "matcher", _on_filters(propagation.attack), uses_known=True, needs_known=True
     ),
+    Attack("embedding", "clk", "matcher", _on_filters(embedding.attack), uses_known=True, needs_known=True),
     Attack("block_frequency", "field-filters", "matcher", _block_frequency),
     Attack("in_blocks", "field-filters", "matcher", _in_blocks, uses_known=True),
     Attack("pair_graph", "field-filters", "key-issuer", _pair_graph, uses_known=True),
