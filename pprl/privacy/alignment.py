@@ -20,6 +20,9 @@ from pprl.privacy.views import NOBODY, Bytes, Indices, Known, Names, Tick
 
 Reals = NDArray[np.float32]
 
+FEWEST = 10
+"""With fewer records or listed people than this, graphs tell nothing."""
+
 _BLOCK = 256
 _HIGHEST = 0.97
 

@@ -25,7 +25,7 @@ import numpy as np
 from scipy.sparse import csr_matrix, diags
 from scipy.sparse.linalg import eigsh
 
-from pprl.privacy.alignment import Reals, both, centred_bits, in_order_of_bytes, standardised
+from pprl.privacy.alignment import FEWEST, Reals, both, centred_bits, in_order_of_bytes, standardised
 from pprl.privacy.places import evidence_of_places
 from pprl.privacy.profiles import evidence_of_profiles, unit_length
 from pprl.privacy.propagation import spread
@@ -33,6 +33,7 @@ from pprl.privacy.spectral import Sides, aligned
 from pprl.privacy.views import NOBODY, Bytes, Known, Names, Tick
 
 _NEIGHBOURS, _DIMENSIONS, _STEPS = 20, 128, 5
+_LEAST_STRENGTH = 1e-3
 _BLOCK = 256
 
 
@@ -49,7 +50,10 @@ def attack(seen: Bytes, listed: Bytes, known: Known, *, rng: np.random.Generator
     Returns:
         The place on the list of each record, or NOBODY.
     """
+    names = np.full(len(seen), NOBODY, dtype=np.int64)
     ordered = in_order_of_bytes(seen, listed, known)
+    if min(len(seen), len(listed)) < FEWEST:
+        return ordered.names(names, known)
     left, right = centred_bits(ordered.seen), centred_bits(ordered.listed)
     start = evidence_of_places(left, right, rng, tick)
     places = start.seen.shape[1]
@@ -64,7 +68,6 @@ def attack(seen: Bytes, listed: Bytes, known: Known, *, rng: np.random.Generator
         places,
         ordered.known,
     )
-    names = np.full(len(seen), NOBODY, dtype=np.int64)
     pairs = spread(aligned(sides, start, rng, tick), left, right, ordered.known, tick)
     names[pairs.mutual] = pairs.of_seen[pairs.mutual]
     return ordered.names(names, known)
@@ -101,7 +104,7 @@ def _joins(side: Reals, tick: Tick) -> csr_matrix:
         nearest_ones = np.argpartition(-alike, neighbours, axis=1)[:, : neighbours + 1]
         values = np.take_along_axis(alike, nearest_ones, axis=1)
         to.append(nearest_ones)
-        strength.append(values - values.min(axis=1, keepdims=True))
+        strength.append(values - values.min(axis=1, keepdims=True) + _LEAST_STRENGTH)
     columns, values = np.concatenate(to), np.concatenate(strength)
     rows = np.repeat(np.arange(len(side)), neighbours + 1)
     joins = csr_matrix((values.reshape(-1), (rows, columns.reshape(-1))), shape=(len(side), len(side)))

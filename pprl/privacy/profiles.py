@@ -39,7 +39,7 @@ def evidence_of_profiles(seen: Reals, listed: Reals, rows: Indices, people: Indi
     total = (one.T @ one + other.T @ other) / (len(one) + len(other))
     variances, axes = np.linalg.eigh(total)
     correlations = 1 - noise / np.maximum(variances, 1e-6)
-    kept = correlations > _LEAST_CORRELATION
+    kept = (correlations > _LEAST_CORRELATION) & (variances > 1e-6)
     axes = axes[:, kept] / np.sqrt(variances[kept])
     return jointly_normal(one @ axes, other @ axes, correlations[kept])
 

@@ -28,6 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pprl.privacy.alignment import (
+    FEWEST,
     Evidence,
     Nearest,
     Reals,
@@ -66,7 +67,10 @@ def attack(seen: Bytes, listed: Bytes, known: Known, *, rng: np.random.Generator
     Returns:
         The place on the list of each record, or NOBODY.
     """
+    names = np.full(len(seen), NOBODY, dtype=np.int64)
     ordered = in_order_of_bytes(seen, listed, known)
+    if min(len(seen), len(listed)) < FEWEST:
+        return ordered.names(names, known)
     left, right = centred_bits(ordered.seen), centred_bits(ordered.listed)
     places = evidence_of_places(left, right, rng, tick)
     sides = Sides(
@@ -75,7 +79,6 @@ def attack(seen: Bytes, listed: Bytes, known: Known, *, rng: np.random.Generator
         places.seen.shape[1],
         ordered.known,
     )
-    names = np.full(len(seen), NOBODY, dtype=np.int64)
     if places.seen.shape[1]:
         found = aligned(sides, places, rng, tick)
         pairs = spread(found, unit_length(left), unit_length(right), ordered.known, tick)

@@ -9,7 +9,7 @@ from pprl.privacy.alignment import centred_bits
 from pprl.privacy.embedding import attack, embedded
 from pprl.privacy.measure import OutOfTime
 from pprl.privacy.profiles import unit_length
-from pprl.privacy.views import no_limit
+from pprl.privacy.views import NOBODY_KNOWN, no_limit
 from tests.support.whole_filters import plain_clk
 
 PEOPLE = 600
@@ -47,6 +47,13 @@ def test_the_order_of_the_records_makes_no_difference() -> None:
     case = plain_clk(300, known=10)
     other, order = case.in_another_order()
     assert np.array_equal(other.names(attack), case.names(attack)[order])
+
+
+@pytest.mark.parametrize("people", [1, 3, 12, 40])
+def test_filters_that_are_all_alike_or_few_are_no_obstacle(people: int) -> None:
+    filters = np.full((people, 16), 5, dtype=np.uint8)
+    names = attack(filters, filters, NOBODY_KNOWN, rng=np.random.default_rng(1), tick=no_limit)
+    assert names.shape == (people,)
 
 
 def test_it_ends_when_its_time_is_over() -> None:

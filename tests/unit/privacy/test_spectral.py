@@ -8,7 +8,7 @@ import pytest
 from pprl.privacy.knowledge import Errors
 from pprl.privacy.measure import OutOfTime
 from pprl.privacy.spectral import attack
-from pprl.privacy.views import NOBODY_KNOWN
+from pprl.privacy.views import NOBODY_KNOWN, no_limit
 from tests.support.whole_filters import plain_clk
 
 PEOPLE = 600
@@ -33,6 +33,13 @@ def test_the_same_draws_give_the_same_names() -> None:
 
 def test_random_bits_give_no_more_than_guesses() -> None:
     assert plain_clk(400).of_random_bits().named(attack).right <= 4
+
+
+@pytest.mark.parametrize("people", [1, 3, 12, 40])
+def test_filters_that_are_all_alike_or_few_are_no_obstacle(people: int) -> None:
+    filters = np.full((people, 16), 5, dtype=np.uint8)
+    names = attack(filters, filters, NOBODY_KNOWN, rng=np.random.default_rng(1), tick=no_limit)
+    assert names.shape == (people,)
 
 
 def test_it_ends_when_its_time_is_over() -> None:
