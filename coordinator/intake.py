@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,15 +14,16 @@ from coordinator.project_keys import require_own_keys
 from coordinator.store import database
 from coordinator.store.database import AgreementRow, PartRow
 from coordinator.store.stages import Role, Step
-from pprl.crypto import container
+from pprl.crypto import container, risk_statements
 from pprl.crypto.exchange import Signatory, open_from, require_as_bound
-from pprl.errors import ProtocolError, VerificationError
+from pprl.errors import DisclosureError, ProtocolError, VerificationError
 from pprl.protocol import pairs, patterns, submission
 from pprl.protocol.agreement import AgreementFile
 from pprl.protocol.envelope import Binding
 from pprl.protocol.framing import DatasetHeader
 from pprl.protocol.pairs import PairsHeader
 from pprl.protocol.patterns import PatternsHeader
+from pprl.protocol.submission import EncodingsHeader
 
 PARTS_OF_ROLE: dict[Role, tuple[str, ...]] = {
     Role.MATCHER: (submission.ENCODINGS_KIND,),
@@ -51,12 +53,14 @@ class Verified:
         binding: what its envelope binds it to.
         told: what the log tells of it besides its container.
         sealed: the part itself.
+        risk: the risk statement that came in it; empty if none did.
     """
 
     agreement: AgreementFile
     binding: Binding
     told: Mapping[str, str]
     sealed: bytes
+    risk: bytes = b""
 
 
 def addressed_parts(me: Coordinator, file: bytes) -> Iterator[tuple[str, bytes]]:
@@ -118,12 +122,14 @@ def verify(me: Coordinator, sealed: bytes, kind: str) -> Verified:
     agreement = mine.agreement.file
     sender = agreement.content.party_with("matcher").id if kind == pairs.KIND else None
     opened, raw = open_from(sealed, me=mine, kind=kind, sender=sender)
-    told = _require_consistent(kind, raw, agreement, opened.binding)
+    told, risk = _require_consistent(kind, raw, agreement, opened.binding), b""
     if kind == submission.ENCODINGS_KIND:
+        risk = require_attacked(submission.parse_encodings(raw, agreement).header, agreement)
         _require_the_secret_of_earlier_parts(me, mine, raw)
+        told |= {"risk_sha256": hashlib.sha256(risk).hexdigest()} if risk else {}
     if kind == submission.REFERENCES_KIND:
         require_own_keys(me, agreement, submission.parse_references(raw, agreement))
-    return Verified(agreement, opened.binding, told, sealed)
+    return Verified(agreement, opened.binding, told, sealed, risk)
 
 
 def take_in(me: Coordinator, session: Session, part: Verified) -> Receipt:
@@ -165,6 +171,8 @@ def take_in(me: Coordinator, session: Session, part: Verified) -> Receipt:
     complete = here == set(wanted(agreement, role))
     step = Step.RECEIVE_LAST if complete else Step.RECEIVE
     database.add_head(session, agreement.sha256, held.detail["head_sha256"], held.head)
+    if part.risk:
+        database.add_risk(session, agreement.sha256, binding.dataset, part.risk)
     database.move_on(session, run, step, at=me.now(), detail={"container": held.detail, **part.told})
     return Receipt(
         binding.kind, binding.dataset, binding.sender, binding.records, digest, agreement.sha256, complete
@@ -202,6 +210,33 @@ def require_one_secret(key_checks: Mapping[str, str]) -> None:
             f"The datasets were encoded with different linkage secrets: {told}.",
             hint="The departments must agree on one secret and encode again, under a new version.",
         )
+
+
+def require_attacked(header: EncodingsHeader, agreement: AgreementFile) -> bytes:
+    """Refuse encodings that their department has not attacked, or in which attackers name too many people.
+
+    1. The risk statement is there, where the agreement limits attackers. (Elsewhere the header has no place for one.)
+    2. It is the department's, about this agreement and dataset (the checks of `open_risk_statement`).
+    3. It is of the very rows that these encodings commit to, and it passes (the checks of `require_passing`).
+
+    Returns:
+        The statement's file; empty where the agreement asks for none.
+
+    Raises:
+        DisclosureError: 1 or 3.
+        FormatError, VerificationError: 2, or it is of other rows.
+    """
+    if agreement.content.privacy.risk is None:
+        return b""
+    raw = submission.risk_in(header)
+    if not raw:
+        raise DisclosureError(
+            f"The encodings of '{header.dataset}' come without the risk statement that the agreement asks for.",
+            hint="The department must attack its table first: 'pprl risk --sign'.",
+        )  # 1
+    stated = risk_statements.open_risk_statement(raw, agreement=agreement, dataset=header.dataset)  # 2
+    risk_statements.require_passing(stated, agreement, rows_root=header.rows_root, rows=header.records)  # 3
+    return raw
 
 
 def require_our_ceremony(transcript: str, mine: Signatory) -> None:

@@ -6,6 +6,7 @@ the log is signed and shown. None of it needs an agreement in force: what was do
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,8 @@ from pprl.protocol.exported import (
     HEADS_FOLDER,
     ISSUED_RECEIPT_NAME,
     PREVIOUS_FOLDER,
+    RISK_ENDING,
+    RISK_FOLDER,
 )  # fmt: skip
 from pprl.protocol.log import Entry, History
 from pprl.protocol.receipt import Receipt, WitnessRequest
@@ -207,7 +210,8 @@ def refused(me: Coordinator, agreement: AgreementFile, reason: str) -> None:
 def export(me: Coordinator, sha256: str | None) -> dict[str, bytes]:
     """Everything with which an auditor can verify this party's part of a run, by path in a folder.
 
-    Public keys and digests, signed heads of containers and words; nothing that is sealed, and no secret.
+    Public keys and digests, signed heads of containers, risk statements and words; nothing that is sealed, and no
+    secret.
 
     Raises:
         ProtocolError: no checkpoint has a quorum yet.
@@ -216,12 +220,14 @@ def export(me: Coordinator, sha256: str | None) -> dict[str, bytes]:
     with database.reading(me.engine) as session:
         found = _log(session, row)
         heads = database.heads_of(session, row.sha256)
+        risks = database.risks_of(session, row.sha256)
         files = dict(_agreement_files(session, row))
     files[ENTRIES_NAME] = b"".join(entry + b"\n" for entry in found.entries)
     files[CHECKPOINT_NAME] = checkpoints.write_note(_newest_with_quorum(found))
     receipt_of_issued = _receipt_of_issued(found)
     if receipt_of_issued is not None:
         files[ISSUED_RECEIPT_NAME] = receipt_of_issued
+    files |= {f"{RISK_FOLDER}/{dataset}{RISK_ENDING}": raw for dataset, raw in risks.items()}
     return files | {f"{HEADS_FOLDER}/{digest}": head for digest, head in heads.items()}
 
 
@@ -236,7 +242,8 @@ def verify(me: Coordinator, sha256: str | None) -> list[str]:
 
     1. Every entry is strictly spelt, and they stand in an order that the protocol allows.
     2. Every role's run stands where the log says.
-    3. Every container that an entry names has its head here, signed by its sender, which says the same.
+    3. Every container that an entry names has its head here, signed by its sender, which says the same; and every risk
+       statement that one names is here.
     4. Every checkpoint was signed by this party, and the log is a continuation of it.
     5. Every witness's signature under a checkpoint is right.
 
@@ -248,12 +255,14 @@ def verify(me: Coordinator, sha256: str | None) -> list[str]:
     with database.reading(me.engine) as session:
         found = _log(session, row)
         heads = database.heads_of(session, row.sha256)
+        risks = database.risks_of(session, row.sha256)
         stages = {role.value: database.run_of(session, row.sha256, role).stage for role in me.roles}
     entries = [log.parse(raw) for raw in found.entries]
     _check_order(entries, stages, row.sha256)  # 1, 2
     named = [each for entry in entries for each in entry.containers]
     for detail in named:
         verify_named(detail, heads.get(detail["head_sha256"], b""), found.agreement)  # 3
+    _require_risks(entries, risks)  # 3
     _require_grown(found)  # 4
     quorums = [_check_checkpoint(note, found.agreement) for note in found.checkpoints]  # 4, 5
     return [
@@ -299,6 +308,19 @@ def _require_grown(found: Log) -> None:
                 "The log in this store is not a continuation of what was signed before.",
                 hint="Restore the store from its newest backup.",
             )
+
+
+def _require_risks(entries: Sequence[Entry], risks: Mapping[str, bytes]) -> None:
+    named = {
+        entry.detail["container"]["dataset"]: entry.detail["risk_sha256"]
+        for entry in entries
+        if "risk_sha256" in entry.detail
+    }
+    if {dataset: hashlib.sha256(raw).hexdigest() for dataset, raw in risks.items()} != named:
+        raise FormatError(
+            "The risk statements in this store are not those that its log names.",
+            hint="Restore the store from its newest backup.",
+        )
 
 
 def _require_earlier(since: Mapping[str, int], asked: Sequence[str], size: int) -> None:

@@ -13,19 +13,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pprl.crypto import at_rest, derive
+from pprl.crypto import at_rest, derive, risk_statements
 from pprl.crypto.exchange import Signatory, open_from, require_as_bound, require_mine, seal_for
 from pprl.crypto.identity import Identity
 from pprl.crypto.notes import require_issued
-from pprl.crypto.risk_statements import StatedRisk, require_passing, sign_risk_statement
+from pprl.crypto.risk_statements import StatedRisk
 from pprl.encode import ceremony, encoder, row_commitments
 from pprl.encode import groups as encode_groups
 from pprl.encode.encoder import EncodedDataset, Survey
 from pprl.encode.linkage_secret import LinkageSecret
 from pprl.encode.row_commitments import RowSalts
-from pprl.errors import ConfigError, DataError, Finding, FormatError, VerificationError
+from pprl.errors import ConfigError, DataError, DisclosureError, Finding, FormatError, VerificationError
 from pprl.files import fields
 from pprl.files.csv_writer import write_csv
+from pprl.files.holdings import RiskFiles
 from pprl.files.tables import Table, open_table
 from pprl.protocol import crosswalk, framing, linkage_keys, row_proofs, secret_shares, submission
 from pprl.protocol.agreement import Agreement, AgreementFile, Dataset, Role
@@ -257,8 +258,10 @@ def state_risk(
     encoder.require_acceptable(attacked.survey, dataset, agreement)
     statement = risk.statement(agreement_sha256=agreement.sha256, dataset=dataset.name)
     stated = StatedRisk(statement, attacked.rows_root)
-    require_passing(stated, agreement, rows_root=attacked.rows_root, rows=attacked.survey.rows)
-    return sign_risk_statement(identity, statement, rows_root=attacked.rows_root)
+    risk_statements.require_passing(
+        stated, agreement, rows_root=attacked.rows_root, rows=attacked.survey.rows
+    )
+    return risk_statements.sign_risk_statement(identity, statement, rows_root=attacked.rows_root)
 
 
 def seal_shares(me: Signatory, recipient: str, shares: Mapping[str, bytes]) -> bytes:
@@ -322,9 +325,14 @@ def encode_and_seal(
     secret: LinkageSecret,
     *,
     previous: Mapping[str, str] | None = None,
+    risk: RiskFiles | None = None,
     seen: Seen,
 ) -> SealedSubmission:
     """Encode a dataset, and seal each part to the one who may read it.
+
+    Where the agreement limits the people whom attackers may name, nothing is sealed but a table that its own
+    department has attacked (`require_attacked`), and that is the same as it was then: its rows have the statement's
+    root, under the statement's salt key.
 
     Args:
         table: the department's table.
@@ -332,15 +340,18 @@ def encode_and_seal(
         me: the department, under the agreement.
         secret: the departments' linkage secret.
         previous: the linkage key that each record id had in an earlier version; None if none is to be kept.
+        risk: what the department keeps of its attacks on the table; None if there were none.
         seen: called with the rows read so far.
 
     Raises:
         ConfigError: previous keys are given, and the agreement keeps none or can't.
         DataError: rows break a rule that the agreement does not forgive.
-        DisclosureError: an encoding fails a gate of the agreement.
+        DisclosureError: an encoding fails a gate of the agreement, or the table has no risk statement that passes.
+        VerificationError: the risk statement is not this department's, or not of this table as it is now.
     """
     _require_department(me)
     agreement = me.agreement.file
+    stated = require_attacked(agreement, dataset, risk)
     if previous is not None:
         require_keys_can_be_kept(agreement, dataset)
     encoded = encoder.encode(
@@ -349,9 +360,15 @@ def encode_and_seal(
         agreement,
         secret,
         previous=previous,
+        salt_key=risk.salt_key if stated and risk else None,
+        risk=risk.statement if stated and risk else b"",
         random_bytes=derive.random_bytes,
         seen=seen,
     )
+    if stated is not None:
+        risk_statements.require_passing(
+            stated, agreement, rows_root=encoded.encodings.header.rows_root, rows=encoded.survey.rows
+        )
     return SealedSubmission(
         file=_sealed_parts(encoded, dataset, me),
         home_map=_home_map(encoded),
@@ -365,6 +382,34 @@ def encode_and_seal(
         submission=encoded.encodings.header.submission,
         carried=None if previous is None else _carried(encoded, previous),
     )
+
+
+def require_attacked(agreement: AgreementFile, dataset: Dataset, risk: RiskFiles | None) -> StatedRisk | None:
+    """Refuse a table that its department has not attacked, or that attackers name too many people in. In this order:
+
+    1. there is a risk statement, if the agreement limits the people whom attackers may name;
+    2. it is this department's, about this agreement and dataset (the checks of `open_risk_statement`);
+    3. it passes (`judge`). That it is of the very rows is seen once they are read.
+
+    Returns:
+        The statement; None if the agreement asks for none.
+
+    Raises:
+        DisclosureError: 1 or 3.
+        FormatError, VerificationError: 2.
+    """  # noqa: D415 - the list belongs to the sentence
+    if agreement.content.privacy.risk is None:
+        return None
+    if risk is None:  # 1
+        raise DisclosureError(
+            f"The agreement lets no dataset leave without a risk statement, and '{dataset.name}' has none.",
+            hint=f"First attack it yourself: 'pprl risk {dataset.name}.csv --sign', with the same agreement and key.",
+        )
+    stated = risk_statements.open_risk_statement(
+        risk.statement, agreement=agreement, dataset=dataset.name
+    )  # 2
+    risk_statements.require_passing(stated, agreement)  # 3
+    return stated
 
 
 def require_keys_can_be_kept(agreement: AgreementFile, dataset: Dataset) -> None:

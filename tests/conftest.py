@@ -62,6 +62,19 @@ def made_run(made_project: Project, tmp_path_factory: pytest.TempPathFactory) ->
     return make_run(made_project.copy(tmp_path_factory.mktemp("exported") / "project"))
 
 
+@pytest.fixture(scope="session")
+def made_limiting_project(made_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The project under an agreement that limits whom attackers may name."""
+    limiting = made_project.copy(tmp_path_factory.mktemp("limiting") / "project")
+    limiting.limit()
+    return limiting
+
+
+@pytest.fixture
+def limiting_project(made_limiting_project: Project, tmp_path: Path) -> Project:
+    return made_limiting_project.copy(tmp_path / "limiting-project")
+
+
 @pytest.fixture
 def project(made_project: Project, tmp_path: Path) -> Project:
     return made_project.copy(tmp_path / "project")

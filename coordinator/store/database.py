@@ -25,7 +25,7 @@ from pprl.protocol.envelope import Binding
 from pprl.protocol.log import Entry, History
 
 DATABASE_NAME = "coordinator.sqlite"
-STORE_FORMAT = 2
+STORE_FORMAT = 3
 
 
 class _Base(DeclarativeBase):
@@ -118,6 +118,15 @@ class HeadRow(_Base):
     __tablename__ = "head"
     sha256: Mapped[str] = mapped_column(primary_key=True)
     agreement_sha256: Mapped[str] = mapped_column(ForeignKey("agreement.sha256"))
+    raw: Mapped[bytes]
+
+
+class RiskRow(_Base):
+    """The risk statement that came with a dataset's encodings: it stays when they are destroyed, for auditors."""
+
+    __tablename__ = "risk_statement"
+    agreement_sha256: Mapped[str] = mapped_column(ForeignKey("agreement.sha256"), primary_key=True)
+    dataset: Mapped[str] = mapped_column(primary_key=True)
     raw: Mapped[bytes]
 
 
@@ -381,6 +390,17 @@ def heads_of(session: Session, agreement_sha256: str) -> dict[str, bytes]:
     """The kept heads of an agreement's containers, by their digests."""
     query = select(HeadRow).where(HeadRow.agreement_sha256 == agreement_sha256)
     return {row.sha256: row.raw for row in session.scalars(query.order_by(HeadRow.sha256))}
+
+
+def add_risk(session: Session, agreement_sha256: str, dataset: str, raw: bytes) -> None:
+    """Keep the risk statement of a dataset, which comes once."""
+    session.add(RiskRow(agreement_sha256=agreement_sha256, dataset=dataset, raw=raw))
+
+
+def risks_of(session: Session, agreement_sha256: str) -> dict[str, bytes]:
+    """The risk statements that came under an agreement, by dataset."""
+    query = select(RiskRow).where(RiskRow.agreement_sha256 == agreement_sha256)
+    return {row.dataset: row.raw for row in session.scalars(query.order_by(RiskRow.dataset))}
 
 
 def checkpoints_of(session: Session, agreement_sha256: str) -> list[CheckpointRow]:

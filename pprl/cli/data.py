@@ -110,6 +110,9 @@ def encode(
     id each random handle stands for), which 'pprl keys open' needs later, and the row salts, which 'pprl prove-row'
     needs if an auditor asks for rows.
 
+    Where the agreement limits the people whom attackers may name (privacy.risk), DATA must be the table that 'pprl risk
+    --sign' has attacked, as it was then, and what came of that must be within the limits; else nothing is written.
+
     In a later version of a project that keeps linkage keys (release.keep_linkage_keys), name the keys of last time with
     --previous-keys, so that records keep them. A record id that is in that table and not in DATA was withdrawn.
 
@@ -117,7 +120,7 @@ def encode(
     """
     from pprl import department
     from pprl.files.atomic import new_files, require_apart
-    from pprl.files.holdings import Holdings
+    from pprl.files.holdings import Holdings, risk_of
 
     map_path, salts_path = _staying_home(out, map_path, salts_path)
     me = load_signatory(agreement_path, key_path, passphrase)
@@ -125,16 +128,25 @@ def encode(
     agreement = me.agreement.file
     agreed = department.dataset_for(agreement.content, me.identity.party, dataset)
     secret = load_secret(me, key_path)
-    kept = Holdings.beside(key_path, me.identity.party, agreement.sha256).linkage_secret
-    inputs = [data, agreement_path, key_path, kept, *([previous_path] if previous_path else [])]
+    kept = Holdings.beside(key_path, me.identity.party, agreement.sha256)
+    inputs = [
+        data,
+        agreement_path,
+        key_path,
+        kept.linkage_secret,
+        *([previous_path] if previous_path else []),
+    ]
     require_apart([out, map_path, salts_path], inputs)
     previous = _previous_keys(agreement, agreed, previous_path, all_new=all_new)
+    risk = risk_of(kept, me.identity, agreement, agreed.name)
     source = department.open_dataset(data, agreed, encoding=encoding, delimiter=delimiter)
     home, away = ((map_path, 0o600), (salts_path, 0o600)), (out, 0o644)
     with new_files(*home, away, force=force) as (map_file, salts_file, file):
         made = with_progress(
             source,
-            lambda seen: department.encode_and_seal(source, agreed, me, secret, previous=previous, seen=seen),
+            lambda seen: department.encode_and_seal(
+                source, agreed, me, secret, previous=previous, risk=risk, seen=seen
+            ),
         )
         map_file.write(made.home_map)
         salts_file.write(made.row_salts)

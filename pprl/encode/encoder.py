@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,21 +28,21 @@ from pprl.protocol.agreement import Agreement, AgreementFile, Dataset
 from pprl.protocol.blocking import BlockingPass
 from pprl.protocol.framing import ID_BYTES, Bytes
 from pprl.protocol.linkage_keys import may_share
+from pprl.protocol.members import to_base64
 from pprl.protocol.pattern_counts import RANDOM_PAIRS, PatternCounts
 from pprl.protocol.submission import (
     CLK_PASS,
     PRESENT_BYTES,
     TAG_BYTES,
     Blocked,
-    ClkHeader,
     Copies,
     CountedPass,
     EncodedPass,
     Encodings,
-    FieldFilterHeader,
     Previous,
     References,
     ReferencesHeader,
+    encodings_header,
     payload_of,
     references_header,
     require_no_structure,
@@ -216,6 +215,8 @@ def encode(
     secret: LinkageSecret,
     *,
     previous: Mapping[str, str] | None = None,
+    salt_key: bytes | None = None,
+    risk: bytes = b"",
     random_bytes: RandomBytes,
     seen: Callable[[int], None],
 ) -> EncodedDataset:
@@ -227,6 +228,9 @@ def encode(
         agreement: the agreement.
         secret: the departments' linkage secret.
         previous: the linkage key of each record id in an earlier version, where the agreement keeps linkage keys.
+        salt_key: commits to the rows; drawn now if none is given. Where there is a risk statement, the one that it
+            was made with.
+        risk: the file of the risk statement, which goes along where the agreement asks for one.
         random_bytes: the source of references and handles.
         seen: called with the rows read so far.
 
@@ -238,7 +242,7 @@ def encode(
     """
     found = Survey()
     encodable: list[NDArray[np.bool_]] = []
-    salt_key = random_bytes(SALT_KEY_BYTES)
+    salt_key = salt_key or random_bytes(SALT_KEY_BYTES)
     committed = RowCommitment(dataset, agreement.content, salt_key)
     batches = _encodable(prepared_batches(committed.over(rows), dataset, agreement, found, seen), encodable)
     key = secret.encoding_key(agreement.content.encoding.scheme)
@@ -261,7 +265,7 @@ def encode(
         salt_key=salt_key,
     )
     return _under_random_names(
-        made, rows_encoded, dataset, agreement, secret, found, salts, previous or {}, random_bytes
+        made, rows_encoded, dataset, agreement, secret, found, salts, previous or {}, risk, random_bytes
     )
 
 
@@ -380,7 +384,7 @@ class _Made:
 
     passes: tuple[_EncodedPass, ...]
     originals: NDArray[np.int64]
-    header: Callable[..., ClkHeader | FieldFilterHeader]
+    header_members: Mapping[str, Any] = field(default_factory=dict)
     references_members: Mapping[str, Any] = field(default_factory=dict)
     own_patterns: PatternCounts | None = None
 
@@ -405,7 +409,7 @@ def _clks(
     if not agreed:
         clks = np.vstack([encoder.encode(columns) for columns in batches])
         everyone = np.arange(len(clks))
-        return _Made((_EncodedPass(CLK_PASS, everyone, clks, clks),), everyone, ClkHeader)
+        return _Made((_EncodedPass(CLK_PASS, everyone, clks, clks),), everyone)
     # Whether a value is another record's too is known when all have been read.
     columns, names = _whole_columns(batches, agreement), [each.name for each in agreed]
     clks = encoder.encode(columns)
@@ -414,7 +418,7 @@ def _clks(
     tags = match_keys.tags(values, names, key, random_bytes=random_bytes)
     payload = np.hstack([clks, tags.reshape(len(clks), -1)])
     members = {"match_key_pairs": match_keys.survey(values, names).own_pairs}
-    return _Made((_EncodedPass(CLK_PASS, everyone, payload, clks),), everyone, ClkHeader, members)
+    return _Made((_EncodedPass(CLK_PASS, everyone, payload, clks),), everyone, references_members=members)
 
 
 def _match_keys(agreement: Agreement) -> list[BlockingPass]:
@@ -446,14 +450,13 @@ def _field_filters(
         filters = payload[:, TAG_BYTES + PRESENT_BYTES :]
         passes.append(_EncodedPass(records.name, encoded[records.rows], payload, filters))
         suppressed.append(records.suppressed)
-    header = partial(
-        FieldFilterHeader,
-        random_levels=tuple(tuple(map(int, field)) for field in random_levels),
-        suppressed=tuple(suppressed),
-    )
+    header_members = {
+        "random_levels": tuple(tuple(map(int, field)) for field in random_levels),
+        "suppressed": tuple(suppressed),
+    }
     counted = own.counted()
     members = {"copies": copies_among(original_of_each), "own_patterns": len(counted.patterns)}
-    return _Made(tuple(passes), original_of_each, header, members, counted)
+    return _Made(tuple(passes), original_of_each, header_members, members, counted)
 
 
 def _under_random_names(
@@ -465,6 +468,7 @@ def _under_random_names(
     found: Survey,
     salts: RowSalts,
     previous: Mapping[str, str],
+    risk: bytes,
     random_bytes: RandomBytes,
 ) -> EncodedDataset:
     """Fresh handles for the records, and fresh references for those of each pass."""
@@ -490,8 +494,11 @@ def _under_random_names(
     offered = previous_keys.offered(
         found.record_ids, previous, position_of_row, shared=may_share(dataset, agreement.content)
     )
-    header = made.header(
+    stated: dict[str, Any] = {} if agreement.content.privacy.risk is None else {"risk": to_base64(risk)}
+    header = encodings_header(agreement)(
         **common,
+        **made.header_members,
+        **stated,
         key_check=secret.key_check(),
         transcript=secret.transcript,
         confirmation=secret.confirmation(dataset.party),

@@ -14,6 +14,7 @@ from pprl.protocol.agreement import MAX_AGREEMENT_BYTES
 from pprl.protocol.checkpoint import MAX_NOTE_BYTES
 from pprl.protocol.envelope import MAX_HEADER_BYTES, PREFIX_BYTES
 from pprl.protocol.exported import AgreedVersion, ExportedLog
+from pprl.protocol.kinds import NAME
 from pprl.protocol.log import MAX_ENTRY_BYTES
 from pprl.protocol.members import SHA256
 from pprl.protocol.receipt import MAX_RECEIPT_BYTES
@@ -60,6 +61,7 @@ def read_export(folder: Path) -> ExportedLog:
         _read_if_there(folder / exported.ISSUED_RECEIPT_NAME, "receipt", MAX_RECEIPT_BYTES),
         _read_if_there(folder / exported.SUMMARY_NAME, "summary", MOST_SUMMARY_BYTES),
         _read_if_there(folder / exported.CERTIFICATE_NAME, "certificate", MAX_STATEMENT_BYTES),
+        dict(_risks(folder / exported.RISK_FOLDER)),
     )
 
 
@@ -81,6 +83,13 @@ def _heads(folder: Path) -> Iterator[tuple[str, bytes]]:
     for path in sorted(folder.glob("*")):
         if SHA256.fullmatch(path.name):
             yield path.name, _read(path, "head", PREFIX_BYTES + MAX_HEADER_BYTES)
+
+
+def _risks(folder: Path) -> Iterator[tuple[str, bytes]]:
+    for path in sorted(folder.glob(f"*{exported.RISK_ENDING}")):
+        dataset = path.name.removesuffix(exported.RISK_ENDING)
+        if NAME.fullmatch(dataset):
+            yield dataset, _read(path, "risk statement", MAX_STATEMENT_BYTES)
 
 
 def _read(path: Path, what: str, limit: int) -> bytes:

@@ -8,6 +8,7 @@ agreement.signatures/previous.toml        the version before, if there is one
 keys/PARTY.key
 keys/PARTY.XXXXXXXX/                      the first 8 digits of the agreement's SHA-256; nobody else may enter
 run.key (or run.destroyed)  commitment  share  sent/  shares/  linkage.secret
+DATASET.risk  DATASET.risk-salt           a risk statement, and the salt key that committed to its rows
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -24,11 +25,12 @@ from pprl.crypto.identity import Identity
 from pprl.crypto.statements import MAX_STATEMENT_BYTES
 from pprl.crypto.x_wing import SEED_BYTES, XWingKey
 from pprl.errors import KeyFileError, UsageError
-from pprl.files.atomic import delete_files, read_file, read_secret_file, unfinished_in, write_new
+from pprl.files.atomic import delete_files, new_files, read_file, read_secret_file, unfinished_in, write_new
 from pprl.protocol.agreement import MAX_AGREEMENT_BYTES, AgreementFile, parse
 from pprl.protocol.kinds import NAME
 
 PREVIOUS_NAME = "previous.toml"
+RISK_SALT_KIND = "risk-salt"
 RECEIPT_ENDING = ".receipt"
 SIGNATURE_ENDING, SUCCESSION_ENDING = ".signature", ".succession"
 
@@ -90,6 +92,59 @@ class Holdings:
     def linkage_secret(self) -> Path:
         """The linkage secret, sealed at rest."""
         return self.folder / "linkage.secret"
+
+    def risk_statement(self, dataset: str) -> Path:
+        """What this department has stated of its attacks on a dataset, signed."""
+        return self.folder / f"{dataset}.risk"
+
+    def risk_salt(self, dataset: str) -> Path:
+        """The salt key with which it committed to the rows of the statement, sealed at rest."""
+        return self.folder / f"{dataset}.risk-salt"
+
+
+@dataclass(frozen=True, slots=True)
+class RiskFiles:
+    """What a department keeps of its attacks on a dataset, until it encodes it.
+
+    Attributes:
+        statement: the signed statement's bytes, none of them verified.
+        salt_key: commits to the rows that were attacked, and to the same rows when they are encoded.
+    """
+
+    statement: bytes
+    salt_key: bytes = field(repr=False)
+
+
+def keep_risk(
+    holdings: Holdings, identity: Identity, agreement: AgreementFile, dataset: str, kept: RiskFiles
+) -> None:
+    """Keep a risk statement and its salt key, in place of any before. Run by the department that has made it."""
+    sealed = at_rest.keep(kept.salt_key, identity=identity, agreement=agreement, kind=RISK_SALT_KIND)
+    holdings.made()
+    with new_files(
+        (holdings.risk_salt(dataset), 0o600), (holdings.risk_statement(dataset), 0o600), force=True
+    ) as (salt_file, statement_file):
+        salt_file.write(sealed)
+        statement_file.write(kept.statement)
+
+
+def risk_of(
+    holdings: Holdings, identity: Identity, agreement: AgreementFile, dataset: str
+) -> RiskFiles | None:
+    """What a department keeps of its attacks on a dataset; None if it has made no statement.
+
+    Raises:
+        KeyFileError: the salt key is missing, damaged, or another's.
+    """
+    if not holdings.risk_statement(dataset).exists():
+        return None
+    path = holdings.risk_salt(dataset)
+    sealed = read_secret_file(path, what="salt key of the risk statement")
+    salt_key = at_rest.take(
+        sealed, identity=identity, agreement=agreement, kind=RISK_SALT_KIND, where=str(path)
+    )
+    raw = read_file(holdings.risk_statement(dataset), what="risk statement", limit=MAX_STATEMENT_BYTES + 1)
+    return RiskFiles(raw, salt_key)
 
 
 def run_key_of(holdings: Holdings, identity: Identity, agreement: AgreementFile) -> XWingKey:

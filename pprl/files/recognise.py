@@ -22,13 +22,15 @@ from pprl.protocol.certificate import CERTIFICATE_KIND
 from pprl.protocol.dsse import parse_statement, predicate_type
 from pprl.protocol.envelope import MAGIC as ENVELOPE_MAGIC
 from pprl.protocol.reseal import KIND as RESEAL_KIND
+from pprl.protocol.risk_statement import RISK_STATEMENT_KIND
 from pprl.protocol.signatures import SIGNATURE_KIND, SUCCESSION_KIND
 
 _HOME_MAP_START = b"handle,record_id\n"
 _ROW_PROOF = "row proof: personal data, for the auditor alone"
-_TOLD = ("party", "signed_on", "destroyed_on", "asked_on")
+_TOLD = ("party", "signed_on", "destroyed_on", "asked_on", "dataset", "records")
 _STATEMENTS = {
     CERTIFICATE_KIND: "certificate of destruction",
+    RISK_STATEMENT_KIND: "risk statement: what a department's own attacks came to",
     RESEAL_KIND: "request for shares of the linkage secret",
     SIGNATURE_KIND: "signature of an agreement",
     SUCCESSION_KIND: "signature of a party that is succeeded",

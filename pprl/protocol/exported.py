@@ -7,6 +7,7 @@
     RUN/entries.jsonl                                   the log, an entry a line
     RUN/checkpoint                                      the newest checkpoint that a quorum of witnesses has signed
     RUN/heads/HEAD_SHA256                               the signed head of each container that an entry names
+    RUN/risk/DATASET.risk                               of the matcher, where the agreement limits attackers
     RUN/issued.receipt   RUN/summary.json               of the key issuer, once it has issued
     RUN/certificate                                     once the party has destroyed its run key
 
@@ -23,6 +24,7 @@ PREVIOUS_FOLDER = "previous"
 ENTRIES_NAME = "entries.jsonl"
 CHECKPOINT_NAME = "checkpoint"
 HEADS_FOLDER = "heads"
+RISK_FOLDER, RISK_ENDING = "risk", ".risk"
 ISSUED_RECEIPT_NAME = "issued.receipt"
 SUMMARY_NAME = "summary.json"
 CERTIFICATE_NAME = "certificate"
@@ -59,6 +61,7 @@ class ExportedLog:
         issued_receipt: the receipt of what was issued, as it was released; None if there is none.
         summary: the public summary; None if there is none.
         certificate: of the run key's destruction; None if there is none.
+        risks: risk statements, by dataset.
     """
 
     name: str
@@ -70,3 +73,4 @@ class ExportedLog:
     issued_receipt: bytes | None = None
     summary: bytes | None = None
     certificate: bytes | None = None
+    risks: Mapping[str, bytes] = field(default_factory=dict)

@@ -43,6 +43,7 @@ STANDING: Mapping[tuple[str, str], frozenset[str]] = {(KEY_ISSUER, "refused"): f
 _MEMBERS = {"agreement_sha256", "at", "detail", "format", "kind", "role", "stage", "version"}
 _CONTAINER_MEMBERS = {"dataset", "head_sha256", "kind", "recipient", "sender", "sha256"}
 _WITH_ENCODINGS = {"key_check", "confirmation", "rows_root"}
+_WITH_RISK = "risk_sha256"
 
 _KIND = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _FILE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,99}")
@@ -270,7 +271,8 @@ def _container(value: Any) -> bool:
     )
 
 
-# The members of each kind's detail. `received` has three more where encodings were received.
+# The members of each kind's detail. `received` has three more where encodings were received, and a fourth where a risk
+# statement came with them: the agreement says whether one must, which is for whoever has it to check.
 DETAILS: Mapping[str, Mapping[str, Check]] = {
     "registered": {"version": _version, "signatures": _digests_by_party},
     "received": {
@@ -279,6 +281,7 @@ DETAILS: Mapping[str, Mapping[str, Check]] = {
         "key_check": _hex_id,
         "confirmation": _sha256,
         "rows_root": _sha256,
+        _WITH_RISK: _sha256,
     },
     "relayed": {"container": _container},
     "matched": {"container": _container, "inputs": _digests_in_order},
@@ -298,9 +301,10 @@ _OF_NO_ROLE = ("registered", "relayed", "reseal-requested", "destroyed")
 
 def _detail_checks(kind: str, detail: Any) -> Mapping[str, Check]:
     checks = DETAILS[kind]
-    if kind == "received" and not _holds_encodings(detail):
-        return {name: check for name, check in checks.items() if name not in _WITH_ENCODINGS}
-    return checks
+    if kind != "received":
+        return checks
+    left_out = {_WITH_RISK} - set(detail) if _holds_encodings(detail) else {*_WITH_ENCODINGS, _WITH_RISK}
+    return {name: check for name, check in checks.items() if name not in left_out}
 
 
 def _holds_encodings(detail: Any) -> bool:

@@ -110,8 +110,7 @@ class Attacked:
         if not 1 <= self.overlap <= EVERYBODY or self.named > self.of:
             raise FormatError("An attack has more people than there are.")
         members.count(self.upper_per_10000, "The upper_per_10000 of an attack")
-        if self.upper_per_10000 != upper_per_10000(self.named, self.of):
-            raise FormatError("The upper_per_10000 of an attack is not the one of its named and of.")
+        _require_upper_end(self)
 
     @classmethod
     def counted(
@@ -233,15 +232,17 @@ class RiskStatement:
         )
 
     def worst_of(self, holder: Holder) -> int:
-        """The highest upper end of all attackers that are judged and had no more than a holder sees.
+        """The highest upper end of all attacks that came to their end, are judged, and saw no more than a holder sees.
 
-        Both together see what each of them sees.
+        Both together see what each of them sees. An attack that was stopped says nothing: those that may not be are
+        `REQUIRED`.
         """
         return max(
             (
                 each.upper_per_10000
                 for each in self.attacks
-                if each.attack != LEAKED_SECRET
+                if each.finished
+                and each.attack != LEAKED_SECRET
                 and each.known <= self.known_people
                 and holder in (each.holder, "together")
             ),
@@ -362,6 +363,11 @@ def _above_the_limit(statement: RiskStatement, agreement: Agreement, risk: Risk)
                 f"{holder}: up to {worst} of 10,000 people may be named, and {accepted} are agreed",
                 column=f"privacy.risk.{holder}",
             )
+
+
+def _require_upper_end(attack: Attacked) -> None:
+    if attack.upper_per_10000 != upper_per_10000(attack.named, attack.of):
+        raise FormatError("The upper_per_10000 of an attack is not the one of its named and of.")
 
 
 def _one_of(value: Any, values: tuple[str, ...], what: str) -> None:

@@ -25,10 +25,10 @@ from typing import Annotated, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from pprl.errors import DisclosureError, FormatError, VerificationError
-from pprl.protocol import block_salting, framing
+from pprl.protocol import block_salting, framing, members
 from pprl.protocol.agreement import Agreement, AgreementFile, Dataset, FieldFilterParameters, Name, Sha256
 from pprl.protocol.canonical import LARGEST_INTEGER
 from pprl.protocol.filter_bits import FORENAME_KINDS, least_bits, most_bits
@@ -57,6 +57,18 @@ CLK_PASS = "clk"  # noqa: S105 - the name of scheme clk's only pass
 
 
 Histogram = Annotated[tuple[Count, ...], Field(min_length=LEVEL_COUNT, max_length=LEVEL_COUNT)]
+
+
+MOST_RISK_TEXT = 4 * -(-262_144 // 3)
+
+
+def _base64(text: str) -> str:
+    if text and not members.bytes_in(text):
+        raise ValueError("not standard base64")
+    return text
+
+
+RiskFile = Annotated[str, Field(max_length=MOST_RISK_TEXT), AfterValidator(_base64)]
 
 
 class CountedPass(BaseModel):
@@ -107,6 +119,22 @@ class FieldFilterHeader(EncodingsHeader):
     scheme: Literal["field-filters"] = "field-filters"
     random_levels: Annotated[tuple[Histogram, ...], Field(min_length=1, max_length=16)]
     suppressed: tuple[Count, ...]
+
+
+class AttackedClkHeader(ClkHeader):
+    """Header of `encodings` in scheme `clk` where the agreement limits the people whom attackers may name.
+
+    `risk` is the file of the department's risk statement (`pprl.protocol.risk_statement`) in base64; empty if it has
+    none, which the matcher refuses.
+    """
+
+    risk: RiskFile
+
+
+class AttackedFieldFilterHeader(FieldFilterHeader):
+    """The same in scheme `field-filters`."""
+
+    risk: RiskFile
 
 
 class ReferencesHeader(DatasetHeader):
@@ -281,8 +309,7 @@ def parse_encodings(raw: bytes, agreement: AgreementFile) -> Encodings:
             they show more structure than they may.
     """
     blocks = agreement.content.encoding.scheme == "field-filters"
-    header: ClkHeader | FieldFilterHeader
-    header, body = framing.read_header(raw, ENCODINGS_MAGIC, FieldFilterHeader if blocks else ClkHeader)
+    header, body = framing.read_header(raw, ENCODINGS_MAGIC, encodings_header(agreement))
     dataset = framing.require_dataset(header, agreement, what="encodings")
     if header.scheme != agreement.content.encoding.scheme:
         raise VerificationError("The encodings follow another scheme than the agreement.")
@@ -367,6 +394,21 @@ def parse_references(raw: bytes, agreement: AgreementFile) -> References:
         shared = may_share(dataset, agreement.content)
         parsed = replace(parsed, previous=_previous(further[0], header.records, shared=shared))
     return parsed
+
+
+def encodings_header(agreement: AgreementFile) -> type[ClkHeader] | type[FieldFilterHeader]:
+    """What the header of `encodings` holds under an agreement: its scheme says, and whether it limits attackers."""
+    blocks = agreement.content.encoding.scheme == "field-filters"
+    if agreement.content.privacy.risk is not None:
+        return AttackedFieldFilterHeader if blocks else AttackedClkHeader
+    return FieldFilterHeader if blocks else ClkHeader
+
+
+def risk_in(header: EncodingsHeader) -> bytes:
+    """The file of the risk statement that came with encodings; empty if none did."""
+    if isinstance(header, AttackedClkHeader | AttackedFieldFilterHeader):
+        return members.bytes_in(header.risk)
+    return b""
 
 
 def references_header(agreement: AgreementFile) -> type[ReferencesHeader]:

@@ -275,6 +275,17 @@ OF_RUN: tuple[tuple[Check, Callable[[Case], Found]], ...] = (
         ),
         one_run.check_summary,
     ),
+    (
+        Check(
+            31,
+            "risk",
+            "where the agreement limits attackers, each dataset's department states that it attacked these rows, and "
+            "is within the limits",
+            "run",
+            ("logs", "routes", "encodings"),
+        ),
+        one_run.check_risk,
+    ),
 )
 CHECKS = tuple(check for table in (OF_AGREEMENT, OF_LOG, OF_RUN) for check, _ in table)
 _BY_ID = {check.id: check for check in CHECKS}

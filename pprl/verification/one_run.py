@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pprl.crypto import notes
+from pprl.crypto.risk_statements import open_risk_statement, require_passing
 from pprl.errors import FormatError, VerificationError
 from pprl.protocol import crosswalk, linkage_keys, merkle, pairs, submission
 from pprl.protocol.agreement import Role
@@ -233,6 +234,37 @@ def check_summary(case: Case) -> str:
             "The summary tells the number of linked people more closely than it may."
         )  # 3
     return f"no count below {limit}"
+
+
+def check_risk(case: Case) -> str | NothingToCheck:
+    """Open what departments stated of their own attacks, where the agreement limits attackers.
+
+    1. The log and the export have a statement for each dataset whose encodings were received, and no other.
+    2. It is the one that the log names.
+    3. It is the department's, about this agreement and dataset, and of the rows that the encodings commit to.
+    4. It passes.
+    """
+    statements, received = case.log_of("matcher").exported.risks, _encodings(case)
+    told = {each.binding.dataset: each.entry.detail.get("risk_sha256") for each in received}
+    asked = case.content.privacy.risk is not None
+    if set(statements) != (set(told) if asked else set()) or any(
+        (each is None) == asked for each in told.values()
+    ):
+        raise VerificationError(
+            "Risk statements are missing of datasets that were received, or there are some that are not asked for."
+        )  # 1
+    if not asked:
+        return NothingToCheck("the agreement does not limit whom attackers may name")
+    for each in received:
+        dataset = each.binding.dataset
+        if hashlib.sha256(statements[dataset]).hexdigest() != told[dataset]:
+            raise VerificationError(
+                f"The risk statement of '{dataset}' is not the one that the log names."
+            )  # 2
+        stated = open_risk_statement(statements[dataset], agreement=case.file, dataset=dataset)  # 3
+        root = each.entry.detail["rows_root"]
+        require_passing(stated, case.file, rows_root=root, rows=each.binding.records)  # 3, 4
+    return f"{len(statements)} statements of departments, all within the limits"
 
 
 def _twice(logs: Sequence[Examined]) -> Iterable[tuple[Examined, Examined]]:

@@ -79,5 +79,5 @@ def test_files_with_another_byte(made_run: Run, party: str, name: str, place: in
 
 def _ends(run: Run) -> None:
     outcomes = run.outcomes()
-    assert len(outcomes) == 15 + 2 * 15
+    assert len(outcomes) == 16 + 2 * 15
     assert {each.check.id for each in outcomes} == {each.id for each in checks.CHECKS}

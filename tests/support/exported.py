@@ -120,6 +120,11 @@ class Run:
         found = [each for raw in self.logs[party].entries for each in log.parse(raw).containers]
         return dict(next(each for each in found if (each["kind"], each["dataset"]) == (kind, dataset)))
 
+    def records(self, party: str, kind: str, dataset: str) -> int:
+        """How many records a container that a log names is of."""
+        head = self.logs[party].heads[self.container(party, kind, dataset)["head_sha256"]]
+        return container.peek(io.BytesIO(head)).records
+
     def sealed(self, like: Tree, *, records: int | None = None, **changes: str) -> bytes:
         """A container like one that a log names, sealed by whoever it says."""
         told = {**like, **changes}
@@ -165,7 +170,8 @@ def write_export(folder: Path, project: Project, me: Coordinator) -> Path:
 
 
 def make_run(project: Project) -> Run:
-    """Take a project to its end, and export both logs into its folder."""
+    """Take a project that limits attackers to its end, and export both logs into its folder."""
+    project.limit()
     project.release()
     return export_run(project)
 

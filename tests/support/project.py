@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from coordinator import log, operations
 from coordinator.operations import Coordinator
@@ -23,17 +24,19 @@ from pprl import department, sharing
 from pprl import witness as witnessing
 from pprl.agreements.amend import with_keys, with_rehearsal_approvals, with_values
 from pprl.agreements.draft import DatasetSketch, draft
-from pprl.crypto import signatures
+from pprl.crypto import risk_statements, signatures
 from pprl.crypto.exchange import Signatory
 from pprl.crypto.identity import Identity, create
 from pprl.encode.linkage_secret import LinkageSecret
+from pprl.encode.row_commitments import RowCommitment
 from pprl.errors import PprlError
 from pprl.files import holdings, seen
 from pprl.files import party as party_files
 from pprl.files.atomic import write_new
-from pprl.files.holdings import Holdings, SignatureFiles
+from pprl.files.holdings import Holdings, RiskFiles, SignatureFiles
 from pprl.protocol.agreement import AgreementFile, Scheme, parse
 from pprl.protocol.signatures import others, signatories
+from tests.support import risk
 from tests.support.keys import asked, key_file_of, opened
 from tests.support.people import tables, write_table
 
@@ -201,6 +204,60 @@ class Project:
         """Everybody's signatures of an agreement, by default the project's."""
         return holdings.read_signatures(holdings.signatures_beside(agreement_path or self.agreement_path))
 
+    def limiting(self, section: str = risk.RISK + risk.EXCEPTIONS, *, name: str = "limiting.toml") -> Path:
+        """Another agreement, which limits the people whom attackers may name: nothing leaves without a statement."""
+        text = with_values(
+            self.agreement_path.read_text("utf-8"), {("privacy", "risk"): risk.values(section)}
+        )
+        return self.agreed(name, text)
+
+    def limit(self, section: str = risk.RISK + risk.EXCEPTIONS) -> None:
+        """Put such an agreement in the place of the project's; the departments state their risk and encode again."""
+        self.adopt(self.limiting(section))
+        for dataset in DATASETS:
+            self.state(dataset)
+            self.submit(dataset, agreement_path=self.agreement_path)
+
+    def bypassing(self, dataset: str, statement: bytes, agreement_path: Path | None = None) -> bytes:
+        """A submission with any bytes in the place of its risk statement, of a department that has cut its gate out."""
+        path = agreement_path or self.agreement_path
+        party = _parsed(path.read_bytes()).content.dataset_named(dataset).party
+        with (
+            mock.patch.object(risk_statements, "open_risk_statement"),
+            mock.patch.object(risk_statements, "require_passing"),
+        ):
+            made = _encode(
+                self,
+                dataset,
+                self.signatory(party, path),
+                self.held_secret(party, path),
+                path=path,
+                stated=RiskFiles(statement, risk.SALT_KEY),
+            )
+        return made.file
+
+    def stated(self, dataset: str, agreement_path: Path | None = None, **changes: Any) -> RiskFiles:
+        """A made-up risk statement of a department's table as it is, with its salt key; no attack is run."""
+        path = agreement_path or self.agreement_path
+        agreement = _parsed(path.read_bytes())
+        agreed = agreement.content.dataset_named(dataset)
+        table = department.open_dataset(self.data(dataset), agreed, encoding=None, delimiter=None)
+        committed = RowCommitment(agreed, agreement.content, risk.SALT_KEY)
+        batches = ((each.first_row, each.columns) for each in table.batches(department.columns_of(agreed)))
+        records = sum(len(next(iter(columns.values()))) for _, columns in committed.over(batches))
+        return risk.stated(
+            self.identity(agreed.party), agreement, dataset, records, committed.root(), **changes
+        )
+
+    def state(self, dataset: str, agreement_path: Path | None = None, **changes: Any) -> Path:
+        """Put such a statement where its department keeps it; gives the file."""
+        agreement = _parsed((agreement_path or self.agreement_path).read_bytes())
+        party = agreement.content.dataset_named(dataset).party
+        kept = self.holdings(party, agreement)
+        files = self.stated(dataset, agreement_path, **changes)
+        holdings.keep_risk(kept, self.identity(party), agreement, dataset, files)
+        return kept.risk_statement(dataset)
+
     def one_office(self) -> Path:
         """Another agreement, in which the matcher is the key issuer as well."""
         text = self.agreement_path.read_text("utf-8")
@@ -220,7 +277,7 @@ class Project:
         agreement = parse(path.read_bytes(), where=path.name)
         agreed = agreement.content.dataset_named(dataset)
         me = self.signatory(agreed.party, path)
-        return _encode(self, dataset, me, secret or self.held_secret(agreed.party, path)).file
+        return _encode(self, dataset, me, secret or self.held_secret(agreed.party, path), path=path).file
 
     def submit(
         self, dataset: str, *, agreement_path: Path, previous: Mapping[str, str] | None = None
@@ -229,7 +286,9 @@ class Project:
         agreement = parse(agreement_path.read_bytes(), where=agreement_path.name)
         party = agreement.content.dataset_named(dataset).party
         me = self.signatory(party, agreement_path)
-        made = _encode(self, dataset, me, self.held_secret(party, agreement_path), previous)
+        made = _encode(
+            self, dataset, me, self.held_secret(party, agreement_path), previous, path=agreement_path
+        )
         write_new(self.submission(dataset), made.file, force=True)
         write_new(self.home_map(dataset), made.home_map, force=True, mode=0o600)
         return made
@@ -404,13 +463,19 @@ def _encode(
     me: Signatory,
     secret: LinkageSecret,
     previous: Mapping[str, str] | None = None,
+    *,
+    path: Path | None = None,
+    stated: RiskFiles | None = None,
 ) -> department.SealedSubmission:
     agreed = me.agreement.content.dataset_named(dataset)
+    if me.agreement.content.privacy.risk and stated is None:
+        stated = project.stated(dataset, path)
     return department.encode_and_seal(
         department.open_dataset(project.data(dataset), agreed, encoding=None, delimiter=None),
         agreed,
         me,
         secret,
         previous=previous,
+        risk=stated,
         seen=nothing_seen,
     )

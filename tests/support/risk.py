@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from pprl.crypto import risk_statements
 from pprl.crypto.identity import Identity
+from pprl.files.holdings import RiskFiles
 from pprl.protocol.agreement import Agreement, AgreementFile
 from pprl.protocol.risk_statement import EVERYBODY, VERY_FILE, Attacked, Controls, RiskStatement, required
 
 PEOPLE, KNOWN_PEOPLE = 10_000, 5
+SALT_KEY = bytes(range(32))
 
 # What a small file can show: of some fifty records none named, which may still be one in ten.
 RISK = f"""\
@@ -26,7 +29,7 @@ together_per_10000 = 500
 """
 
 
-def exception(holder: str, per_10000: int = 10_000) -> str:
+def exception(holder: str, per_10000: int = 2_000) -> str:
     """An exception, to be put behind `RISK`."""
     return (
         f'[[privacy.risk.exception]]\nholder = "{holder}"\nper_10000 = {per_10000:_}\nofficer = "A. Smith"\n'
@@ -35,7 +38,6 @@ def exception(holder: str, per_10000: int = 10_000) -> str:
 
 
 EXCEPTIONS = "".join(map(exception, ("matcher", "key-issuer", "together")))
-OF_ONE_OFFICE = exception("together")
 
 
 def with_risk(text: str, section: str = RISK + EXCEPTIONS) -> str:
@@ -44,7 +46,27 @@ def with_risk(text: str, section: str = RISK + EXCEPTIONS) -> str:
     return before + section + release.lstrip("\n") + after
 
 
-def passing(agreement: AgreementFile, dataset: str, records: int, **changes: Any) -> RiskStatement:
+def values(section: str) -> dict[str, Any]:
+    """A section as it stands in an agreement, to be put into one."""
+    found: dict[str, Any] = tomllib.loads(section)["privacy"]["risk"]
+    return found
+
+
+def stated(
+    identity: Identity,
+    agreement: AgreementFile,
+    dataset: str,
+    records: int,
+    rows_root: str,
+    /,
+    **changes: Any,
+) -> RiskFiles:
+    """What a department keeps once it has attacked a table: a made-up statement."""
+    signed = sign(identity, passing(agreement, dataset, records, **changes), rows_root)
+    return RiskFiles(signed, SALT_KEY)
+
+
+def passing(agreement: AgreementFile, dataset: str, records: int, /, **changes: Any) -> RiskStatement:
     """A statement of attackers who name nobody."""
     return RiskStatement(
         **{

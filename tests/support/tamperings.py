@@ -16,7 +16,7 @@ from pprl.crypto import notes
 from pprl.crypto.certificates import run_key_sha256, sign_certificate
 from pprl.crypto.exchange import seal_for
 from pprl.files.exported import read_version
-from pprl.protocol import canonical, crosswalk, linkage_keys, pairs
+from pprl.protocol import canonical, crosswalk, dsse, linkage_keys, pairs
 from pprl.protocol import checkpoint as checkpoints
 from pprl.protocol.agreement import parse
 from pprl.protocol.certificate import Certificate
@@ -24,6 +24,7 @@ from pprl.protocol.checkpoint import Checkpoint
 from pprl.protocol.signatures import a_day
 from pprl.protocol.submission import ENCODINGS_KIND, REFERENCES_KIND
 from pprl.protocol.transcript import SHARE_KIND
+from tests.support import risk
 from tests.support.exported import Run, Tree, named, today
 from tests.support.project import DATASETS, DEPARTMENTS, ISSUER, MATCHER, RESEARCH
 
@@ -644,6 +645,80 @@ def summary_tells_other_records(run: Run) -> Run:
 @found_by("summary", "words alone")
 def summary_hides_a_count_in_words(run: Run) -> Run:
     return _with_summary(run, lambda summary: summary.update(method="3 people were linked"))
+
+
+# Risk statements.
+
+
+def _with_risk(run: Run, statement: bytes, dataset: str = POLICE) -> Run:
+    """The same with another risk statement, which the log names."""
+    risks = {**run.logs[MATCHER].risks, dataset: statement}
+    digest = hashlib.sha256(statement).hexdigest()
+    trees = run.trees(MATCHER)
+    for tree in trees:
+        if tree["kind"] == "received" and tree["detail"]["container"]["dataset"] == dataset:
+            tree["detail"]["risk_sha256"] = digest
+    return run.with_log(MATCHER, risks=risks).told(MATCHER, trees)
+
+
+def _stated(run: Run, **changes: object) -> bytes:
+    return run.project.stated(POLICE, **changes).statement
+
+
+def _with_root(run: Run, root: str) -> bytes:
+    agreement = run.project.agreement
+    records = run.records(MATCHER, ENCODINGS_KIND, POLICE)
+    return risk.stated(run.identity(POLICE_DEPT), agreement, POLICE, records, root).statement
+
+
+@found_by("risk", "missing of datasets")
+def risk_statement_missing(run: Run) -> Run:
+    risks = {name: raw for name, raw in run.logs[MATCHER].risks.items() if name != POLICE}
+    return run.with_log(MATCHER, risks=risks)
+
+
+@found_by("risk", "not asked for")
+def risk_statement_of_no_dataset(run: Run) -> Run:
+    risks = run.logs[MATCHER].risks
+    return run.with_log(MATCHER, risks={**risks, "another": risks[POLICE]})
+
+
+@found_by("risk", "missing of datasets")
+def risk_statement_not_told(run: Run) -> Run:
+    return run.edited(MATCHER, 1, lambda tree: tree["detail"].pop("risk_sha256"))
+
+
+@found_by("risk", "not the one that the log names")
+def risk_statement_exchanged_for_another_one(run: Run) -> Run:
+    risks = {**run.logs[MATCHER].risks, POLICE: _stated(run)}
+    return run.with_log(MATCHER, risks=risks)
+
+
+@found_by("risk", "not by the key")
+def risk_statement_of_another_department(run: Run) -> Run:
+    return _with_risk(run, run.logs[MATCHER].risks[COURT])
+
+
+@found_by("risk", "not by the key")
+def risk_statement_with_figures_changed(run: Run) -> Run:
+    envelope = dsse.parse_envelope(run.logs[MATCHER].risks[POLICE], what="it")
+    payload = envelope.payload.replace(b'"named":0', b'"named":1')
+    return _with_risk(run, dsse.write_envelope(replace(envelope, payload=payload)))
+
+
+@found_by("risk", "about another agreement")
+def risk_statement_of_another_agreement(run: Run) -> Run:
+    return _with_risk(run, _stated(run, agreement_sha256="0" * 64))
+
+
+@found_by("risk", "the table has changed")
+def risk_statement_of_another_table(run: Run) -> Run:
+    return _with_risk(run, _with_root(run, "0" * 64))
+
+
+@found_by("risk", "was not made")
+def risk_statement_without_an_attack(run: Run) -> Run:
+    return _with_risk(run, _stated(run, attacks=()))
 
 
 # Destruction.

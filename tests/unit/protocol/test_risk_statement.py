@@ -18,7 +18,6 @@ from pprl.protocol.risk_statement import Controls, RiskStatement, judge, upper_p
 from tests.support.risk import (
     EXCEPTIONS,
     KNOWN_PEOPLE,
-    OF_ONE_OFFICE,
     RISK,
     exception,
     passing,
@@ -116,7 +115,7 @@ def test_one_office_is_held_to_what_it_may_name_with_both_roles() -> None:
     assert [each.partition(":")[0] for each in named(statement(CLK), "spectral", 500, CLK)] == [
         "privacy.risk.together"
     ]
-    accepted = of_one_office(RISK + OF_ONE_OFFICE)
+    accepted = of_one_office(RISK + exception("together", 10_000))
     assert named(statement(accepted), "spectral", ROWS, accepted) == []
 
 
@@ -135,6 +134,13 @@ def test_lists_with_errors_and_half_of_the_people_are_judged_too() -> None:
     for changes in ({"list": "heavy"}, {"overlap": 20}):
         other = with_attack(found, 1, named=4_000, **changes).attacks[1]
         assert len(faults(replace(found, attacks=(*found.attacks, other)))) == 2
+
+
+def test_a_further_attack_that_ran_out_of_time_says_nothing() -> None:
+    found = statement()
+    cut_short = with_attack(found, 1, overlap=20, of=0, finished=False).attacks[1]
+    assert cut_short.upper_per_10000 == 10_000
+    assert faults(replace(found, attacks=(*found.attacks, cut_short))) == []
 
 
 def test_a_leaked_secret_is_told_and_not_judged() -> None:
