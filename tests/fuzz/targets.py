@@ -26,7 +26,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pprl import department, errors, research
-from pprl.crypto import certificates, container, identity, key_file, notes, project_key, statements
+from pprl.crypto import (
+    certificates,
+    container,
+    identity,
+    key_file,
+    notes,
+    project_key,
+    risk_statements,
+    statements,
+)
 from pprl.encode import linkage_secret, row_commitments
 from pprl.errors import PprlError
 from pprl.files import recognise, tables
@@ -42,6 +51,7 @@ from pprl.protocol import (
     pairs,
     patterns,
     receipt,
+    risk_statement,
     row_proofs,
     secret_shares,
     signatures,
@@ -50,6 +60,7 @@ from pprl.protocol import (
 from pprl.protocol.agreement import AgreementFile
 from tests.conformance.certificate import test_certificate_vectors as certificate_vectors
 from tests.conformance.log import test_log_vectors as log_vectors
+from tests.conformance.risk_statement import test_risk_statement_vectors as risk_vectors
 from tests.conformance.rows import test_rows_vectors as row_vectors
 from tests.conformance.secret_ceremony import test_secret_ceremony_vectors as ceremony_vectors
 from tests.support.keys import key_file_of
@@ -295,6 +306,25 @@ def _certificate_predicate() -> Reading:
     return Reading(
         lambda raw: certificate.Certificate.from_predicate(canonical.loads(raw)),
         tuple(canonical.dumps(each["predicate"]) for each in _vectors("certificate")["accepted"]),
+        lambda read: canonical.dumps(read.to_predicate()),
+    )
+
+
+@target("risk-statement", risk_statements.open_risk_statement, risk_statements.require_passing)
+def _risk_statement() -> Reading:
+    seeds = [
+        each["file"].encode()
+        for kind in ("accepted", "refused")
+        for each in _vectors("risk_statement")[kind][:12]
+    ]
+    return Reading(risk_vectors.opened, tuple(seeds))
+
+
+@target("risk-statement-predicate", risk_statement.RiskStatement.from_predicate)
+def _risk_statement_predicate() -> Reading:
+    return Reading(
+        lambda raw: risk_statement.RiskStatement.from_predicate(canonical.loads(raw)),
+        tuple(canonical.dumps(each["predicate"]) for each in _vectors("risk_statement")["accepted"]),
         lambda read: canonical.dumps(read.to_predicate()),
     )
 
@@ -655,6 +685,7 @@ def _inspect() -> Reading:
         "agreement",
         "agreement-signature",
         "certificate",
+        "risk-statement",
         "container",
         "submission",
         "key-file",
