@@ -42,26 +42,24 @@ def stand_in_two_blocks(tags: Bytes, filters: Bytes, agreement: Agreement) -> bo
         [*agreement.kinds().values()], parameters.filter_bits, parameters.positions_per_field
     )
     blocks = _mixed(tags)
-    order = np.argsort(blocks, kind="stable")
-    blocks, ordered = blocks[order], filters[order]
     return any(
-        _too_often(blocks, np.ascontiguousarray(ordered[:, place]), chance)
+        _too_often(blocks, np.ascontiguousarray(filters[:, place]), chance)
         for place, chance in enumerate(chances)
     )
 
 
 def _too_often(blocks: Words, filters: Bytes, chance: float) -> bool:
-    """Whether filters of one field do, blocks in ascending order."""
+    """Whether filters of one field do: there are fewer different filters than different ones in their blocks."""
     there = filters.any(axis=1)
-    blocks, numbers = blocks[there], _mixed(filters[there])
-    order = np.argsort(numbers, kind="stable")
-    blocks, numbers = blocks[order], numbers[order]
-    same_filter, other_block = numbers[1:] == numbers[:-1], blocks[1:] != blocks[:-1]
-    repeated = int((same_filter & other_block).sum())
-    if not repeated:
-        return False
-    different = int((~same_filter | other_block).sum()) + 1
-    return repeated > _most_by_chance(chance * different * (different - 1) / 2)
+    numbers = _mixed(filters[there])
+    in_blocks = _different(_mixed(np.stack([numbers, blocks[there]], axis=1)))
+    repeated = in_blocks - _different(numbers)
+    return repeated > 0 and repeated > _most_by_chance(chance * in_blocks * (in_blocks - 1) / 2)
+
+
+def _different(numbers: Words) -> int:
+    ordered = np.sort(numbers)
+    return int((ordered[1:] != ordered[:-1]).sum()) + min(len(ordered), 1)
 
 
 def _most_by_chance(expected: float) -> int:
@@ -77,7 +75,7 @@ def _most_by_chance(expected: float) -> int:
     return most
 
 
-def _mixed(rows: Bytes) -> Words:
+def _mixed(rows: Bytes | Words) -> Words:
     """A number for each row, equal for equal ones; for others by an accident of one in 2 ** 64."""
     words = np.ascontiguousarray(rows).view(np.uint64)
     mixed = np.zeros(len(words), dtype=np.uint64)
