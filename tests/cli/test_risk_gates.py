@@ -285,3 +285,14 @@ def _log_of(project: Project) -> dict[str, str]:
         for each in entries
         if "risk_sha256" in each["detail"]
     }
+
+
+def test_field_filters_carry_a_statement_of_their_own_attacks(field_filter_project: Project) -> None:
+    project = field_filter_project
+    project.limit()
+    matcher_of(project)
+    attacks = risk.attacks(project.agreement.content, RECORDS)
+    without = tuple(each for each in attacks if each.holder != "together")
+    words = received(project, project.bypassing(POLICE, _signed(project, attacks=without)))
+    refused(*words, status=9, says="the attack 'record_blocks' (together", within=project.folder)
+    done("coordinator", "receive", project.submission(POLICE), "--store", project.store(Role.MATCHER))

@@ -169,6 +169,23 @@ MATCH_KEY_AGREEMENT = AGREEMENT.replace("[linkage]", MATCH_KEYS + "[linkage]").r
     "]\n\nmatch_keys", "]\nmatch_keys"
 )
 
+RISK = """\
+[privacy.risk]
+people = 100
+known_people = 3
+matcher_per_10000 = 100
+key_issuer_per_10000 = 100
+together_per_10000 = 100
+
+[release]
+"""
+
+
+def limiting(agreement: str) -> str:
+    """Limits on the people whom attackers may name."""
+    return agreement.replace("[release]\n", RISK)
+
+
 AGREEMENTS = {
     "usual": AGREEMENT,
     "per-record": AGREEMENT.replace('"per-person"', '"per-record"'),
@@ -179,6 +196,8 @@ AGREEMENTS = {
     "keeping-field-filters": keeping_keys(FIELD_FILTER_AGREEMENT),
     "match-keys": MATCH_KEY_AGREEMENT,
     "keeping-match-keys": keeping_keys(MATCH_KEY_AGREEMENT),
+    "limiting": limiting(AGREEMENT),
+    "limiting-field-filters": limiting(FIELD_FILTER_AGREEMENT),
 }
 
 
@@ -1507,7 +1526,42 @@ def under_match_keys(vectors: Iterable[Vector]) -> Iterator[Vector]:
         yield replace(vector, agreement="match-keys") if says else vector
 
 
+def stated(document: Document, agreement: str, risk: Any) -> Document:
+    """Encodings with a risk statement, whose bytes are the statement's own format's affair."""
+    header = {**document.header, "agreement_sha256": sha256_of(agreement), "risk": risk}
+    return replace(document, header=header)
+
+
+def stated_encodings_vectors() -> Iterator[Vector]:
+    for usual, vectors, agreement in (
+        (encodings(), encodings_vectors(), "limiting"),
+        (blocked_encodings(), blocked_encodings_vectors(), "limiting-field-filters"),
+    ):
+        kind, content = usual.kind, next(iter(vectors)).content
+        for name, risk in (("a risk statement", "e30="), ("no risk statement", "")):
+            raw = stated(usual, agreement, risk).raw()
+            yield Vector(f"{kind}: with {name}", kind, raw, content=content, agreement=agreement)
+        for name, risk in (
+            ("without padding", "e30"),
+            ("with spare bits", "e31="),
+            ("with white space", "e30=\n"),
+            ("in hexadecimal", "7b7d7"),
+            ("that is null", None),
+            ("that is a number", 7),
+            ("of too many bytes", "AAAA" * 87_383),
+        ):
+            raw = stated(usual, agreement, risk).raw()
+            yield Vector(f"{kind}: a risk statement {name}", kind, raw, FORMAT, "", agreement=agreement)
+        left_out = stated(usual, agreement, "e30=").without("risk")
+        yield Vector(f"{kind}: no place for one", kind, left_out, FORMAT, "risk", agreement=agreement)
+    unasked = replace(encodings(), header={**encodings().header, "risk": "e30="}).raw()
+    yield Vector(
+        "encodings: a risk statement that is not asked for", "encodings", unasked, FORMAT, "unknown key"
+    )
+
+
 FILES = {
+    "stated_encodings": lambda: [*stated_encodings_vectors()],
     "submission": lambda: [*encodings_vectors(), *references_vectors(), *submission_vectors()],
     "pairs": lambda: [*pairs_vectors()],
     "blocked_encodings": lambda: [*under_field_filters(blocked_encodings_vectors())],

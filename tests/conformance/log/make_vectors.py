@@ -94,6 +94,7 @@ def accepted_entries() -> Iterator[dict[str, Any]]:
         yield {"name": kind, "entry": entry(kind)}
     without = writer.entry(AGREEMENT, at(1), "received", references(), "key-issuer", "complete")
     yield {"name": "references received", "entry": without}
+    yield {"name": "encodings with a risk statement", "entry": entry("received", risk_sha256="d" * 64)}
     yield {"name": "nobody's signatures", "entry": entry("registered", signatures={})}
     yield {"name": "a refused release", "entry": entry("issued", refusal="Too few people.")}
 
@@ -142,6 +143,13 @@ def refused_entries() -> Iterator[dict[str, Any]]:
     yield {"name": "a submission of another length", "entry": entry("received", submission="4" * 31)}
     yield {"name": "no confirmation", "entry": entry("received", confirmation="")}
     yield {"name": "no commitment to rows", "entry": entry("received", rows_root="")}
+    yield {"name": "a risk statement that is no digest", "entry": entry("received", risk_sha256="")}
+    yield {"name": "a risk statement in capitals", "entry": entry("received", risk_sha256="D" * 64)}
+    with_references = {**references(), "risk_sha256": "d" * 64}
+    yield {
+        "name": "references with a risk statement",
+        "entry": writer.entry(AGREEMENT, at(1), "received", with_references, "key-issuer", "complete"),
+    }
     yield {"name": "inputs out of order", "entry": entry("matched", inputs=["8" * 64, "1" * 64])}
     yield {"name": "an input twice", "entry": entry("matched", inputs=["1" * 64, "1" * 64])}
     yield {"name": "a result's name leads elsewhere", "entry": entry("released", results={"../a": "2" * 64})}
