@@ -192,7 +192,11 @@ def make_secret(run: Rehearsal) -> None:
 
 
 def encode(run: Rehearsal) -> None:
-    """Each department encodes its datasets at home."""
+    """Each department encodes its datasets at home; it attacks them first, where the agreement limits attackers."""
+    if run.agreement.content.privacy.risk is not None:
+        with run.stage("risk"):
+            run.say("Each department attacks its own encodings, and states whom that named.")
+            _together(lambda dataset: _attack(run, dataset), run.agreement.content.dataset)
     with run.stage("encode"):
         _together(lambda dataset: _encode(run, dataset), run.agreement.content.dataset)
 
@@ -373,6 +377,14 @@ def _encode(run: Rehearsal, dataset: Dataset) -> None:
         f"{dataset.party} encodes {dataset.name}: {report['records']:,} records; "
         f"{report['values_that_break_a_rule']:,} values broke a rule."
     )
+
+
+def _attack(run: Rehearsal, dataset: Dataset) -> None:
+    _run_as(
+        run, dataset.party,
+        "pprl", "risk", run.data[dataset.name], "-a", run.agreement_path, "-k", run.key(dataset.party),
+        "--dataset", dataset.name, "--sign", "--json",
+    )  # fmt: skip
 
 
 def _groups(run: Rehearsal, dataset: Dataset) -> str:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from pprl.cli.data import with_progress
-from pprl.cli.options import agreement_option, load_agreement, table_options
+from pprl.cli.options import agreement_option, load_agreement, load_identity, table_options
 from pprl.console import force_option, json_option, path_argument, path_option, progress, show, table, talk
+from pprl.passphrase import PassphraseSource, passphrase_option
 
 if TYPE_CHECKING:
+    from pprl.crypto.identity import Identity
+    from pprl.department import Attackable
     from pprl.errors import Finding
+    from pprl.files.holdings import Holdings
     from pprl.privacy.battery import Risk
     from pprl.protocol.agreement import AgreementFile, Dataset
 
@@ -61,6 +66,11 @@ class Duration(click.ParamType[float]):
     help="Of all that is drawn: same seed, same figures.",
 )
 @path_option("-o", "--out", "page_path", help="Write the report as a page of HTML, too.")
+@click.option(
+    "--sign", is_flag=True, help="State what came of it under your key: 'pprl encode' asks for that."
+)
+@path_option("-k", "--key", "key_path", help="Your party's key file, to sign with.")
+@passphrase_option
 @table_options
 @force_option
 @json_option
@@ -72,6 +82,9 @@ def risk(
     known: int | None,
     seed: int,
     page_path: Path | None,
+    sign: bool,
+    key_path: Path | None,
+    passphrase: PassphraseSource,
     dataset: str | None,
     encoding: str | None,
     delimiter: str | None,
@@ -85,23 +98,34 @@ def risk(
     recognise some records. Tells how many of 10,000 people each of them names, and the most that it may be at 95 %
     confidence. A large file is sampled by whole postcode. Nothing leaves: the report holds counts alone.
 
-    Needs no keys and no linkage secret, and works on a draft of an agreement.
+    Needs no linkage secret, and works on a draft of an agreement. Where the agreement limits whom attackers may name
+    ([privacy.risk]), 'pprl encode' asks for a signed statement that they don't name more: --sign makes it, with -k, and
+    keeps it beside the key. If the limits are exceeded nothing is signed, and the exit status is 9.
 
     \b
     Example:
       pprl risk offences.csv -a agreement.toml --dataset offences
       pprl risk offences.csv -a agreement.toml --dataset offences --budget 1h -o risk.html
+      pprl risk offences.csv -a agreement.toml -k keys/home-office.key --sign
     """  # noqa: D301 - \b is the character that keeps click from filling the example
     import time
 
     from pprl import department
+    from pprl.errors import UsageError
     from pprl.files.atomic import require_apart, write_new
 
     agreement = load_agreement(agreement_path)
+    if sign != (key_path is not None):
+        raise UsageError("--sign and -k go together.", hint="Give both, or neither.")
     limits = agreement.content.privacy.risk
-    agreed = _dataset(agreement, dataset)
-    require_apart([page_path] if page_path else [], [data, agreement_path])
-    _require_free([page_path] if page_path else [], force=force)
+    signer = (
+        None if key_path is None else _Signer.of(agreement, key_path, passphrase, people=people, known=known)
+    )
+    agreed = _dataset(agreement, dataset, signer)
+    require_apart([page_path] if page_path else [], [data, agreement_path, *([key_path] if key_path else [])])
+    _require_free(
+        [*([page_path] if page_path else []), *(signer.files(agreed) if signer else [])], force=force
+    )
     source = department.open_dataset(data, agreed, encoding=encoding, delimiter=delimiter)
     read = with_progress(
         source, lambda seen: department.records_to_attack(source, agreed, agreement, seen=seen)
@@ -122,12 +146,69 @@ def risk(
         write_new(page_path, _page(found, agreed, agreement, findings), force=force)
         talk(f"Report: {page_path}")
     show(_data(found, agreed, findings), as_json=as_json, text=lambda: _text(found, findings))
+    if signer is not None:
+        signer.keep(department.state_risk(found, read, agreed, agreement, signer.identity), read, agreed)
+        talk(f"Stays home, and goes along with what 'pprl encode' sends: {signer.files(agreed)[0]}")
 
 
-def _dataset(agreement: AgreementFile, name: str | None) -> Dataset:
-    """The dataset that is meant."""
+@dataclass(frozen=True, slots=True)
+class _Signer:
+    """A department that signs what came of it.
+
+    Attributes:
+        identity: its keys.
+        agreement: what it signs under.
+        holdings: its own part of the agreement, where the statement is kept.
+    """
+
+    identity: Identity
+    agreement: AgreementFile
+    holdings: Holdings
+
+    @classmethod
+    def of(
+        cls,
+        agreement: AgreementFile,
+        key_path: Path,
+        passphrase: PassphraseSource,
+        *,
+        people: int | None,
+        known: int | None,
+    ) -> _Signer:
+        """The department of a key file, if it may state anything under the agreement."""
+        from pprl import department
+        from pprl.errors import UsageError
+        from pprl.files.holdings import Holdings
+
+        identity = load_identity(key_path, passphrase)
+        department.require_limits(agreement, identity)
+        if people is not None or known is not None:
+            raise UsageError(
+                "What is signed is of as many people as the agreement says: --people and --known are not for it.",
+                hint="Leave them out, or leave --sign out.",
+            )
+        return cls(identity, agreement, Holdings.beside(key_path, identity.party, agreement.sha256))
+
+    def files(self, dataset: Dataset) -> list[Path]:
+        """Where the statement is kept, and the salt key that goes with it."""
+        return [self.holdings.risk_statement(dataset.name), self.holdings.risk_salt(dataset.name)]
+
+    def keep(self, statement: bytes, read: Attackable, dataset: Dataset) -> None:
+        """Keep a statement."""
+        from pprl.files.holdings import RiskFiles, keep_risk
+
+        keep_risk(
+            self.holdings, self.identity, self.agreement, dataset.name, RiskFiles(statement, read.salt_key)
+        )
+
+
+def _dataset(agreement: AgreementFile, name: str | None, signer: _Signer | None) -> Dataset:
+    """The dataset that is meant; who signs may leave out the name of its only one."""
+    from pprl import department
     from pprl.errors import UsageError
 
+    if signer is not None:
+        return department.dataset_for(agreement.content, signer.identity.party, name)
     if name is None:
         names = ", ".join(each.name for each in agreement.content.dataset)
         raise UsageError("Which dataset is it?", hint=f"Say --dataset with one of: {names}.")

@@ -19,6 +19,7 @@ from pprl.privacy import (
     frequency,
     in_blocks,
     pair_graph,
+    patterns,
     propagation,
     record_blocks,
     spectral,
@@ -166,6 +167,12 @@ def _pair_graph(ground: Ground, knows: Knowledge, rng: np.random.Generator, tick
     return ground.counted(names, people, known)
 
 
+def _patterns(ground: Ground, knows: Knowledge, rng: np.random.Generator, tick: Tick) -> Named:
+    people = ground.listed(knows.list, knows.overlap)
+    names = patterns.attack(ground.filters, ground.tokens(people), rng=rng, tick=tick)
+    return ground.counted(names, people, NOBODY_KNOWN)
+
+
 ATTACKS: tuple[Attack, ...] = (
     Attack("spectral", "clk", "matcher", _on_filters(spectral.attack)),
     Attack(
@@ -176,6 +183,7 @@ ATTACKS: tuple[Attack, ...] = (
     Attack("in_blocks", "field-filters", "matcher", _in_blocks, uses_known=True),
     Attack("pair_graph", "field-filters", "key-issuer", _pair_graph, uses_known=True),
     Attack("record_blocks", "field-filters", "together", _record_blocks, uses_known=True),
+    Attack("patterns", "clk", "matcher", _patterns),
     Attack("frequency", "clk", "matcher", _frequency),
     Attack("dictionary", "clk", "matcher", _dictionary),
     Attack("dictionary", "field-filters", "matcher", _dictionary_of_passes),
@@ -219,7 +227,7 @@ def _knowledge(attack: Attack, known_people: int) -> Iterator[Knowledge]:
         yield from (Knowledge("light", overlap, 0) for overlap in (EVERYBODY, 50))
         yield Knowledge("heavy", EVERYBODY, 0)
         return
-    some = {*KNOWN, known_people} - ({0} if attack.needs_known else set())
+    some = {*KNOWN, known_people} - ({0} if attack.needs_known and known_people else set())
     yield from (Knowledge(VERY_FILE, EVERYBODY, known) for known in sorted(some))
     yield from (Knowledge(VERY_FILE, overlap, known_people) for overlap in (50, 20))
     for known in sorted({known_people, MANY_KNOWN}):

@@ -242,7 +242,7 @@ def _controls(sample: Sample, agreement: Agreement, seed: int, tick: Tick) -> Co
     fallen = [_named(Attempt(each, knows), Ground(people, plain, seed), tick) for each in CONTROLS["clk"]]
     lucky = [
         _named(Attempt(each, knows), RandomGround(people, of, seed), tick)
-        for of in (plain, agreement)
+        for of in ((agreement,) if agreement.encoding.clk else (plain, agreement))
         for each in CONTROLS[of.encoding.scheme]
     ]
     return Controls(

@@ -115,7 +115,13 @@ class Ground:
 
     def tokens(self, people: List) -> list[Collection[str]]:
         """What is hashed of each person on a list, as an attacker writes it down."""
-        return clk_tokens(people.columns, self.agreement.encoding.clk_parameters.features)
+        kinds = self.agreement.kinds()
+        columns = {
+            # A date is hashed as its eight digits.
+            name: [value.replace("-", "") for value in values] if kinds[name] == "date-of-birth" else values
+            for name, values in people.columns.items()
+        }
+        return clk_tokens(columns, self.agreement.encoding.clk_parameters.features)
 
     # Scheme field-filters: passes and pairs.
 

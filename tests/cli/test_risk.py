@@ -13,19 +13,25 @@ from typing import Any
 import pytest
 
 from pprl.cli.risk import Duration
+from pprl.crypto.risk_statements import open_risk_statement
 from pprl.privacy import attempts, battery
-from tests.support.commands import done, refused, values_in
+from tests.support.commands import done, refused, run, values_in
 from tests.support.project import Project, draft_text, tree
+from tests.support.risk import KNOWN_PEOPLE, RISK, exception, with_risk
 
 HOLDERS = {"the matcher": "matcher", "the key issuer": "key-issuer", "the two together": "together"}
 
 
 @contextmanager
 def _brief() -> Iterator[None]:
-    """Fewer people in the controls, and without the one attack that takes seconds: to be quick on a small table."""
+    """Fewer people in the controls, and without two attacks that take seconds: to be quick on a small table."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(battery, "IN_CONTROLS", 200)
-        patch.setattr(attempts, "ATTACKS", [each for each in attempts.ATTACKS if each.name != "spectral"])
+        patch.setattr(battery, "IN_CONTROLS", 300)
+        patch.setattr(
+            attempts,
+            "ATTACKS",
+            [each for each in attempts.ATTACKS if each.name not in ("spectral", "patterns")],
+        )
         yield
 
 
@@ -138,6 +144,75 @@ def test_refusals(project: Project) -> None:
     alone.write_text("\n".join(data.read_text("utf-8").splitlines()[:2]) + "\n")
     refused("pprl", "risk", alone, "-a", agreement, "--dataset", "court",
             status=4, says="fewer than two records", within=project.folder)  # fmt: skip
+
+
+# Signing.
+
+ACCEPTED = RISK + "".join(exception(holder, 10_000) for holder in HOLDERS.values())
+
+
+def _limiting(project: Project, section: str) -> tuple[str | Path, ...]:
+    """The command that signs for the court, once the agreement limits whom attackers may name."""
+    text = with_risk(project.agreement_path.read_text("utf-8"), section)
+    project.adopt(project.agreed("limiting.toml", text))
+    own = ("-a", project.agreement_path, "-k", project.key("court-dept"))
+    return "pprl", "risk", project.data("court"), *own, "--sign"
+
+
+def test_what_passes_is_signed_and_lets_the_very_table_leave(field_filter_project: Project) -> None:
+    project = field_filter_project
+    words = _limiting(project, ACCEPTED)
+    encode = ("pprl", "encode", *words[2:-1], "-o", project.folder / "new.submission")
+    refused(*encode, status=9, says="has none", within=project.folder)
+    with _brief():
+        told = json.loads(done(*words, "--json").stdout)
+    assert told["limits"] == {"passes": True, "findings": []}
+    kept = project.holdings("court-dept")
+    files = [kept.risk_statement("court"), kept.risk_salt("court")]
+    assert [path.stat().st_mode & 0o777 for path in files] == [0o600, 0o600]
+    stated = open_risk_statement(
+        files[0].read_bytes(), agreement=project.agreement, dataset="court"
+    ).statement
+    assert (stated.records, stated.known_people, stated.blind) == (told["attacked"], KNOWN_PEOPLE, 1)
+    assert stated.controls.plain_clk == told["controls"]["plain_clk"]
+    assert len(stated.attacks) == sum(each["finished"] for each in told["attacks"])
+    refused(*words, status=2, says="--force", within=project.folder)
+    done(*encode)
+    rows = project.data("court").read_text("utf-8").splitlines()
+    project.data("court").write_text("\n".join(rows[:-1]) + "\n", encoding="utf-8")
+    refused(*encode, "--force", status=7, says="the table has changed", within=project.folder)
+
+
+def test_what_names_more_than_agreed_is_not_signed(field_filter_project: Project) -> None:
+    words = _limiting(field_filter_project, RISK)
+    page = field_filter_project.folder / "risk.html"
+    with _brief():
+        result = run(*words, "-o", page)
+    assert result.exit_code == 9
+    assert "This does not pass the limits of the agreement:" in result.stdout
+    assert "matcher: up to" in result.stdout
+    assert "does not pass" in result.stderr
+    assert "This does not pass" in page.read_text("utf-8")
+    assert not field_filter_project.holdings("court-dept").risk_statement("court").exists()
+    assert not values_in(result.output)
+
+
+def test_too_little_time_signs_nothing(field_filter_project: Project) -> None:
+    words = _limiting(field_filter_project, ACCEPTED)
+    within = field_filter_project.folder
+    result = refused(*words, "--budget", "0.1s", status=9, says="does not pass", within=within, reports=True)
+    assert "did not come to its end" in result.stdout
+    assert "--budget" in result.stdout
+
+
+def test_who_may_not_sign(project: Project) -> None:
+    words = (*_words(project)[:-2], "-k", project.key("court-dept"), "--sign")
+    refused(*words, status=3, says="no risk statement", within=project.folder)
+    refused(*words[:-1], status=2, says="go together", within=project.folder)
+    refused(*_words(project), "--sign", status=2, says="go together", within=project.folder)
+    limiting = _limiting(project, ACCEPTED)
+    refused(*limiting, "--people", "10", status=2, says="--people", within=project.folder)
+    refused(*limiting, "--dataset", "prison", status=3, says="not brought by", within=project.folder)
 
 
 @pytest.mark.parametrize(
