@@ -24,18 +24,18 @@ HOLDERS = {"the matcher": "matcher", "the key issuer": "key-issuer", "the two to
 
 @contextmanager
 def _brief() -> Iterator[None]:
-    """Fewer people in the controls, and without two attacks that take seconds: to be quick on a small table."""
+    """Fewer people in the controls, and without attacks that take seconds: to be quick on a small table."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(battery, "IN_CONTROLS", 300)
         patch.setattr(
             attempts,
             "ATTACKS",
-            [each for each in attempts.ATTACKS if each.name not in ("spectral", "patterns")],
+            [each for each in attempts.ATTACKS if each.name not in ("spectral", "patterns", "embedding")],
         )
         yield
 
 
-@pytest.fixture(scope="module", params=["clk", "field-filters"])
+@pytest.fixture(scope="module", params=["clk", pytest.param("field-filters", marks=pytest.mark.slow)])
 def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """One run in text, with the page, on a draft without keys; and what else is in the folder afterwards."""
     made = {"clk": "made_project", "field-filters": "made_field_filter_project"}[request.param]
