@@ -188,6 +188,7 @@ def attack(
     budget: float,
     clock: Callable[[], float],
     progress: Callable[[str, float], None],
+    required_only: bool = False,
 ) -> Risk:
     """Attack one's own encodings, made under a test secret, as everybody who might see them could.
 
@@ -200,6 +201,7 @@ def attack(
         budget: seconds for all attacks.
         clock: tells seconds.
         progress: told what is done, and the share of it that is done.
+        required_only: whether to leave out what a risk statement can do without.
     """
     from pprl.privacy import battery, sampling  # noqa: PLC0415 - attacks take a second to load; no other step has any
 
@@ -207,7 +209,14 @@ def attack(
         attackable.columns, agreement.kinds(), people=people, seed=seed, several=attackable.several
     )
     return battery.attack(
-        chosen, agreement, known_people=known_people, seed=seed, budget=budget, clock=clock, progress=progress
+        chosen,
+        agreement,
+        known_people=known_people,
+        seed=seed,
+        budget=budget,
+        clock=clock,
+        progress=progress,
+        required_only=required_only,
     )
 
 

@@ -383,7 +383,7 @@ def _attack(run: Rehearsal, dataset: Dataset) -> None:
     _run_as(
         run, dataset.party,
         "pprl", "risk", run.data[dataset.name], "-a", run.agreement_path, "-k", run.key(dataset.party),
-        "--dataset", dataset.name, "--sign", "--json",
+        "--dataset", dataset.name, "--required", "--budget", "1h", "--sign", "--json",
     )  # fmt: skip
 
 

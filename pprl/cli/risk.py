@@ -65,6 +65,9 @@ class Duration(click.ParamType[float]):
     show_default=True,
     help="Of all that is drawn: same seed, same figures.",
 )
+@click.option(
+    "--required", is_flag=True, help="Make only those attacks that a signed statement must have: quicker."
+)
 @path_option("-o", "--out", "page_path", help="Write the report as a page of HTML, too.")
 @click.option(
     "--sign", is_flag=True, help="State what came of it under your key: 'pprl encode' asks for that."
@@ -81,6 +84,7 @@ def risk(
     people: int | None,
     known: int | None,
     seed: int,
+    required: bool,
     page_path: Path | None,
     sign: bool,
     key_path: Path | None,
@@ -140,6 +144,7 @@ def risk(
             budget=budget,
             clock=time.monotonic,
             progress=lambda _attack, share: tell("attacks", share),
+            required_only=required,
         )
     findings = department.judge_risk(found, read, agreed, agreement)
     if page_path is not None:

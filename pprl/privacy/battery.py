@@ -131,6 +131,7 @@ def attack(
     budget: float,
     clock: Clock,
     progress: Progress,
+    required_only: bool = False,
 ) -> Risk:
     """Make every attack on a sample of a file. A department runs it, on its own file.
 
@@ -142,8 +143,13 @@ def attack(
         budget: seconds for all of it.
         clock: tells seconds.
         progress: told what is done, and the share of the time or of the work that has gone.
+        required_only: whether to leave out what a risk statement can do without.
     """
-    wanted = attempts(agreement.encoding.scheme, records=sample.records, known_people=known_people)
+    wanted = [
+        each
+        for each in attempts(agreement.encoding.scheme, records=sample.records, known_people=known_people)
+        if each.required or not required_only
+    ]
     time = _Time(clock, clock() + budget)
     progress("controls", 0.0)
     controls = _controls(sample, agreement, seed, time.share(_OF_CONTROLS))
@@ -253,13 +259,17 @@ def _controls(sample: Sample, agreement: Agreement, seed: int, tick: Tick) -> Co
 
 
 def _for_controls(sample: Sample, agreement: Agreement, seed: int) -> Sample:
-    """Some of the file's records, filled up with made-up people."""
-    file = {name: values[:IN_CONTROLS] for name, values in sample.file.items()}
+    """Some of the file's records, filled up with made-up people; none of the file's where people have several.
+
+    Records of one person are so alike that nobody could say which is which: a control needs people who differ.
+    """
+    from_file = 0 if sample.several else IN_CONTROLS
+    file = {name: values[:from_file] for name, values in sample.file.items()}
     missing = IN_CONTROLS - length_of(file)
     if missing > 0:
-        more = made_up(file, agreement.kinds(), missing, seed)
+        more = made_up(sample.file, agreement.kinds(), missing, seed)
         file = {name: values + more[name] for name, values in file.items()}
-    return Sample(file, sample.strangers, sample.of, sample.several)
+    return Sample(file, sample.strangers, sample.of)
 
 
 def plain_clk(agreement: Agreement) -> Agreement:

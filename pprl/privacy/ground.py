@@ -18,6 +18,7 @@ from pprl.privacy.measure import Named, count
 from pprl.privacy.sampling import Sample, length_of
 from pprl.privacy.views import NOBODY, Bytes, Indices, Known, Names, SeenPairs, SeenPass
 from pprl.protocol.agreement import Agreement, ClkFeature
+from pprl.protocol.kinds import Kind
 from pprl.protocol.risk_statement import ListKind
 
 Columns = Mapping[str, Sequence[str]]
@@ -29,6 +30,9 @@ ERRORS: Mapping[ListKind, Errors] = {"very file": "none", "light": "light", "hea
 OTHER_OFFICE_OVERLAP = 0.65
 OTHER_OFFICE_ERRORS: Errors = "light"
 """The second file, which the key issuer sees pairs with: so many people in common, and such errors."""
+
+_WHO: frozenset[Kind] = frozenset({"given-name", "surname", "full-name", "date-of-birth"})
+"""Kinds that say who somebody is."""
 
 _KEY_BYTES = 32
 _MOST_LISTS_IN_MEMORY = 4
@@ -211,9 +215,19 @@ class Ground:
 
     # Counting.
 
+    def _first_of_person(self, people: List) -> Indices:
+        """For each place on a list the first of the same person, as far as that can be told.
+
+        Where people have several records, to name any of somebody's records by any other is to name that person.
+        """
+        kinds = self.agreement.kinds()
+        who = {name: people.columns[name] for name in kinds if kinds[name] in _WHO}
+        several = self.sample.several and len(who) > 1
+        return _first_of_equals(who if several else people.columns)
+
     def counted(self, names: Names, people: List, known: Known) -> Named:
         """How many records were named; who are written alike on the list can't be told apart, and are one."""
-        same = _first_of_equals(people.columns)
+        same = self._first_of_person(people)
         said = np.full(self.records, NOBODY, dtype=np.int64)
         said[: len(names)] = names[: self.records]
         return count(_as_first(said, same), _as_first(people.truth, same), known)
@@ -222,7 +236,7 @@ class Ground:
         self, names: Sequence[Names], records: Sequence[Indices], people: List, known: Known
     ) -> Named:
         """The same where each pass is seen on its own: a record is named if it is named in any of them."""
-        same = _first_of_equals(people.columns)
+        same = self._first_of_person(people)
         truth = _as_first(people.truth, same)
         best = np.full(self.records, NOBODY, dtype=np.int64)
         for said, record in zip(names, records, strict=True):
