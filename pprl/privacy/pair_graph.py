@@ -71,6 +71,8 @@ _MOST_VIA_ONE = 400
 # coarse to fine at most so far. Pseudo-matches, before any is known.
 _SAME_PASSES, _SAME_PAIR = 0.9, 0.8
 _SAME_LOOKS = (0.2, 0.1, 0.1, 0.1, 0.1, 0.2, 0.1, 0.1)
+_SAME_BARE = (0.2, 0.2, 0.2, 0.4)
+_NO_LOOK = 0.05
 _EVERYDAY_MATCHES = 10.0
 
 
@@ -107,15 +109,17 @@ class _Graph:
         dataset: number of each record's dataset, shape (records,).
         passes: look of dataset and passes of each record, shape (records,).
         looks: what each record looks like from coarse to fine, shape (looks, records).
+        bare: the same without passes, which may be other ones under another secret; shape (looks, records).
         measures: mean level of its pairs by field, in units of what another secret changes; shape (records, fields).
         one: record of each pair in each direction, ascending, shape (twice the pairs,).
         other: the other record.
-        labels: how alike they are and which passes have found them.
+        labels: how alike they are.
     """
 
     dataset: Indices
     passes: Looks
     looks: Looks
+    bare: Looks
     measures: Scores
     one: Indices
     other: Indices
@@ -143,8 +147,12 @@ class _Graph:
             looks.append(mixed(looks[-1] + _sums(one, mixed(labels + looks[-1][other]), records)))
         looks.append(mixed(looks[2] + _sums(one, finer, records)))
         looks.append(mixed(looks[3] + looks[-1] + _sums(one, mixed(finer + looks[-1][other]), records)))
+        bare = [mixed(seen.dataset.astype(np.uint64))]
+        for told in (alike, mixed(alike + _classes(means))):
+            bare.append(mixed(bare[-1] + _sums(one, told, records)))
+        bare.append(mixed(bare[-1] + _sums(one, mixed(alike + bare[1][other]), records)))
         measures = _measures(one, means, records)
-        return _Graph(seen.dataset, own, np.stack(looks), measures, one, other, labels)
+        return _Graph(seen.dataset, own, np.stack(looks), np.stack(bare), measures, one, other, alike)
 
     @property
     def records(self) -> int:
@@ -207,7 +215,7 @@ class _Rates:
     """How often one person's two records agree: in their passes, in the finest look that is equal, in a pair."""
 
     passes: float
-    looks: Scores
+    looks: tuple[Scores, ...]
     pair: float
 
 
@@ -215,6 +223,7 @@ class _Matcher:
     """The rounds: score, match, and again."""
 
     __slots__ = (
+        "_chains",
         "_common",
         "_file",
         "_free",
@@ -234,7 +243,10 @@ class _Matcher:
         self._free = np.ones(file.records, dtype=bool), np.ones(people.records, dtype=bool)
         for free, places in zip(self._free, known.T, strict=True):
             free[places] = False
-        self._common = np.stack([rarity(*looks) for looks in zip(file.looks, people.looks, strict=True)])
+        self._chains = (file.looks, people.looks), (file.bare, people.bare)
+        self._common = [
+            np.stack([rarity(*looks) for looks in zip(*chain, strict=True)]) for chain in self._chains
+        ]
         self._kinds = _Kinds.of(file, people)
         self._looks = self._alike_pairs()
         self._rates = self._learnt()
@@ -261,11 +273,16 @@ class _Matcher:
     def _alike_pairs(self) -> Pairs:
         """Pairs that look alike as few do, or that have a pair of which few look so."""
         found = []
-        for mine, theirs in zip(self._file.looks, self._people.looks, strict=True):
+        for mine, theirs in zip(
+            (*self._file.looks, *self._file.bare), (*self._people.looks, *self._people.bare), strict=True
+        ):
             self._tick()
             found.append(rare_pairs(mine, theirs))
-        looks = self._file.looks[HOPS], self._people.looks[HOPS]
-        found.append(nearest_pairs(*looks, self._file.measures, self._people.measures))
+        for mine, theirs in (
+            (self._file.looks[HOPS], self._people.looks[HOPS]),
+            (self._file.bare[1], self._people.bare[1]),
+        ):
+            found.append(nearest_pairs(mine, theirs, self._file.measures, self._people.measures))
         for hop in (0, 1):
             one, other = rare_pairs(
                 *(
@@ -280,13 +297,16 @@ class _Matcher:
         """How often those matched agree, with pseudo-matches."""
         some = np.flatnonzero(self._names != NOBODY)
         others = self._names[some]
-        looks = np.bincount(self._finest(some, others), minlength=len(_SAME_LOOKS) + 1)[1:].astype(np.float64)
-        looks += _EVERYDAY_MATCHES * np.array(_SAME_LOOKS)
+        looks = []
+        for chain, everyday in zip(self._chains, (_SAME_LOOKS, _SAME_BARE), strict=True):
+            counts = np.bincount(_finest(chain, some, others), minlength=len(everyday) + 1)
+            expected = counts + _EVERYDAY_MATCHES * np.array((_NO_LOOK, *everyday))
+            looks.append(expected / expected.sum())
         passes = (self._file.passes[some] == self._people.passes[others]).sum()
         there, of = self._pairs_on_both_sides()
         return _Rates(
             float((passes + _EVERYDAY_MATCHES * _SAME_PASSES) / (len(some) + _EVERYDAY_MATCHES)),
-            looks / looks.sum(),
+            tuple(looks),
             float((there + _EVERYDAY_MATCHES * _SAME_PAIR) / (of + _EVERYDAY_MATCHES)),
         )
 
@@ -297,12 +317,6 @@ class _Matcher:
         mine = _of_two(one[both], other[both], self._file.labels[both])
         theirs = _of_two(self._people.one, self._people.other, self._people.labels)
         return int(np.isin(mine, theirs).sum()), int(both.sum())
-
-    def _finest(self, one: Indices, other: Indices) -> Indices:
-        """How many looks are equal, from coarse to fine."""
-        equal = self._file.looks[:, one] == self._people.looks[:, other]
-        count: Indices = np.logical_and.accumulate(equal, axis=0).sum(axis=0)
-        return count
 
     def _support(self) -> tuple[Indices, Scores, Indices]:
         """Pairs of a record and a person who are paired, in the same way, with two who are matched to each other.
@@ -344,12 +358,13 @@ class _Matcher:
         """How much likelier what is seen of each pair is for one person than for two: the log of it."""
         one, other = pairs
         rates = self._rates
-        finest = self._finest(one, other)
-        look = np.log(rates.looks[finest - 1]) - np.log(self._common[finest - 1, one])
-        look = np.where(finest > 0, look, -np.inf)
-        same = finest > 0
-        passes = np.where(same, np.log(rates.passes / self._common[0, one]), np.log1p(-rates.passes))
-        scores = np.maximum(look, passes + self._kinds.scores(pairs, rates.pair, self._tick))
+        same = self._file.passes[one] == self._people.passes[other]
+        passes = np.where(same, np.log(rates.passes / self._common[0][0, one]), np.log1p(-rates.passes))
+        scores = passes + self._kinds.scores(pairs, rates.pair, self._tick)
+        for chain, rate, common in zip(self._chains, rates.looks, self._common, strict=True):
+            finest = _finest(chain, one, other)
+            look = np.log(rate[finest]) - np.log(common[finest - 1, one])
+            scores = np.maximum(scores, np.where(finest > 0, look, -np.inf))
         scores += score_of_measures(self._file.measures, self._people.measures, pairs)
         keys, score, counts = support
         if len(keys):
@@ -367,6 +382,13 @@ class _Matcher:
         lacking = matched_[0][one] + matched_[1][other] - 2 * shared
         total: Scores = scores + lacking / 2 * np.log1p(-rates.pair)
         return total
+
+
+def _finest(chain: tuple[Looks, Looks], one: Indices, other: Indices) -> Indices:
+    """How many looks are equal, from coarse to fine."""
+    equal = chain[0][:, one] == chain[1][:, other]
+    count: Indices = np.logical_and.accumulate(equal, axis=0).sum(axis=0)
+    return count
 
 
 def _of_two(one: Indices, other: Indices, labels: Looks) -> Looks:

@@ -11,7 +11,7 @@ import numpy as np
 from pprl.agreements.draft import DatasetSketch, draft
 from pprl.encode.records import prepare
 from pprl.privacy.views import Bytes
-from pprl.protocol.agreement import AgreementFile, Scheme, parse
+from pprl.protocol.agreement import Agreement, AgreementFile, Scheme, parse
 from pprl.synthetic import TRUTH_COLUMN, Table, linkage_pair
 
 DAY = date(2026, 11, 1)
@@ -53,6 +53,13 @@ def population(people: int, *, scheme: Scheme = "field-filters", seed: int = 1) 
         b,
         inside,
     )
+
+
+def with_all_in_a_block(agreement: Agreement) -> Agreement:
+    """The same where all records of a block are sent: what these attacks must succeed against."""
+    parameters = agreement.encoding.field_filter_parameters.model_copy(update={"one_person_a_block": False})
+    encoding = agreement.encoding.model_copy(update={"field_filters": parameters})
+    return agreement.model_copy(update={"encoding": encoding})
 
 
 def standardised(table: Table, agreement: AgreementFile) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ from coordinator.linkage import match_field_filters
 from pprl.privacy import exposure
 from pprl.protocol.levels import EXACT
 from pprl.protocol.submission import Blocked
-from tests.support.privacy import KEY, population
+from tests.support.privacy import KEY, population, with_all_in_a_block
 
 
 def test_the_matcher_sees_the_same_records_in_an_order_of_their_own() -> None:
@@ -29,7 +29,7 @@ def test_the_matcher_sees_the_same_records_in_an_order_of_their_own() -> None:
 
 def test_the_key_issuer_sees_the_pairs_of_every_block_and_how_alike_they_are() -> None:
     people = population(300)
-    encoder = exposure.encoder_of(people.agreement.content, KEY)
+    encoder = exposure.encoder_of(with_all_in_a_block(people.agreement.content), KEY)
     left, right = exposure.passes_of_two(people.file, people.other_file, encoder)
     seen = exposure.pairs_between(left, right, (300, 300), encoder.fields)
     births = people.file["date_of_birth"], people.other_file["date_of_birth"]
@@ -49,7 +49,7 @@ def test_the_key_issuer_sees_the_pairs_of_every_block_and_how_alike_they_are() -
 
 def test_a_dataset_with_duplicates_has_pairs_of_its_own_too() -> None:
     people = population(300)
-    encoder = exposure.encoder_of(people.agreement.content, KEY)
+    encoder = exposure.encoder_of(with_all_in_a_block(people.agreement.content), KEY)
     left, right = exposure.passes_of_two(people.file, people.other_file, encoder)
     apart = exposure.pairs_between(left, right, (300, 300), encoder.fields)
     seen = exposure.pairs_between(left, right, (300, 300), encoder.fields, duplicates=(False, True))
@@ -67,7 +67,7 @@ def test_a_dataset_with_duplicates_has_pairs_of_its_own_too() -> None:
 
 def test_about_the_pairs_are_handed_on_that_the_matcher_hands_on() -> None:
     people = population(2000)
-    agreement = people.agreement.content
+    agreement = with_all_in_a_block(people.agreement.content)
     encoder = exposure.encoder_of(agreement, KEY)
     sides = [encoder.encode(each) for each in (people.file, people.other_file)]
     left, right = exposure.passes_of_two(people.file, people.other_file, encoder)

@@ -12,7 +12,7 @@ from pprl.privacy import exposure, knowledge, measure, pair_graph
 from pprl.privacy.measure import Named, OutOfTime
 from pprl.privacy.views import NOBODY_KNOWN, Known, Names, SeenPairs, no_limit
 from pprl.protocol.levels import EXACT
-from tests.support.privacy import KEY, OTHER_KEY, population
+from tests.support.privacy import KEY, OTHER_KEY, population, with_all_in_a_block
 from tests.unit.privacy.test_record_blocks import of_few_years
 
 PEOPLE = 1500
@@ -23,7 +23,7 @@ ALL_EXACT = np.uint64(sum(EXACT << 4 * field for field in range(6)))
 def views() -> tuple[SeenPairs, SeenPairs, Names, Known]:
     """An age group's pairs with another office's file, and an attacker who holds both very tables, in another order."""
     people = population(PEOPLE)
-    agreement, rng = people.agreement.content, np.random.default_rng(1)
+    agreement, rng = with_all_in_a_block(people.agreement.content), np.random.default_rng(1)
     columns = of_few_years(people.file, 3), of_few_years(people.other_file, 3)
     lists = [
         knowledge.list_of(each, {}, agreement.kinds(), overlap=1.0, errors="none", rng=rng)

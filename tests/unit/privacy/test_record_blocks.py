@@ -13,7 +13,7 @@ from pprl.privacy.knowledge import Errors
 from pprl.privacy.measure import Named, OutOfTime
 from pprl.privacy.views import NOBODY, NOBODY_KNOWN, Known, Names, SeenPass, no_limit
 from pprl.protocol.levels import Fields
-from tests.support.privacy import KEY, OTHER_KEY, population
+from tests.support.privacy import KEY, OTHER_KEY, population, with_all_in_a_block
 
 PEOPLE = 2000
 Passes = list[SeenPass]
@@ -33,8 +33,8 @@ def views(
     file, strangers = of_few_years(people.file), of_few_years(people.strangers)
     kinds, rng = people.agreement.content.kinds(), np.random.default_rng(seed)
     listed = knowledge.list_of(file, strangers, kinds, overlap=overlap, errors=errors, rng=rng)
-    first = exposure.encoder_of(people.agreement.content, KEY)
-    other = exposure.encoder_of(people.agreement.content, OTHER_KEY)
+    agreement = with_all_in_a_block(people.agreement.content)
+    first, other = (exposure.encoder_of(agreement, key) for key in (KEY, OTHER_KEY))
     seeds = knowledge.known_people(listed.truth, known, rng)
     return (
         exposure.passes(file, first),
