@@ -21,13 +21,13 @@ Shmatikov (2009) and Vidanage, Christen, Ranbaduge and Schnell (2020), who have 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pprl.privacy.overlay import Blocks, Evidence, laid_over, laid_over_each
+from pprl.privacy.overlay import Blocks, Evidence, Steps, laid_over, laid_over_each
 from pprl.privacy.similarities import comparisons, evidence_of_steps, numbered_masks, pictures
 from pprl.privacy.views import NOBODY, Indices, Known, Names, SeenPass, Tick
 from pprl.protocol.levels import Fields
@@ -37,9 +37,10 @@ LEAST_BELIEF = 0.1
 
 _SLACK = 0.5
 _KEPT = 4
-_MOST_ALIKE = 200
 _MOST_AT_ONCE = 20_000_000
 _ELSEWHERE = 0.1
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class _Candidates:
 
     block: Indices
     its: Indices
-    belief: NDArray[np.float64]
+    belief: Floats
 
 
 def attack(
@@ -131,53 +132,81 @@ def _compared(
 
 def _candidates(compared: _Compared, tick: Tick) -> _Candidates:
     """Lay every block that is seen over all of the list that it may be."""
-    likely = _Likely(compared)
-    blocks, of_list = len(compared.seen.offsets), len(compared.listed.offsets)
-    rows, columns = np.full(blocks, -np.inf), np.full(of_list, -np.inf)
-    kept: list[tuple[Indices, NDArray[np.float64]]] = []
-    for block in range(blocks):
+    found = [_larger(compared, tick), *_of_one_record(compared, tick)]
+    return _Candidates(
+        np.concatenate([each.block for each in found]),
+        np.concatenate([each.its for each in found]),
+        np.concatenate([each.belief for each in found]),
+    )
+
+
+def _larger(compared: _Compared, tick: Tick) -> _Candidates:
+    """Of blocks of two records and more, each laid over all of about its size."""
+    sizes, of_list = np.diff(compared.seen.starts), np.diff(compared.listed.starts)
+    by_size = np.argsort(of_list, kind="stable")
+    rows, columns = np.full(len(sizes), -np.inf), np.full(len(of_list), -np.inf)
+    kept = [(by_size[:0], by_size[:0], np.empty(0))]
+    for block in np.flatnonzero(sizes > 1).tolist():
         tick()
-        against = likely.of(block)
+        room = int(_SLACK * sizes[block] + 0.5)
+        ends = np.searchsorted(of_list[by_size], [max(2, sizes[block] - room), sizes[block] + room + 1])
+        against = by_size[ends[0] : ends[1]]
         found = _laid(block, against, compared, tick)
         columns[against] = np.logaddexp(columns[against], found)
         rows[block] = np.logaddexp.reduce(found, initial=-np.inf)
         top = _highest(found)
-        kept.append((against[top], found[top]))
-    its, strength = (np.concatenate([each[part] for each in kept]) for part in (0, 1))
-    seen = np.repeat(np.arange(blocks), [len(each[0]) for each in kept])
-    nothing = np.log(of_list) + np.log(_ELSEWHERE)
-    rivals = np.logaddexp(np.logaddexp(rows[seen], columns[its]), nothing)
-    return _Candidates(seen, its, strength - rivals)
+        kept.append((np.full(len(top), block), against[top], found[top]))
+    seen, its, strength = (np.concatenate([each[part] for each in kept]) for part in range(3))
+    return _Candidates(seen, its, strength - _rivals(rows[seen], columns[its], len(of_list)))
 
 
-class _Likely:
-    """Blocks of the list that a block may be: of about its size; of those of one record, with the same mask."""
-
-    __slots__ = ("_alone", "_by_size", "_seen", "_sizes")
-
-    def __init__(self, compared: _Compared) -> None:
-        listed = compared.listed
-        self._seen = compared.seen
-        sizes = np.diff(listed.starts)
-        self._by_size = np.argsort(sizes, kind="stable")
-        self._sizes = sizes[self._by_size]
-        alone = self._by_size[: np.searchsorted(self._sizes, 2)]
-        masks = listed.masks[listed.starts[alone]]
-        self._alone = {mask: alone[masks == mask] for mask in np.unique(masks).tolist()}
-
-    def of(self, block: int) -> Indices:
-        """Numbers of blocks of the list."""
-        start, size = self._seen.starts[block], self._seen.starts[block + 1] - self._seen.starts[block]
-        if size == 1:
-            against = self._alone.get(int(self._seen.masks[start]), self._by_size[:0])
-            return against if len(against) <= _MOST_ALIKE else self._by_size[:0]
-        room = int(_SLACK * size + 0.5)
-        low, high = np.searchsorted(self._sizes, [max(2, size - room), size + room + 1])
-        found: Indices = self._by_size[low:high]
-        return found
+def _rivals(rows: Floats, columns: Floats, of_list: int) -> Floats:
+    """The evidence for all other blocks of the list, for all others that are seen, and for none, together."""
+    rivals: Floats = np.logaddexp(np.logaddexp(rows, columns), np.log(of_list * _ELSEWHERE))
+    return rivals
 
 
-def _laid(block: int, against: Indices, compared: _Compared, tick: Tick) -> NDArray[np.float64]:
+def _of_one_record(compared: _Compared, tick: Tick) -> Iterator[_Candidates]:
+    """Of blocks of one record, mask by mask: those whose names are as alike are one for this, so that it is quick."""
+    seen, listed = compared.seen, compared.listed
+    one, other = (np.flatnonzero(np.diff(each.starts) == 1) for each in (seen, listed))
+    its_masks = listed.masks[listed.starts[other]]
+    masks = seen.masks[seen.starts[one]]
+    for mask in np.intersect1d(masks, its_masks).tolist():
+        tick()
+        yield _of_one_mask(one[masks == mask], other[its_masks == mask], compared)
+
+
+def _of_one_mask(one: Indices, other: Indices, compared: _Compared) -> _Candidates:
+    seen, listed = compared.seen, compared.listed
+    looks, look, many = _grouped(seen.own[seen.starts[one]])
+    its_looks, its_look, its_many = _grouped(listed.own[listed.starts[other]])
+    mask = seen.masks[seen.starts[one[0]]]
+    strength = np.full((len(looks), len(its_looks)), float(compared.evidence.masks[mask, mask]))
+    for number in range(looks.shape[1]):
+        table = compared.evidence.steps[compared.evidence.alike + number]
+        strength += table[looks[:, number][:, None], its_looks[:, number][None, :]]
+    rows = np.logaddexp.reduce(strength + np.log(its_many)[None, :], axis=1)
+    columns = np.logaddexp.reduce(strength + np.log(many)[:, None], axis=0)
+    belief = strength - _rivals(rows[:, None], columns[None, :], len(listed.offsets))
+    best = np.argsort(-belief, axis=1, kind="stable")[:, :_KEPT]
+    grouped, first = np.argsort(its_look, kind="stable"), np.cumsum(its_many) - its_many
+    turn = np.arange(len(one))[:, None]
+    its = other[grouped[first[best[look]] + turn % its_many[best[look]]]]
+    kept = np.take_along_axis(belief, best, axis=1)[look]
+    return _Candidates(np.repeat(one, best.shape[1]), its.reshape(-1), kept.reshape(-1))
+
+
+def _grouped(own: Steps) -> tuple[Steps, Indices, Indices]:
+    """Different rows, the number of each row among them, and how often each is there."""
+    if not own.shape[1]:
+        own = np.zeros((len(own), 1), dtype=np.uint8)
+        return own[:1, :0], np.zeros(len(own), dtype=np.int64), np.array([len(own)])
+    looks, look, many = np.unique(own, axis=0, return_inverse=True, return_counts=True)
+    return looks, look.reshape(-1).astype(np.int64), many
+
+
+def _laid(block: int, against: Indices, compared: _Compared, tick: Tick) -> Floats:
     """The evidence for each of some blocks, in parts that take no long time."""
     sizes = np.diff(compared.listed.starts)[against]
     size = compared.seen.starts[block + 1] - compared.seen.starts[block]
@@ -189,7 +218,7 @@ def _laid(block: int, against: Indices, compared: _Compared, tick: Tick) -> NDAr
     return np.concatenate(found)
 
 
-def _highest(strength: NDArray[np.float64]) -> Indices:
+def _highest(strength: Floats) -> Indices:
     """Places of the highest few."""
     if len(strength) <= _KEPT:
         return np.arange(len(strength))
