@@ -22,7 +22,7 @@ Shmatikov (2009) and Vidanage, Christen, Ranbaduge and Schnell (2020), who have 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,6 +125,9 @@ def _names_of_pass(
 def _compared(
     seen: SeenPass, lists: Sequence[SeenPass], fields: Fields, rng: np.random.Generator
 ) -> _Compared:
+    """Both sides' pictures. Where each block shows one record, that may be anybody of a block of the list."""
+    if np.bincount(seen.blocks).max() == 1:
+        lists = [replace(each, blocks=np.arange(len(each.rows))) for each in lists]
     shown, listed, masks = numbered_masks(pictures([seen], fields), pictures(lists, fields))
     steps = evidence_of_steps(seen, listed, fields, encodings=len(lists), rng=rng)
     return _Compared(shown, listed, Evidence(masks, steps, comparisons(fields, seen.filters.shape[1]).alike))

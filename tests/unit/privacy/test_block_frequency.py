@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pprl.encode.field_filters import FieldFilterEncoder
 from pprl.privacy.block_frequency import attack
-from pprl.privacy.exposure import as_the_matcher_sees, encoder_of, passes
+from pprl.privacy.exposure import as_the_matcher_sees, passes
 from pprl.privacy.knowledge import Errors, list_of
 from pprl.privacy.measure import Named, OutOfTime, count
 from pprl.privacy.views import NOBODY, NOBODY_KNOWN, Bytes, Names, SeenPass, no_limit
@@ -62,8 +63,10 @@ def named(*, overlap: float, errors: Errors) -> Named:
     known = list_of(
         people.file, people.strangers, content.kinds(), overlap=overlap, errors=errors, rng=drawn()
     )
-    seen, records = as_the_matcher_sees(passes(people.file, encoder_of(content, KEY)), drawn())
-    listed = passes(known.columns, encoder_of(content, OTHER_KEY))
+    chosen = [each.blocking_pass() for each in content.encoding.field_filter_parameters.passes]
+    ours, its = (FieldFilterEncoder(chosen, content.kinds(), key) for key in (KEY, OTHER_KEY))
+    seen, records = as_the_matcher_sees(passes(people.file, ours), drawn())
+    listed = passes(known.columns, its)
     found = attack(seen, listed, rng=drawn(), tick=no_limit)
     counts = [count(names, known.truth[its], NOBODY_KNOWN) for names, its in zip(found, records, strict=True)]
     return sum(counts, Named(0, 0, 0))

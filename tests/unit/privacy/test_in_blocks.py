@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pprl.encode.field_filters import FieldFilterEncoder
-from pprl.privacy.exposure import as_the_matcher_sees, encoder_of, passes
+from pprl.privacy.exposure import as_the_matcher_sees, passes
 from pprl.privacy.in_blocks import attack
 from pprl.privacy.knowledge import list_of
 from pprl.privacy.measure import Named, OutOfTime, count
@@ -83,6 +83,15 @@ def test_blocks_of_one_record_name_hardly_anybody(file: Columns) -> None:
     assert found.right < 0.05 * found.of
 
 
+def test_who_stands_alone_for_a_block_is_sought_among_all_people_of_the_list(file: Columns) -> None:
+    """The list's blocks hold everybody, and another secret would have another person stand for them."""
+    seen, records = seen_of(file)
+    alone = np.unique(seen.blocks, return_index=True)[1]
+    one = SeenPass(seen.rows[: len(alone)], seen.blocks[alone], seen.present[alone], seen.filters[alone])
+    found = named(one, listed_of(file), records[alone])
+    assert 0 < found.right < 0.2 * found.of
+
+
 def test_filters_of_chance_name_nobody(file: Columns) -> None:
     seen, records = seen_of(file)
     everything = np.full_like(seen.present, seen.present.max())
@@ -133,9 +142,13 @@ def test_the_same_seed_gives_the_same_names(file: Columns) -> None:
 
 def test_more_encodings_of_the_list_name_more(file: Columns) -> None:
     content = population(PEOPLE).agreement.content
-    fields = encoder_of(content, KEY).fields
-    seen, records = as_the_matcher_sees(passes(file, encoder_of(content, KEY)), drawn())
-    lists = [passes(file, encoder_of(content, bytes([each]) + OTHER_KEY[1:])) for each in range(5)]
+    chosen = [each.blocking_pass() for each in content.encoding.field_filter_parameters.passes]
+    ours, *theirs = (
+        FieldFilterEncoder(chosen, content.kinds(), bytes([each]) + OTHER_KEY[1:]) for each in range(5)
+    )
+    fields = ours.fields
+    seen, records = as_the_matcher_sees(passes(file, ours), drawn())
+    lists = [passes(file, each) for each in theirs]
     nobody = [NOBODY_KNOWN] * len(seen)
 
     def right(again: Sequence[Sequence[SeenPass]]) -> int:
