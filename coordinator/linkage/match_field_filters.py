@@ -54,7 +54,7 @@ def match(agreement: AgreementFile, encodings: Mapping[str, Encodings], *, progr
         progress("passes", place / len(wanted))
         records = [blocked(encodings[each].filters[place], filters_of(agreement)) for each in names]
         for (left, right), result in zip(
-            sides, _of_pass(records, sides, content, random_levels), strict=True
+            sides, _of_pass(records, sides, content, random_levels, place), strict=True
         ):
             found[left, right, place] = result
     progress("passes", 1.0)
@@ -93,16 +93,27 @@ def _of_pass(
     sides: Sequence[tuple[int, int]],
     agreement: Agreement,
     random_levels: NDArray[np.int64],
+    place: int,
 ) -> list[_Found]:
     fields = field_layout(list(agreement.kinds().values()))
     clean = [not dataset.may_have_duplicates for dataset in agreement.dataset]
     comparisons = [_comparison(records, left, right, fields, clean) for left, right in sides]
     roles = Roles.of(list(agreement.kinds().values()))
-    plausible = fit_pass(comparisons, random_distribution(random_levels), roles, clean).plausible()
+    fit = fit_pass(
+        comparisons, random_distribution(random_levels), roles, clean, _blocked_by(agreement, place)
+    )
+    plausible = fit.plausible()
     return [
         _found(each, keep if may_link(each, clean) else np.zeros_like(keep))
         for each, keep in zip(comparisons, plausible, strict=True)
     ]
+
+
+def _blocked_by(agreement: Agreement, place: int) -> list[int]:
+    """The fields whose identifiers are parts of a pass."""
+    parts = agreement.encoding.field_filter_parameters.passes[place].blocking_pass().split_parts()
+    names = list(agreement.kinds())
+    return sorted({names.index(identifier) for identifier, _, _ in parts})
 
 
 def _comparison(

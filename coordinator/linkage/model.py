@@ -68,6 +68,8 @@ LEAST_COMPETING_LOG_ODDS = -10.0
 # Odds are told apart up to here.
 MOST_LOG_ODDS = 60.0
 LEAST_LOG2_ODDS = -6.0
+# Share of the pairs of a pass that are taken to be of different people where nothing tells how many are.
+_UNKNOWN_SHARE = 0.5
 
 _LEAST = 1e-12
 
@@ -356,7 +358,11 @@ class PassFit:
 
 
 def fit_pass(
-    comparisons: Sequence[Comparison], random: Numbers, roles: Roles, clean: Sequence[bool]
+    comparisons: Sequence[Comparison],
+    random: Numbers,
+    roles: Roles,
+    clean: Sequence[bool],
+    blocked_by: Sequence[int] = (),
 ) -> PassFit:
     """Learn odds from one pass alone, so as to drop hopeless pairs. The matcher runs this.
 
@@ -365,14 +371,19 @@ def fit_pass(
         random: probability of each level for random pairs, shape (fields, 13).
         roles: what the fields are.
         clean: for each dataset, whether it has one record a person.
+        blocked_by: the fields that the pass blocks by.
     """
     tables, possible = within_tables(comparisons, len(random), roles, clean)
-    non_matches = fit_non_matches(tables, random, roles)
-    rate = sum(float(table.counts.sum()) for table in tables) / max(possible, 1.0)
     linking = [each for each in comparisons if may_link(each, clean)]
-    matches, expected, _ = expectation_maximisation(
-        [Side.of(each, len(random), non_matches, rate) for each in linking], random
-    )
+    rate = sum(float(table.counts.sum()) for table in tables) / max(possible, 1.0)
+    unshown = not rate
+    if unshown:
+        random = in_a_block(random, linking, blocked_by)
+        rate = _UNKNOWN_SHARE * sum(len(each.patterns) for each in linking)
+        rate /= max(sum(each.possible for each in linking), 1.0)
+    non_matches = fit_non_matches(tables, random, roles)
+    sides = [Side.of(each, len(random), non_matches, rate) for each in linking]
+    matches, expected = (told_apart if unshown else _learnt)(sides, random)
     found = dict(zip(map(id, linking), expected, strict=True))
     share = sum(expected) / max(sum(each.possible for each in linking), 1.0)
     odds = []
@@ -381,6 +392,42 @@ def fit_pass(
         side = Side.of(each, len(random), non_matches, rate)
         odds.append(side.log_odds(matches, found.get(id(each), share * each.possible))[side.place])
     return PassFit(non_matches, matches, tuple(odds))
+
+
+def in_a_block(random: Numbers, comparisons: Sequence[Comparison], blocked_by: Sequence[int]) -> Numbers:
+    """What different people of one block are like, where no two records of a dataset share one to learn it from.
+
+    In a field that the pass blocks by, everybody in a block is alike: all pairs tell how. The others are by chance.
+    """
+    patterns = np.concatenate([each.patterns for each in comparisons] or [np.empty(0, dtype=np.uint64)])
+    given = random.copy()
+    for field in blocked_by if len(patterns) else ():
+        given[field] = np.bincount(level_of(patterns, field), minlength=LEVELS) + 0.5
+        given[field] /= given[field].sum()
+    return given
+
+
+def _learnt(sides: Sequence[Side], random: Numbers) -> tuple[Mixture, list[float]]:
+    matches, expected, _ = expectation_maximisation(sides, random)
+    return matches, expected
+
+
+def told_apart(sides: Sequence[Side], random: Numbers) -> tuple[Mixture, list[float]]:
+    """Learn the matches where no pair has a rival: each pair by itself, as one of two sorts.
+
+    Returns:
+        The matches' distribution, and the expected matches of each comparison.
+    """
+    everyday = matches = everyday_matches(random)
+    expected = [(1 - _UNKNOWN_SHARE) * float(len(side.comparison.patterns)) for side in sides]
+    for _ in range(MATCH_ROUNDS):
+        teaching = []
+        for place, side in enumerate(sides):
+            found = 1 / (1 + np.exp(-side.log_odds(matches, expected[place])[side.place]))
+            expected[place] = float(found.sum())
+            teaching.append(side.counted(found))
+        matches = refit_matches(matches, teaching, everyday)
+    return matches, expected
 
 
 def may_link(comparison: Comparison, clean: Sequence[bool]) -> bool:

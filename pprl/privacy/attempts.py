@@ -123,7 +123,8 @@ def _frequency(ground: Ground, knows: Knowledge, _rng: np.random.Generator, tick
 def _block_frequency(ground: Ground, knows: Knowledge, rng: np.random.Generator, tick: Tick) -> Named:
     people = ground.listed(knows.list, knows.overlap)
     seen, records = ground.single_passes
-    names = block_frequency.attack(seen, ground.listed_passes(knows.list, knows.overlap), rng=rng, tick=tick)
+    listed, *_ = ground.whole_list_passes(knows.list, knows.overlap)
+    names = block_frequency.attack(seen, listed, rng=rng, tick=tick)
     return ground.counted_over_passes(names, records, people, NOBODY_KNOWN)
 
 
@@ -153,9 +154,10 @@ def _in_blocks(ground: Ground, knows: Knowledge, rng: np.random.Generator, tick:
     people = ground.listed(knows.list, knows.overlap)
     known = ground.known(people, knows.known)
     seen, records = ground.single_passes
-    listed = ground.listed_passes(knows.list, knows.overlap)
+    listed, *again = ground.whole_list_passes(knows.list, knows.overlap)
     recognised = known_in_passes(known, records)
-    names = in_blocks.attack(seen, listed, recognised, ground.encoder.fields, rng=rng, tick=tick)
+    fields = ground.encoder.fields
+    names = in_blocks.attack(seen, listed, recognised, fields, rng=rng, tick=tick, again=again)
     return ground.counted_over_passes(names, records, people, known)
 
 

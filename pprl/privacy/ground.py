@@ -35,6 +35,8 @@ _WHO: frozenset[Kind] = frozenset({"given-name", "surname", "full-name", "date-o
 """Kinds that say who somebody is."""
 
 _KEY_BYTES = 32
+_ENCODINGS_OF_A_LIST = 2
+_EVERYBODY_IN_A_BLOCK = 1_000
 _MOST_LISTS_IN_MEMORY = 4
 
 
@@ -58,6 +60,7 @@ class Ground:
         self._of_list = lru_cache(_MOST_LISTS_IN_MEMORY)(self._made_list)
         self._listed_filters = lru_cache(_MOST_LISTS_IN_MEMORY)(self._made_filters)
         self._listed_passes = lru_cache(_MOST_LISTS_IN_MEMORY)(self._made_passes)
+        self._whole_passes = lru_cache(_MOST_LISTS_IN_MEMORY)(self._made_whole_passes)
 
     @property
     def records(self) -> int:
@@ -155,6 +158,22 @@ class Ground:
 
     def _made_passes(self, kind: ListKind, overlap: int) -> list[SeenPass]:
         return self._passes_of(self.listed(kind, overlap).columns, self.list_encoder)
+
+    def whole_list_passes(self, kind: ListKind, overlap: int) -> list[list[SeenPass]]:
+        """The list's passes with everybody in every block, as often as the attacker cares to encode it.
+
+        Where one person stands for a block the attacker can't know who does, so it tries each. Where people have
+        several records, who stands for the list's blocks is drawn anew, and the attacker is wrong about some.
+        """
+        if self.sample.several:
+            return [self.listed_passes(kind, overlap)]
+        return self._whole_passes(kind, overlap)
+
+    def _made_whole_passes(self, kind: ListKind, overlap: int) -> list[list[SeenPass]]:
+        columns = self.listed(kind, overlap).columns
+        keys = [self.rng(12, number).bytes(_KEY_BYTES) for number in range(_ENCODINGS_OF_A_LIST)]
+        encoders = [exposure.encoder_of(_without_lottery(self.agreement), key) for key in keys]
+        return [self._passes_of(columns, encoder) for encoder in encoders]
 
     def passes_with_secret(self, people: List) -> list[SeenPass]:
         """The list's passes under the file's secret: it has leaked."""
@@ -314,6 +333,17 @@ def _tokens(value: str, feature: ClkFeature) -> list[str]:
     text = f"{padding}{value}{padding}"
     grams = [text[start : start + feature.n] for start in range(len(text) - feature.n + 1)]
     return [f"{place} {gram}" for place, gram in enumerate(grams)] if feature.positional else grams
+
+
+def _without_lottery(agreement: Agreement) -> Agreement:
+    """The agreement with everybody in every block where one person would stand for it."""
+    parameters = agreement.encoding.field_filter_parameters
+    if not parameters.one_person_a_block:
+        return agreement
+    changed = {"one_person_a_block": False, "max_block_records": _EVERYBODY_IN_A_BLOCK}
+    whole = parameters.model_copy(update=changed)
+    encoding = agreement.encoding.model_copy(update={"field_filters": whole})
+    return agreement.model_copy(update={"encoding": encoding})
 
 
 def _first_of_equals(columns: Columns) -> Indices:

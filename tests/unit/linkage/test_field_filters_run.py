@@ -367,6 +367,14 @@ def test_where_one_person_stands_for_a_block_its_own_people_cannot_be_compared(p
         assert own.counts.sum() > 20, "they are compared at home"
 
 
+def test_hopeless_pairs_stay_with_the_matcher_where_nothing_inside_a_dataset_shows_them(pair: Sent) -> None:
+    """Pairs of a block that agree on nothing else; pairs of one person are nearly all handed on."""
+    document = patterns.parse(pair.match(), pair.agreement)
+    kept = sum(table.pairs for table in document.header.tables)
+    compared = sum(table.compared for table in document.header.tables)
+    assert 0.9 * compared < kept < compared
+
+
 def test_two_records_of_a_block_are_refused_where_one_person_stands_for_it(
     pair: Sent, whole_blocks: Sent
 ) -> None:

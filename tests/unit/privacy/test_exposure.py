@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from coordinator.linkage import match_field_filters
 from pprl.privacy import exposure
@@ -65,11 +66,18 @@ def test_a_dataset_with_duplicates_has_pairs_of_its_own_too() -> None:
     assert set(pairs) == same_day
 
 
-def test_about_the_pairs_are_handed_on_that_the_matcher_hands_on() -> None:
+@pytest.mark.parametrize(("whole_blocks", "passes"), [(True, (0, 3)), (False, (0, 1))])
+def test_about_the_pairs_are_handed_on_that_the_matcher_hands_on(
+    whole_blocks: bool, passes: tuple[int, int]
+) -> None:
+    """Where one person stands for a block, the matcher can't tell all passes' hopeless pairs: in two it keeps more."""
     people = population(2000)
-    agreement = with_all_in_a_block(people.agreement.content)
+    content = people.agreement.content
+    agreement = with_all_in_a_block(content) if whole_blocks else content
     encoder = exposure.encoder_of(agreement, KEY)
-    sides = [encoder.encode(each) for each in (people.file, people.other_file)]
+    sides = [
+        [records.to_send() for records in encoder.encode(each)] for each in (people.file, people.other_file)
+    ]
     left, right = exposure.passes_of_two(people.file, people.other_file, encoder)
     seen = exposure.pairs_between(left, right, (2000, 2000), encoder.fields)
     kept = exposure.as_handed_on(seen, people.truth + np.array([0, 2000]), encoder.fields)
@@ -77,9 +85,9 @@ def test_about_the_pairs_are_handed_on_that_the_matcher_hands_on() -> None:
         encoder.random_levels(each, pairs=20_000, rng=np.random.default_rng(1))
         for each in (people.file, people.other_file)
     )
-    for number in (0, 3):
+    for number in passes:
         records = [Blocked(each[number].tags, each[number].present, each[number].filters) for each in sides]
-        found = match_field_filters._of_pass(records, [(0, 0), (0, 1), (1, 1)], agreement, random)[1]
+        found = match_field_filters._of_pass(records, [(0, 0), (0, 1), (1, 1)], agreement, random, number)[1]
         theirs = set(zip(left[number].rows[found.left], right[number].rows[found.right] + 2000, strict=True))
         mine = kept.found_by == number
         ours = set(zip(kept.left[mine], kept.right[mine], strict=True))

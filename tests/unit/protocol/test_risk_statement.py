@@ -31,6 +31,7 @@ ROWS = 8_000
 
 def of_two_offices(section: str = RISK) -> AgreementFile:
     text = (EXAMPLES / "offence-court-prison.toml").read_text()
+    text = text[: text.index("# Attacks on oneself.")] + text[text.index("# The release.") :]
     return parse(with_risk(text, section).encode(), where="x")
 
 
