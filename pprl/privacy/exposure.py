@@ -128,8 +128,8 @@ def as_handed_on(seen: SeenPairs, same: Indices, fields: Fields) -> SeenPairs:
     the same pass, as in Fellegi and Sunter's model with fields taken for independent. It drops what the matcher
     drops, pairs with odds below 2 to the power of `LEAST_LOG2_ODDS`. On two generated files of 5,000 records with
     light and with heavy errors it keeps 30,868 and 26,593 pairs where the matcher keeps 30,692 and 26,412, and 99 % of
-    these are the same. Where one person stands for a block the matcher has less to go by: of two files of 2,000 it keeps
-    4,261 of 4,473 pairs, where this keeps 3,951.
+    these are the same. Where one person stands for a block the matcher has less to go by: of two files of 2,000 it
+    keeps 4,261 of 4,473 pairs, where this keeps 3,951.
 
     Args:
         seen: all pairs of common blocks.

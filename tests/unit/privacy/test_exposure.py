@@ -70,7 +70,7 @@ def test_a_dataset_with_duplicates_has_pairs_of_its_own_too() -> None:
 def test_about_the_pairs_are_handed_on_that_the_matcher_hands_on(
     whole_blocks: bool, passes: tuple[int, int]
 ) -> None:
-    """Where one person stands for a block, the matcher can't tell all passes' hopeless pairs: in two it keeps more."""
+    """Where one person stands for a block, the matcher keeps more in two of ten passes."""
     people = population(2000)
     content = people.agreement.content
     agreement = with_all_in_a_block(content) if whole_blocks else content
