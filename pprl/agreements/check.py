@@ -21,6 +21,7 @@ from pprl.agreements.measured import (
     DIRTY_DATA,
     FIXED_THRESHOLD,
     FOLDED,
+    FOLDED_SPARSE,
     NOBODY_RECOGNISED,
     ONE_OFFICE,
     PLAIN_CLK,
@@ -52,6 +53,8 @@ REFUSING: frozenset[Level] = frozenset({"problem", "to do"})
 
 WIDE_RANGE = 10
 LONG_RETENTION_DAYS = 180
+LEAST_FILLED = 0.3
+"""Bits that features set, in parts of a filter before it is folded: below this, folding hides little."""
 FEW_PASSES = 4
 
 TELL_LITTLE: frozenset[Kind] = frozenset({"sex", "year-of-birth", "place"})
@@ -235,6 +238,13 @@ def _scheme(agreement: Agreement) -> Iterator[Finding]:
     clk = agreement.encoding.clk
     if clk is None or not clk.xor_folds:
         return
+    bits = [feature.bits_per_feature for feature in clk.features if feature.bits_per_feature]
+    if sum(bits) < LEAST_FILLED * (clk.clk_bits << clk.xor_folds):
+        yield Finding(
+            FOLDED_SPARSE,
+            "give features more bits, or draft with --profile privacy-first",
+            column="encoding.clk.features",
+        )
     if clk.xor_folds < FOLDS:
         yield Finding(
             f"record-level encodings can be attacked: {PLAIN_CLK}; {FOLDED}",

@@ -26,7 +26,8 @@ def test_scheme_clk_is_a_danger_and_folding_makes_it_a_warning(justice_as_clk, c
     assert (plain["danger"], plain["warning"]) == (["encoding.scheme"], [])
     for folds, words in ((1, "can be attacked"), (3, "several errors: on generated tables F1 was")):
         folded = changed(justice_as_clk, ("xor_folds = 0", f"xor_folds = {folds}"))
-        [told] = warnings(folded.content)
+        sparse, told = warnings(folded.content)
+        assert (sparse.column, "92 %" in sparse.rule) == ("encoding.clk.features", True)
         assert (told.column, words in told.rule) == ("encoding.clk.xor_folds", True)
         assert levels(folded.raw.decode(), today)["danger"] == []
 

@@ -114,7 +114,7 @@ def test_what_the_passes_are_to_the_software_is_told_to_the_auditor_alone(justic
 
 def test_what_the_matcher_can_do_with_field_filters_is_told_with_its_figures(justice, changed, today):
     text = words(explain(changed(justice), audience="officer", today=today))
-    assert ".3 % of 20,000 people were named by a matcher" in text
+    assert ".5 % of 20,000 people (1.2 % of 5,000) were named by a matcher" in text
     assert "Numbers of bits do not tell how long names are." in text
     assert "98 % of the rest" in text
     assert "named 99 % of those on both" not in text
