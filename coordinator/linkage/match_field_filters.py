@@ -99,9 +99,9 @@ def _of_pass(
     clean = [not dataset.may_have_duplicates for dataset in agreement.dataset]
     comparisons = [_comparison(records, left, right, fields, clean) for left, right in sides]
     roles = Roles.of(list(agreement.kinds().values()))
-    fit = fit_pass(
-        comparisons, random_distribution(random_levels), roles, clean, _blocked_by(agreement, place)
-    )
+    one_person = agreement.encoding.field_filter_parameters.one_person_a_block
+    blocked_by = _blocked_by(agreement, place) if one_person else None
+    fit = fit_pass(comparisons, random_distribution(random_levels), roles, clean, blocked_by)
     plausible = fit.plausible()
     return [
         _found(each, keep if may_link(each, clean) else np.zeros_like(keep))

@@ -362,7 +362,7 @@ def fit_pass(
     random: Numbers,
     roles: Roles,
     clean: Sequence[bool],
-    blocked_by: Sequence[int] = (),
+    one_person_of: Sequence[int] | None = None,
 ) -> PassFit:
     """Learn odds from one pass alone, so as to drop hopeless pairs. The matcher runs this.
 
@@ -371,14 +371,17 @@ def fit_pass(
         random: probability of each level for random pairs, shape (fields, 13).
         roles: what the fields are.
         clean: for each dataset, whether it has one record a person.
-        blocked_by: the fields that the pass blocks by.
+        one_person_of: where one person stands for a block, the fields that the pass blocks by: pairs inside a
+            dataset are then of one person, and show nothing of different people.
     """
     tables, possible = within_tables(comparisons, len(random), roles, clean)
+    if one_person_of is not None:
+        tables = []
     linking = [each for each in comparisons if may_link(each, clean)]
     rate = sum(float(table.counts.sum()) for table in tables) / max(possible, 1.0)
     unshown = not rate
     if unshown:
-        random = in_a_block(random, linking, blocked_by)
+        random = in_a_block(random, linking, one_person_of or ())
         rate = _UNKNOWN_SHARE * sum(len(each.patterns) for each in linking)
         rate /= max(sum(each.possible for each in linking), 1.0)
     non_matches = fit_non_matches(tables, random, roles)

@@ -441,7 +441,7 @@ def _limits(agreement: Agreement) -> Iterator[str]:
     )
     yield _item("What is done with a result by those who lawfully have it.")
     yield _say(
-        "The figures come from a research prototype on generated people of England and Wales. They say what "
+        "The figures come from generated people of England and Wales, some from a research prototype. They say what "
         "certain attacks did, not what none can do."
     )
 

@@ -61,9 +61,7 @@ class Duration(click.ParamType[float]):
 @click.option(
     "--seed",
     type=click.IntRange(min=0, max=2**53 - 1),
-    default=DEFAULT_SEED,
-    show_default=True,
-    help="Of all that is drawn: same seed, same figures.",
+    help=f"Of all that is drawn: same seed, same figures.  [default: {DEFAULT_SEED}; always so with --sign]",
 )
 @click.option(
     "--required", is_flag=True, help="Make only those attacks that a signed statement must have: quicker."
@@ -83,7 +81,7 @@ def risk(
     budget: float,
     people: int | None,
     known: int | None,
-    seed: int,
+    seed: int | None,
     required: bool,
     page_path: Path | None,
     sign: bool,
@@ -121,6 +119,8 @@ def risk(
     agreement = load_agreement(agreement_path)
     if sign != (key_path is not None):
         raise UsageError("--sign and -k go together.", hint="Give both, or neither.")
+    if sign and seed is not None:
+        raise UsageError("--sign takes no --seed.", hint="Nobody is to try seeds until one passes.")
     limits = agreement.content.privacy.risk
     signer = (
         None if key_path is None else _Signer.of(agreement, key_path, passphrase, people=people, known=known)
@@ -140,7 +140,7 @@ def risk(
             agreement.content,
             people=people or (limits.people if limits else DEFAULT_PEOPLE),
             known_people=known if known is not None else (limits.known_people if limits else DEFAULT_KNOWN),
-            seed=seed,
+            seed=DEFAULT_SEED if seed is None else seed,
             budget=budget,
             clock=time.monotonic,
             progress=lambda _attack, share: tell("attacks", share),

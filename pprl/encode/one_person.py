@@ -34,13 +34,13 @@ Indices = NDArray[np.int64]
 Transformed = dict[tuple[str, str], Coded]
 
 # What says who somebody is, in this order; the rest of the identifiers follows, each whole.
-_MAIN: tuple[tuple[Kind, str], ...] = (
-    ("given-name", "canonical-phonetic"),
-    ("full-name", "canonical-phonetic"),
-    ("surname", "phonetic"),
-    ("full-name", "phonetic-last"),
-    ("date-of-birth", "whole"),
-    ("year-of-birth", "whole"),
+_MAIN: tuple[tuple[Kind, str, str], ...] = (
+    ("given-name", "canonical-phonetic", "forename"),
+    ("full-name", "canonical-phonetic", "forename"),
+    ("surname", "phonetic", "surname"),
+    ("full-name", "phonetic-last", "surname"),
+    ("date-of-birth", "whole", "birth"),
+    ("year-of-birth", "whole", "birth"),
 )
 
 
@@ -50,11 +50,12 @@ class Likeness:
 
     Attributes:
         ranked: columns in the order in which they rank.
-        main: how many of them, from the first, say who somebody is.
+        main: what each of them, from the first, tells of who somebody is: forename, surname or birth; shorter than
+            `ranked`.
     """
 
     ranked: tuple[Coded, ...]
-    main: int
+    main: tuple[str, ...]
 
 
 def likeness(columns: Mapping[str, Coded], kinds: Mapping[str, Kind], known: Transformed) -> Likeness:
@@ -66,18 +67,18 @@ def likeness(columns: Mapping[str, Coded], kinds: Mapping[str, Kind], known: Tra
         known: transformed columns by identifier and transform, read and added to.
     """
     main = [
-        (identifier, transform)
-        for kind, transform in _MAIN
+        (identifier, transform, tells)
+        for kind, transform, tells in _MAIN
         for identifier, its in kinds.items()
         if its == kind
     ]
-    named = {identifier for identifier, _ in main}
+    named = {identifier for identifier, _, _ in main}
     rest = [(identifier, "whole") for identifier in kinds if identifier not in named]
     ranked = [
         blocks(columns, BlockingPass("rank", (f"{identifier}:{transform}",)), kinds, known)
-        for identifier, transform in (*main, *rest)
+        for identifier, transform in (*(each[:2] for each in main), *rest)
     ]
-    return Likeness(tuple(ranked), len(main))
+    return Likeness(tuple(ranked), tuple(tells for _, _, tells in main))
 
 
 def block_numbers(block: Coded) -> Indices:
@@ -136,11 +137,13 @@ def standing(
 
 def _alike(like: Likeness, records: Indices, leaders: Indices) -> NDArray[np.bool_]:
     """Whether records agree with those that lead their blocks in enough of what says who somebody is."""
-    agreeing = np.zeros(len(records), dtype=np.int64)
-    for column in like.ranked[: like.main]:
+    agreeing: dict[str, NDArray[np.bool_]] = {}
+    for column, tells in zip(like.ranked, like.main, strict=False):
         there = np.array([bool(text) for text in column.distinct], dtype=np.bool_)[column.codes]
-        agreeing += (column.codes[records] == column.codes[leaders]) & there[records]
-    return agreeing >= min(ENOUGH_ALIKE, max(like.main, 1))
+        agrees = (column.codes[records] == column.codes[leaders]) & there[records]
+        agreeing[tells] = agreeing.get(tells, np.zeros(len(records), dtype=np.bool_)) | agrees
+    alike = np.sum(list(agreeing.values()), axis=0) if agreeing else np.zeros(len(records), dtype=np.int64)
+    return np.asarray(alike >= min(ENOUGH_ALIKE, max(len(agreeing), 1)), dtype=np.bool_)
 
 
 def _starts(numbers: Indices) -> Indices:

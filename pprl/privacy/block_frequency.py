@@ -11,7 +11,7 @@ filters are salted by nothing, shows in no pass: the same name has other filters
 with errors or with other people, where counts differ, and on blocks of one record; `in_blocks` is the attacker who
 looks at how alike unequal filters are, and is the one to fear.
 
-Source: Christen, Schnell, Vatsalan and Ranbaduge (2017) for frequencies; 3-linkage-method 3.6 for what is seen.
+Source: Christen, Schnell, Vatsalan and Ranbaduge (2017) for frequencies; docs/threat-model.md for what is seen.
 """
 
 from __future__ import annotations

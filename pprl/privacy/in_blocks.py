@@ -15,7 +15,7 @@ person tells which block of the list it is, and holds its place there.
 It names nobody where a block has no more to show than many others have: blocks of one record, of which only the
 missing fields and the likeness of its own names are seen, and most blocks of two in large files.
 
-Source: 3-linkage-method 3.6 for what is seen; laying over is graph matching block by block, as in Narayanan and
+Source: docs/threat-model.md for what is seen; laying over is graph matching block by block, as in Narayanan and
 Shmatikov (2009) and Vidanage, Christen, Ranbaduge and Schnell (2020), who have one graph of all records.
 """
 

@@ -3,12 +3,13 @@
 An agreement that names a profile keeps its rules, or is refused when it is read. One that names none chooses its
 parameters freely, within its scheme.
 
-    accuracy-first      scheme field-filters; matcher and key issuer are two parties, on which its figures rest
+    accuracy-first      scheme field-filters; matcher and key issuer are two parties, and one person stands for a
+                        block: its figures rest on both
     privacy-first       scheme clk, 2,048 bits folded three times, every identifier by blake with bits_per_feature;
                         it may have match keys
     clkhash-compatible  scheme clk as existing deployments of clkhash use it: not folded, and without match keys
 
-Source: 5-privacy, "Profiles".
+Source: docs/formats/clk.md, "Profiles"; docs/decisions/0007.
 """
 
 from __future__ import annotations
@@ -60,6 +61,8 @@ def _accuracy_first(agreement: Agreement) -> Iterator[Breach]:
                 "give one role to another, or take out encoding.profile"
             )
             yield rule, ("party", index, "roles")
+    if not agreement.encoding.field_filter_parameters.one_person_a_block:
+        yield "profile accuracy-first has true", ("encoding", "field_filters", "one_person_a_block")
 
 
 def _privacy_first(agreement: Agreement) -> Iterator[Breach]:

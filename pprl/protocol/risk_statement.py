@@ -78,8 +78,7 @@ class Attacked:
         list: what the attacker's list has in common with the table, record by record.
         overlap: how many in a hundred of the table's people are on it.
         known: people whom the attacker recognised to begin with.
-        of: records that could be named: of people on the list, and not known; summed over passes where each is seen
-            on its own.
+        of: records that could be named: of people on the list, and not known; one that any pass names counts once.
         named: of these, how many were given the right person.
         wrong: records that were given a wrong person.
         upper_per_10000: upper end of a one-sided 95 % interval for the share named, in 10,000, rounded up.

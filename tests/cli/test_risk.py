@@ -212,6 +212,7 @@ def test_who_may_not_sign(project: Project) -> None:
     refused(*_words(project), "--sign", status=2, says="go together", within=project.folder)
     limiting = _limiting(project, ACCEPTED)
     refused(*limiting, "--people", "10", status=2, says="--people", within=project.folder)
+    refused(*limiting, "--seed", "2", status=2, says="--seed", within=project.folder)
     refused(*limiting, "--dataset", "prison", status=3, says="not brought by", within=project.folder)
 
 

@@ -77,7 +77,7 @@ def test_a_phonetic_code_comes_out_as_written(vector):
 )
 def test_the_record_that_leads_a_block_is_as_written(vector):
     columns = tuple(coded(list(texts)) for texts in zip(*vector["records"], strict=True))
-    like = Likeness(columns, main=3)
+    like = Likeness(columns, main=("forename", "surname", "birth"))
     block = np.zeros(len(vector["records"]), dtype=np.int64)
     sent, _ = standing(block, ranks(like, KEY, vector["pass"]), like, several=False, most=50)
     assert np.flatnonzero(sent).tolist() == [vector["leader"]]
@@ -87,7 +87,7 @@ def test_the_record_that_leads_a_block_is_as_written(vector):
 def test_a_rank_comes_out_as_written(vector):
     """It is compared, never sent: here with ranks that the second writer gives other texts."""
     others = [f"text {number}" for number in range(50)]
-    like = Likeness((coded([vector["text"], *others]),), main=1)
+    like = Likeness((coded([vector["text"], *others]),), main=("forename",))
     found = ranks(like, KEY, vector["pass"])
     assert second_writer.rank(KEY, vector["pass"], vector["text"]).hex() == vector["rank"]
     below = [second_writer.rank(KEY, vector["pass"], text).hex() < vector["rank"] for text in others]

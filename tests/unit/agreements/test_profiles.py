@@ -89,6 +89,8 @@ def test_many_identifiers_share_what_half_the_filter_holds_before_folding():
         ("clkhash-compatible", [('= "clkhash-compatible"', '= "accuracy-first"')], "encoding.scheme",
          "of scheme field-filters"),
         ("accuracy-first", [('= "accuracy-first"', '= "privacy-first"')], "encoding.scheme", "of scheme clk"),
+        ("accuracy-first", [("one_person_a_block = true", "one_person_a_block = false")],
+         "encoding.field_filters.one_person_a_block", "has true"),
         ("accuracy-first", [('= "accuracy-first"', '= "fast"')], "encoding.profile", "must be 'accuracy-first'"),
     ],
 )  # fmt: skip

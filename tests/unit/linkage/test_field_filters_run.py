@@ -86,6 +86,7 @@ def send(tables: Mapping[str, Table], duplicates: Sequence[str] = (), *, one_per
     text = draft(sketches, today=WHEN, duplicates=duplicates, scheme="field-filters")
     if not one_person:
         text = text.replace("one_person_a_block = true", "one_person_a_block = false")
+        text = text.replace('profile = "accuracy-first"\n', "")
     agreement = agreements.parse(text.encode(), where="draft")
     encoded = {
         name: encode(agreement, table, name, seed) for seed, (name, table) in enumerate(tables.items(), 1)
