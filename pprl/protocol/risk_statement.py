@@ -253,7 +253,7 @@ def judge(statement: RiskStatement, agreement: Agreement, *, rows: int | None = 
     """Whether a statement passes: the department runs this before it encodes, the matcher when it has received.
 
     1. The attackers recognise the agreed number of people.
-    2. As many records were attacked as agreed: at least half of those that there are, or of `privacy.risk.people`.
+    2. As many records were attacked as agreed: at least a quarter of those that there are, or of the agreed.
        (Records with too few identifiers, copies and households cut in two are not attacked.)
     3. No more records were attacked than there are, and no attack counts more than these in all passes.
     4. The controls show that the attackers work.
@@ -317,7 +317,7 @@ def _wrong_people(statement: RiskStatement, risk: Risk) -> Iterator[Finding]:
 
 
 def _too_few_records(statement: RiskStatement, agreed: int) -> Iterator[Finding]:
-    if 2 * statement.records < agreed:
+    if 4 * statement.records < agreed:
         yield Finding(f"only {statement.records} records were attacked, of {agreed}")
 
 

@@ -17,6 +17,8 @@ from pprl.protocol.submission import Blocked
 from tests.attacks.registry import Attack, cut, remove
 from tests.support.project import draft_text
 
+MOST_OF_A_BLOCK = 50
+
 
 @cache
 def drafted() -> AgreementFile:
@@ -80,12 +82,11 @@ def blocks(tags: list[int], *, present: int | None = None) -> Any:
     filters, (count, _) = usual(len(tags)), shape()
     mask = np.full(len(tags), 2**count - 1 if present is None else present, np.uint32)
     ids = np.array([[tag] * submission.TAG_BYTES for tag in tags], np.uint8)
-    return submission._require_agreed_blocks(Blocked(ids, mask, filters), drafted())
+    return submission._require_agreed_blocks(Blocked(ids, mask, filters), MOST_OF_A_BLOCK)
 
 
 def one_large_block() -> Any:
-    most = drafted().content.encoding.field_filter_parameters.max_block_records
-    return blocks([7] * (most + 1))
+    return blocks([7] * (MOST_OF_A_BLOCK + 1))
 
 
 def false_mask() -> Any:

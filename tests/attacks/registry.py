@@ -61,7 +61,7 @@ class Removal:
         """
         if self.refuses is None:
             return any(self.check.__code__ in codes for codes in _codes(error))
-        return any(self.refuses.__code__ is codes[-1] for codes in _codes(error))
+        return any(inspect.unwrap(self.refuses).__code__ is codes[-1] for codes in _codes(error))
 
 
 def remove(

@@ -84,9 +84,11 @@ def _family(pid: int) -> list[int]:
     """A process and all below it."""
     family = [pid]
     for member in family:
-        for task in Path(f"/proc/{member}/task").glob("*/children"):
-            with contextlib.suppress(OSError):
-                family += map(int, task.read_text().split())
+        # A process may be gone, or its thread, at any moment.
+        with contextlib.suppress(OSError):
+            for task in Path(f"/proc/{member}/task").glob("*/children"):
+                with contextlib.suppress(OSError):
+                    family += map(int, task.read_text().split())
     return family
 
 

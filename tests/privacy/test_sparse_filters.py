@@ -6,6 +6,7 @@ not form: in the others, most have it in common.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import date
 
@@ -24,6 +25,8 @@ from pprl.synthetic import linkage_pair
 from tests.privacy.test_hidden_match_status import drawn_at_random
 
 PEOPLE = 30_000
+# The passes of the figures, which make large blocks.
+TOWN = 5_000
 LEAST_RECORDS = 8
 NAMES = {"given_name": 0, "surname": 2}
 # Of the filters of a block, the share that so many chosen bits are part of: as docs/threat-model.md has it.
@@ -36,8 +39,11 @@ Bits = NDArray[np.bool_]
 def agreement_and_blocks() -> tuple[AgreementFile, dict[str, list[Bits]]]:
     """For each name, the filters' bits of each large block of the passes that this name is no part of."""
     made = linkage_pair(PEOPLE, PEOPLE, 0.6, seed=31)
-    sketches = [DatasetSketch(name, made.a.without_truth().header, PEOPLE) for name in ("a", "b")]
+    sketches = [DatasetSketch(name, made.a.without_truth().header, TOWN) for name in ("a", "b")]
     text = draft(sketches, today=date(2026, 1, 1), scheme="field-filters")
+    text = re.sub(r"expected_rows_max = [0-9_]+", f"expected_rows_max = {PEOPLE}", text)
+    text = text.replace("one_person_a_block = true", "one_person_a_block = false")
+    text = text.replace('profile = "accuracy-first"\n', "")
     agreement = agreements.parse(text.encode(), where="draft")
     secret = LinkageSecret(agreement.sha256, "7" * 64, bytes(range(32)))
     encoded = encoder.encode(

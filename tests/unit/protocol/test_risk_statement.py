@@ -175,13 +175,13 @@ def test_others_than_the_agreed_people_are_refused() -> None:
 
 
 def test_as_many_records_as_agreed_are_attacked_and_no_more_than_there_are() -> None:
-    assert faults(statement(records=4_000)) == []
-    assert "only 3999 records" in faults(statement(records=3_999))[0]
-    assert "only 4999 records" in faults(statement(records=4_999), rows=60_000)[0]
-    assert faults(statement(records=5_000), rows=60_000) == []
+    assert faults(statement(records=2_000)) == []
+    assert "only 1999 records" in faults(statement(records=1_999))[0]
+    assert "only 2499 records" in faults(statement(records=2_499), rows=60_000)[0]
+    assert faults(statement(records=2_500), rows=60_000) == []
     assert "and there are 8000" in faults(statement(records=8_001))[0]
     least = FIELD_FILTERS.content.dataset[0].expected_rows_min
-    assert "only" in faults(statement(records=least // 2 - 1), rows=None)[0]
+    assert "only" in faults(statement(records=least // 4 - 1), rows=None)[0]
 
 
 def test_an_attack_counts_no_more_records_than_all_passes_have() -> None:
