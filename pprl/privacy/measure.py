@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import beta
 
 from pprl.privacy.views import NOBODY, Known, Names
+from pprl.protocol.risk_statement import PER, upper_per_10000
 
-CONFIDENCE = 0.95
-PER = 10_000
+__all__ = ["PER", "Named", "OutOfTime", "count", "upper_per_10000"]
 
 
 class OutOfTime(Exception):  # noqa: N818 - an end, not an error
@@ -53,17 +52,3 @@ def count(names: Names, truth: Names, known: Known) -> Named:
     said, right = names[open_], truth[open_]
     hits = int(((said == right) & (right != NOBODY)).sum())
     return Named(int((right != NOBODY).sum()), hits, int((said != NOBODY).sum()) - hits)
-
-
-def upper_per_10000(named: int, of: int) -> int:
-    """Upper end of the one-sided 95 % interval for a share, in 10,000, rounded up.
-
-    Args:
-        named: how many of them were named.
-        of: how many there were; of none nothing is known, and the end is 10,000.
-
-    Source: Clopper and Pearson (1934).
-    """
-    if named >= of:
-        return PER
-    return int(np.ceil(PER * float(beta.ppf(CONFIDENCE, named + 1, of - named)) - 1e-9))
