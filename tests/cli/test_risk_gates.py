@@ -110,7 +110,7 @@ FAILING: dict[str, tuple[Callable[[Project], dict[str, Any]], str]] = {
     "attackers who can't attack": (lambda _: {"controls": Controls(8_000, 0)}, "in a plain CLK"),
     "attackers who are lucky": (lambda _: {"controls": Controls(9_900, 4_000)}, "in random bits"),
     "too many named": (lambda project: _attacks(project, named=20), "of 10,000 people may be named"),
-    "too few attacked": (lambda _: {"records": 20}, "only 20 records"),
+    "too few attacked": (lambda _: {"records": 10}, "only 10 records"),
     "too few people recognised": (lambda _: {"known_people": 4}, "are agreed"),
 }
 
