@@ -42,6 +42,7 @@ from coordinator.intake import (
     wanted,
 )
 from coordinator.linkage import issuing, matching
+from coordinator.linkage.budget import Budget, peak_bytes
 from coordinator.linkage.evidence import Suppressed, counted_by_pass, suppressed_records
 from coordinator.linkage.issuing import Issued
 from coordinator.linkage.matching import Matched
@@ -77,6 +78,7 @@ __all__ = [
     "register",
     "release",
     "report",
+    "run_report",
     "status",
 ]
 
@@ -174,17 +176,24 @@ def hand_on(me: Coordinator, agreement_sha256: str | None, recipient: str) -> di
 
 
 def match(
-    me: Coordinator, agreement_sha256: str | None, *, progress: Progress
+    me: Coordinator, agreement_sha256: str | None, *, budget: Budget | None = None, progress: Progress
 ) -> tuple[AgreementFile, bytes]:
     """The matcher's step: compare all encodings and seal the pairs that are not hopeless to the key issuer.
 
     Asked again afterwards, it gives the same sealed pairs again.
+
+    Args:
+        me: the store.
+        agreement_sha256: first digits of the agreement's digest; None for the only one.
+        budget: the most memory to use; None for three quarters of what is free.
+        progress: told what is done, and the share of it.
 
     Raises:
         ProtocolError: parts are missing.
         VerificationError: departments used different linkage secrets.
     """
     require_accelerated()
+    budget = budget or Budget.of_machine()
     mine = seat(me, agreement_sha256, Role.MATCHER, needs=("encodings", "pairs"))
     agreement = mine.agreement.file
     with database.reading(me.engine) as session:
@@ -210,6 +219,7 @@ def match(
         "pairs": matched.pairs,
         "evidence": _matching_evidence(agreement, matched, encodings),
         "seconds": {"match": round(time.monotonic() - started, 3)},
+        "memory": {"budget_bytes": budget.bytes, "peak_bytes": peak_bytes()},
     }
     made = named(sealed, agreement)
     detail = {"container": made.detail, "inputs": sorted(part.head_sha256 for part in parts)}
@@ -217,10 +227,18 @@ def match(
     return agreement, sealed
 
 
-def issue(me: Coordinator, agreement_sha256: str | None, *, progress: Progress) -> dict[str, Any]:
+def issue(
+    me: Coordinator, agreement_sha256: str | None, *, budget: Budget | None = None, progress: Progress
+) -> dict[str, Any]:
     """The key issuer's step: decide which records belong together and give every record a linkage key.
 
     The results are sealed to their recipients at once and kept until `release`.
+
+    Args:
+        me: the store.
+        agreement_sha256: first digits of the agreement's digest; None for the only one.
+        budget: the most memory to use; None for three quarters of what is free.
+        progress: told what is done, and the share of it.
 
     Returns:
         The run's report: counts, threshold and estimates. No scores of single pairs, no keys.
@@ -231,6 +249,7 @@ def issue(me: Coordinator, agreement_sha256: str | None, *, progress: Progress) 
             never issued.
     """
     require_accelerated()
+    budget = budget or Budget.of_machine()
     mine = seat(me, agreement_sha256, Role.KEY_ISSUER, needs=("references", "pairs", "linkage_keys"))
     agreement = mine.agreement.file
     with database.reading(me.engine) as session:
@@ -256,6 +275,7 @@ def issue(me: Coordinator, agreement_sha256: str | None, *, progress: Progress) 
         **issued.report,
         "results": {name: keep(me, content) for name, content in sealed.items()},
         "seconds": {"issue": round(time.monotonic() - started, 3)},
+        "memory": {"budget_bytes": budget.bytes, "peak_bytes": peak_bytes()},
     }
     results = {name: named(content, agreement) for name, content in sealed.items()}
     refusal = _refusal(agreement, report)
@@ -349,8 +369,10 @@ def report(me: Coordinator, agreement_sha256: str | None) -> dict[str, Any]:
     )
 
 
-def link(me: Coordinator, agreement_sha256: str | None, *, progress: Progress) -> dict[str, Any]:
-    """Match, hand the pairs over, issue: for an office that holds both roles.
+def link(
+    me: Coordinator, agreement_sha256: str | None, *, budget: Budget | None = None, progress: Progress
+) -> dict[str, Any]:
+    """Match, hand the pairs over, issue: for an office that holds both roles. Arguments are those of `match`.
 
     Raises:
         ProtocolError: this store holds one role only.
@@ -360,12 +382,12 @@ def link(me: Coordinator, agreement_sha256: str | None, *, progress: Progress) -
             "This store holds one coordinator role only.",
             hint="Run 'coordinator match' or 'coordinator issue'.",
         )
-    agreement, sealed = match(me, agreement_sha256, progress=progress)
+    agreement, sealed = match(me, agreement_sha256, budget=budget, progress=progress)
     with database.reading(me.engine) as session:
         handed_over = bool(database.parts_of(session, agreement.sha256, pairs.KIND))
     if not handed_over:
         receive(me, sealed)
-    return issue(me, agreement.sha256, progress=progress)
+    return issue(me, agreement.sha256, budget=budget, progress=progress)
 
 
 def status(me: Coordinator) -> list[dict[str, Any]]:
@@ -404,6 +426,12 @@ def _status_of(session: Session, run: RunRow) -> dict[str, Any]:
 def _destroyed_on(session: Session, sha256: str) -> str | None:
     begun = database.destruction_of(session, sha256)
     return None if begun is None or begun.destroyed_on is None else str(begun.destroyed_on)
+
+
+def run_report(me: Coordinator, agreement_sha256: str | None, role: Role) -> dict[str, Any]:
+    """What a role's last step has kept of its work, with exact counts: for the office whose store it is."""
+    with database.reading(me.engine) as session:
+        return dict(database.run_of(session, registered(me, agreement_sha256).sha256, role).report)
 
 
 def _require_next_version(session: Session, agreement: AgreementFile) -> None:

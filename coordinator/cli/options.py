@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
+from coordinator.linkage.budget import Budget
 from pprl.console import Function, path_option
+from pprl.errors import UsageError
 from pprl.passphrase import passphrase_option
 
 DEFAULT_STORE = Path("coordinator-store")
@@ -24,4 +26,30 @@ def agreement_option(function: Function) -> Function:
     """`--agreement SHA256`."""
     return click.option(
         "--agreement", "sha256", help="First digits of the agreement's SHA-256, if several are registered."
+    )(function)
+
+
+class _Memory(click.ParamType[Budget]):
+    """An amount of memory, such as 4GB."""
+
+    name = "AMOUNT"
+
+    def convert(
+        self, value: str | Budget, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Budget:
+        """Read it."""
+        if isinstance(value, Budget):
+            return value
+        try:
+            return Budget.parse(value)
+        except UsageError as error:
+            self.fail(error.message, param, ctx)
+
+
+def memory_option(function: Function) -> Function:
+    """`--memory AMOUNT`; None stands for three quarters of what the machine has free."""
+    return click.option(
+        "--memory",
+        type=_Memory(),
+        help="Most memory to use, such as 800MB or 4GB; without it, three quarters of what is free.",
     )(function)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from coordinator.cli.options import agreement_option, store_option
+from coordinator.cli.options import agreement_option, memory_option, store_option
+from coordinator.linkage.budget import Budget
 from pprl.console import force_option, json_option, path_argument, path_option, progress, show, table, talk
 from pprl.errors import PprlError
 from pprl.passphrase import PassphraseSource
@@ -102,8 +103,18 @@ def status(store: Path, passphrase: PassphraseSource, as_json: bool) -> None:
 @store_option
 @agreement_option
 @path_option("-o", "--out", required=True, help="The pairs, sealed to the key issuer.")
+@memory_option
 @force_option
-def match(store: Path, passphrase: PassphraseSource, sha256: str | None, out: Path, force: bool) -> None:
+@json_option
+def match(
+    store: Path,
+    passphrase: PassphraseSource,
+    sha256: str | None,
+    out: Path,
+    memory: Budget | None,
+    force: bool,
+    as_json: bool,
+) -> None:
     """Matcher: compare all encodings, and seal the pairs that are not hopeless to the key issuer.
 
     Interrupting and repeating it is safe; asked again when done, it gives the same file again.
@@ -112,21 +123,27 @@ def match(store: Path, passphrase: PassphraseSource, sha256: str | None, out: Pa
     """
     from coordinator import operations
     from coordinator.custody import require_outside
+    from coordinator.store.stages import Role
     from pprl.files.atomic import new_file
 
     me = operations.open_store(store, passphrase)
     require_outside(me, out)
     with new_file(out, force=force) as file, progress() as tell:
-        _, sealed = operations.match(me, sha256, progress=tell)
+        agreement, sealed = operations.match(me, sha256, budget=memory, progress=tell)
         file.write(sealed)
+    report = operations.run_report(me, agreement.sha256, Role.MATCHER)
+    show(report, as_json=as_json, text=lambda: _matched_text(report))
     talk(f"Hand {out} to the key issuer.")
 
 
 @click.command()
 @store_option
 @agreement_option
+@memory_option
 @json_option
-def issue(store: Path, passphrase: PassphraseSource, sha256: str | None, as_json: bool) -> None:
+def issue(
+    store: Path, passphrase: PassphraseSource, sha256: str | None, memory: Budget | None, as_json: bool
+) -> None:
     """Key issuer: decide which records belong to one person, and issue a linkage key for every record.
 
     Nothing leaves before 'coordinator release'.
@@ -137,15 +154,18 @@ def issue(store: Path, passphrase: PassphraseSource, sha256: str | None, as_json
 
     me = operations.open_store(store, passphrase)
     with progress() as tell:
-        report = operations.issue(me, sha256, progress=tell)
+        report = operations.issue(me, sha256, budget=memory, progress=tell)
     show(report, as_json=as_json, text=lambda: _report_text(report))
 
 
 @click.command()
 @store_option
 @agreement_option
+@memory_option
 @json_option
-def link(store: Path, passphrase: PassphraseSource, sha256: str | None, as_json: bool) -> None:
+def link(
+    store: Path, passphrase: PassphraseSource, sha256: str | None, memory: Budget | None, as_json: bool
+) -> None:
     """Both roles in one office: match, hand over, issue.
 
     Example: coordinator link --store coordinator-store
@@ -154,7 +174,7 @@ def link(store: Path, passphrase: PassphraseSource, sha256: str | None, as_json:
 
     me = operations.open_store(store, passphrase)
     with progress() as tell:
-        report = operations.link(me, sha256, progress=tell)
+        report = operations.link(me, sha256, budget=memory, progress=tell)
     show(report, as_json=as_json, text=lambda: _report_text(report))
 
 
@@ -212,6 +232,17 @@ def _status_text(run: dict[str, Any]) -> str:
                 f"  {artefact.replace('_', ' ')} must be gone by {day}"
                 for artefact, day in run["gone_by"].items()
             ),
+        ]
+    )
+
+
+def _matched_text(report: dict[str, Any]) -> str:
+    return "\n".join(
+        [
+            f"pairs compared: {report['compared']:,}",
+            f"pairs that are not hopeless: {report['pairs']:,}",
+            f"time: {report['seconds']['match']:,.1f} s",
+            f"most memory in use: {report['memory']['peak_bytes'] / 1e6:,.0f} MB",
         ]
     )
 

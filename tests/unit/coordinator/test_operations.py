@@ -71,6 +71,7 @@ def test_link_is_match_handed_over_and_issue(project: Project) -> None:
     for each in (report, again):
         each.pop("results")
         each.pop("seconds")
+        assert each.pop("memory")["peak_bytes"] > 10_000_000
     assert report == again
     for me in (at_once, in_steps):
         # Two histories of one log: no witness would sign both.
