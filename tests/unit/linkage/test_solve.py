@@ -28,7 +28,7 @@ def test_nothing_given_is_all_alone() -> None:
 
 
 def test_a_repeated_pair_merges_nothing_more() -> None:
-    # The solver by itself counts the repeats as evidence and puts both records of dataset 0 together.
+    # Repeats that counted as evidence would put both records of dataset 0 together.
     repeated = [(0, 0, 0.9), (1, 0, 0.8), (1, 0, 0.8), (1, 0, 0.75)]
     pairs = [compared(0, 1, repeated), compared(1, 0, [(0, 1, 0.8)])]
     assert lists([2, 1], [False, False], pairs, 0.7) == [[0, 1], [0]]
