@@ -3,8 +3,8 @@
 Runs at departments only. `linkage_schema` writes the agreement's parameters as a clkhash linkage schema
 (version 3), which a department may hand to clkhash itself together with its standardised columns: it would get
 the same bytes. `ClkEncoder` gets them faster. A CLK is the union of its features' Bloom filters, and a
-feature's filter is the union of its tokens' filters; so each distinct token is hashed once, by clkhash's own
-functions, and the rest is OR and, at the end, the exclusive-or folds.
+feature's filter is the union of its tokens' filters; so each distinct token is hashed when it is first met
+(`clk_tokens`), and the rest is OR and, at the end, the exclusive-or folds.
 
 What clkhash would let pass is settled here:
 
@@ -21,13 +21,15 @@ from __future__ import annotations
 
 import base64
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pprl.encode.clk_tokens import TokenFilters, Tokens, renumbered, unite
+from pprl.encode.passes import Coded, coded
 from pprl.encode.standardise import FIRST_YEAR, LAST_YEAR, MOST_CHARACTERS
 from pprl.errors import ConfigError, DataError, Finding, KeyFileError
 from pprl.protocol.agreement import Agreement, ClkFeature
@@ -36,7 +38,6 @@ from pprl.protocol.kinds import Kind
 with warnings.catch_warnings():
     # clkhash looks up its own version with pkg_resources, which warns that it will go; users can't help it.
     warnings.filterwarnings("ignore", message=r"(?s).*pkg_resources")
-    from clkhash.bloomfilter import hashing_function_from_properties
     from clkhash.key_derivation import generate_key_lists
     from clkhash.schema import from_json_dict
 
@@ -47,7 +48,9 @@ MOST_DECIMALS = 6
 COMPARED_BY_SIZE: tuple[Kind, ...] = ("year-of-birth", "number", "code")
 
 CACHE_BYTES = 256 * 2**20
-_CHUNK_BYTES = 8 * 2**20
+_CHUNK_BYTES = 4 * 2**20
+
+_Column = TypeVar("_Column", Sequence[str], Coded)
 
 
 def linkage_schema(agreement: Agreement) -> dict[str, Any]:
@@ -162,7 +165,7 @@ def _decimals(number: float) -> int:
 class ClkEncoder:
     """Makes CLKs under one key. A department makes one for a run and gives it batch after batch.
 
-    Holds the key's derivates and, in bounded caches, filters of values and tokens it has met.
+    Holds the key's derivates and, up to a bound, filters of the tokens that it has met.
 
     Args:
         agreement: a parsed agreement.
@@ -194,10 +197,19 @@ class ClkEncoder:
         self._folds = clk.xor_folds
         self._clk_bytes = clk.clk_bits // 8
         self._filter_bytes = self._clk_bytes << clk.xor_folds
-        budget = CACHE_BYTES // len(schema.fields)
         self._features = [
-            _Feature(field, field_keys, self._filter_bytes, budget)
-            for field, field_keys in zip(schema.fields, keys, strict=True)
+            (
+                feature.identifier,
+                TokenFilters(
+                    feature,
+                    agreement.kind_of(feature.identifier),
+                    field,
+                    field_keys,
+                    filter_bytes=self._filter_bytes,
+                    cache_bytes=CACHE_BYTES // len(clk.features),
+                ),
+            )
+            for feature, field, field_keys in zip(clk.features, schema.fields, keys, strict=True)
         ]
 
     def encode(self, columns: Mapping[str, Sequence[str]]) -> NDArray[np.uint8]:
@@ -216,32 +228,89 @@ class ClkEncoder:
 
         Leaks: with the key, every value; without it, the similarity of every two records.
         """
-        values = [self._column(columns, feature.identifier) for feature in self._features]
-        rows = len(values[0])
-        if any(len(column) != rows for column in values):
-            raise DataError("The columns to encode differ in length.")
+        chosen = self._chosen(columns)
+        rows = _the_length({len(column) for column in chosen})
         clks = np.empty((rows, self._clk_bytes), dtype=np.uint8)
-        step = max(1, _CHUNK_BYTES // self._filter_bytes)
-        for start in range(0, rows, step):
-            stop = min(start + step, rows)
-            clks[start:stop] = self._encode_chunk([column[start:stop] for column in values], stop - start)
+        for start, stop in self._chunks(rows):
+            clks[start:stop] = self._encode_chunk(
+                [coded(column[start:stop]) for column in chosen], stop - start
+            )
         return clks
 
-    @staticmethod
-    def _column(columns: Mapping[str, Sequence[str]], identifier: str) -> Sequence[str]:
-        if identifier not in columns:
-            raise DataError(f"There is no column for identifier '{identifier}'.")
-        return columns[identifier]
+    def encode_coded(self, columns: Mapping[str, Coded], rows: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
+        """Encode some records of a dataset, in any order.
 
-    def _encode_chunk(self, values: list[Sequence[str]], rows: int) -> NDArray[np.uint8]:
-        """Records of a few megabytes of filters, so that memory does not grow with the batch."""
+        Args:
+            columns: standardised columns by identifier, numbered; "" where missing.
+            rows: places of the records that are wanted, shape (wanted,).
+
+        Returns:
+            As `encode`, a row a wanted record.
+
+        Raises:
+            DataError: as `encode`.
+
+        Leaks: as `encode`.
+        """
+        chosen = self._chosen(columns)
+        _the_length({len(column.codes) for column in chosen})
+        parts = [_Part(column) for column in chosen]
+        clks = np.empty((len(rows), self._clk_bytes), dtype=np.uint8)
+        for start, stop in self._chunks(len(rows)):
+            wanted = [part.of(rows[start:stop]) for part in parts]
+            clks[start:stop] = self._encode_chunk(wanted, stop - start)
+        return clks
+
+    def _chosen(self, columns: Mapping[str, _Column]) -> list[_Column]:
+        for identifier, _ in self._features:
+            if identifier not in columns:
+                raise DataError(f"There is no column for identifier '{identifier}'.")
+        return [columns[identifier] for identifier, _ in self._features]
+
+    def _chunks(self, rows: int) -> Iterator[tuple[int, int]]:
+        """Some megabytes of filters each, so that memory does not grow with the batch."""
+        step = max(1, _CHUNK_BYTES // self._filter_bytes)
+        for start in range(0, rows, step):
+            yield start, min(start + step, rows)
+
+    def _encode_chunk(self, columns: list[Coded], rows: int) -> NDArray[np.uint8]:
         filters = np.zeros((rows, self._filter_bytes // 8), dtype=np.uint64)
-        for feature, column in zip(self._features, values, strict=True):
-            position: dict[str, int] = {}
-            positions = [position.setdefault(value, len(position)) for value in column]
-            table = np.frombuffer(b"".join(map(feature.filter_of, position)), dtype=np.uint64)
-            filters |= table.reshape(len(position), -1)[positions]
+        for (identifier, tokens), column in zip(self._features, columns, strict=True):
+            found = _tokens_of(column.distinct, identifier, tokens)
+            unite(filters, column.codes.astype(np.int32), found.first, found.rows, tokens.filters)
         return _folded(filters.view(np.uint8), self._folds)
+
+
+def _the_length(lengths: set[int]) -> int:
+    if len(lengths) != 1:
+        raise DataError("The columns to encode differ in length.")
+    return lengths.pop()
+
+
+def _tokens_of(values: Sequence[str], identifier: str, tokens: TokenFilters) -> Tokens:
+    try:
+        return tokens.tokens_of(values)
+    except ValueError:
+        # Of clkhash's own kinds or of Unicode's; the message holds the value, so it goes no further.
+        raise DataError(
+            f"Identifier '{identifier}' has a value that is not standardised.",
+            hint="Encode only what was standardised for this agreement.",
+        ) from None
+
+
+class _Part:
+    """Takes some rows of a numbered column, with the values that they have and no others."""
+
+    __slots__ = ("_column", "_place_of")
+
+    def __init__(self, column: Coded) -> None:
+        self._column = column
+        self._place_of = np.full(len(column.distinct), -1, dtype=np.int32)
+
+    def of(self, rows: NDArray[np.integer[Any]]) -> Coded:
+        used = np.empty(len(rows), dtype=np.int64)
+        count, codes = renumbered(self._column.codes[rows].astype(np.int64), self._place_of, used)
+        return Coded([self._column.distinct[code] for code in used[:count].tolist()], codes.astype(np.int64))
 
 
 def _folded(filters: NDArray[np.uint8], folds: int) -> NDArray[np.uint8]:
@@ -249,76 +318,3 @@ def _folded(filters: NDArray[np.uint8], folds: int) -> NDArray[np.uint8]:
         half = filters.shape[1] // 2
         filters = filters[:, :half] ^ filters[:, half:]
     return filters
-
-
-class _Feature:
-    """One feature's Bloom filters, hashed by clkhash once for each distinct token.
-
-    Args:
-        field: clkhash's own specification of the feature.
-        keys: the feature's derived keys.
-        filter_bytes: length of a filter before folding.
-        cache_bytes: bound on the filters kept; when it is reached they are dropped and made anew.
-    """
-
-    __slots__ = (
-        "_field",
-        "_filter_bytes",
-        "_hash",
-        "_keys",
-        "_most_kept",
-        "_of_token",
-        "_of_value",
-        "identifier",
-    )
-
-    def __init__(self, field: Any, keys: Sequence[bytes], filter_bytes: int, cache_bytes: int) -> None:
-        self.identifier: str = field.identifier
-        self._field = field
-        self._keys = keys
-        self._filter_bytes = filter_bytes
-        self._hash = hashing_function_from_properties(field.hashing_properties)
-        self._most_kept = max(1, cache_bytes // (2 * filter_bytes))
-        self._of_value: dict[str, bytes] = {}
-        self._of_token: dict[tuple[str, int], int] = {}
-
-    def filter_of(self, value: str) -> bytes:
-        """The Bloom filter of one standardised value, before folding; all zero for a missing one."""
-        known = self._of_value.get(value)
-        if known is None:
-            known = self._made(value).to_bytes(self._filter_bytes, "big")
-            _keep(self._of_value, value, known, self._most_kept)
-        return known
-
-    def _made(self, value: str) -> int:
-        try:
-            return self._union(value) if value else 0
-        except ValueError:
-            # Of clkhash's own kinds or of Unicode's; the message holds the value, so it goes no further.
-            raise DataError(
-                f"Identifier '{self.identifier}' has a value that is not standardised.",
-                hint="Encode only what was standardised for this agreement.",
-            ) from None
-
-    def _union(self, value: str) -> int:
-        properties = self._field.hashing_properties
-        tokens = list(properties.comparator.tokenize(self._field.format_value(value)))
-        union = 0
-        for token_and_bits in zip(tokens, properties.strategy.bits_per_token(len(tokens)), strict=True):
-            known = self._of_token.get(token_and_bits)
-            union |= self._hashed(token_and_bits) if known is None else known
-        return union
-
-    def _hashed(self, token_and_bits: tuple[str, int]) -> int:
-        token, bits = token_and_bits
-        encoding = self._field.hashing_properties.encoding
-        filter_bits = self._hash([token], self._keys, [bits], self._filter_bytes * 8, encoding)
-        hashed = int.from_bytes(filter_bits.tobytes(), "big")
-        _keep(self._of_token, token_and_bits, hashed, self._most_kept)
-        return hashed
-
-
-def _keep(cache: dict[Any, Any], key: Any, value: Any, most: int) -> None:
-    if len(cache) >= most:
-        cache.clear()
-    cache[key] = value
