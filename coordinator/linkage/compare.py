@@ -1,27 +1,30 @@
 """Candidate pairs from encodings: every pair whose Dice coefficient reaches a floor. The matcher runs this.
 
-Dice of two filters x and y is `2 |x and y| / (|x| + |y|)`, in bits. Pairs come from anonlink's compiled
-comparison of all with all, a tile at a time, so that memory stays bounded and progress can be told. An empty
+Dice of two filters x and y is `2 |x and y| / (|x| + |y|)`, in bits. All are compared with all by `dice_kernel`, a block
+of the left side at a time, so that memory stays bounded and progress can be told, and blocks on all cores. An empty
 filter is like no other, itself included.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
-from coordinator.linkage.native import native
+from coordinator.linkage import dice_kernel
+from coordinator.linkage.dice_kernel import Found, Ordered
 from pprl.errors import DisclosureError
 
 LEVELS_IN_ONE = 10_000
 LOWEST_FLOOR = 0.05
 
-# Small calls cost more than they compare, and a tile of the right side should fit a core's cache.
-LEFT_ROWS = 1_000
-RIGHT_ROWS = 16_000
+# Rows of a block of the left side: with a tile of the right side they fit a core's own cache.
+LEFT_ROWS = 1_024
 
 # Rows that the floor is planned on: four million pairs, about a tenth of a second.
 SAMPLE_ROWS = 2_000
@@ -68,23 +71,86 @@ def compare(
         The pairs.
 
     Raises:
-        ConfigError: anonlink's compiled part is not there.
         DisclosureError: so many pairs that a dataset must be made up of copies, or the floor is far too low.
         ValueError: shapes or floor are out of range.
 
     Leaks: to whoever holds the result, the graph of who resembles whom among the encodings.
     """
-    other = left if right is None else right
-    _require_comparable(left, other, floor)
-    rows_left, rows_right = _not_empty(left), _not_empty(other)
-    found, room = [], MOST_PAIRS_A_RECORD * max(len(left), len(other)) + ALWAYS_ROOM_FOR
-    for tile_left, tile_right in _tiles(rows_left, rows_right, within=right is None, progress=progress):
-        found.append(_compare_tile(left, other, tile_left, tile_right, floor))
-        room -= len(found[-1])
-        if room < 0:
-            raise DisclosureError("Too many encodings are alike.", hint=TOO_MANY_ALIKE)
-    pairs = _joined(found)
-    return _each_once(pairs) if right is None else pairs
+    _require_comparable(left, left if right is None else right, floor)
+    ordered_left = dice_kernel.ordered(left)
+    ordered_right = ordered_left if right is None else dice_kernel.ordered(right)
+    room = _Room(MOST_PAIRS_A_RECORD * max(len(left), 0 if right is None else len(right)) + ALWAYS_ROOM_FOR)
+    parts = list(_blocks_compared(ordered_left, ordered_right, floor, right is None, room, progress))
+    if room.is_full:
+        raise DisclosureError("Too many encodings are alike.", hint=TOO_MANY_ALIKE)
+    return _in_rows(parts, ordered_left, ordered_right, within=right is None)
+
+
+class _Room:
+    """How many more pairs may be found, by all threads together."""
+
+    def __init__(self, pairs: int) -> None:
+        self._pairs = pairs
+        self._lock = Lock()
+
+    def take(self, pairs: int) -> bool:
+        """Take up room; false once there is none left."""
+        with self._lock:
+            self._pairs -= pairs
+            return self._pairs >= 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether more was found than there is room for."""
+        return not self.take(0)
+
+
+def _blocks_compared(
+    left: Ordered,
+    right: Ordered,
+    floor: float,
+    within: bool,
+    room: _Room,
+    progress: Callable[[float], None],
+) -> Iterator[Found]:
+    """What is found in each block of the left side, in their order; nothing in those after the room is full."""
+    most_bits = int(left.bits[-1] + right.bits[-1]) if len(left) and len(right) else 0
+    least, tiles = dice_kernel.least_common(floor, most_bits), dice_kernel.tiles(right)
+    blocks = [range(start, min(start + LEFT_ROWS, len(left))) for start in range(0, len(left), LEFT_ROWS)]
+
+    def compared(block: range) -> Found:
+        return dice_kernel.find(left, block, right, tiles, least, within=within, take=room.take)
+
+    progress(0.0)
+    with ThreadPoolExecutor(_cores()) as pool:
+        for block, found in zip(blocks, pool.map(compared, blocks), strict=True):
+            yield found
+            if not room.is_full:
+                progress(_share_done(block.stop, len(left), within=within))
+    if not blocks:
+        progress(1.0)
+
+
+def _share_done(rows: int, total: int, *, within: bool) -> float:
+    left = 1 - rows / total
+    return 1 - left * left if within else 1 - left
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _in_rows(parts: Sequence[Found], left: Ordered, right: Ordered, *, within: bool) -> Pairs:
+    """Pairs of positions as ascending pairs of rows."""
+    at_left = np.concatenate([np.empty(0, np.uint32), *(part.left for part in parts)])
+    at_right = np.concatenate([np.empty(0, np.uint32), *(part.right for part in parts)])
+    common = np.concatenate([np.empty(0, np.uint32), *(part.common for part in parts)])
+    dice = 2 * common.astype(np.int64) / (left.bits[at_left] + right.bits[at_right])
+    rows_left, rows_right = left.rows[at_left], right.rows[at_right]
+    if within:
+        rows_left, rows_right = np.minimum(rows_left, rows_right), np.maximum(rows_left, rows_right)
+    order = np.argsort(rows_left.astype(np.uint64) << np.uint64(32) | rows_right)
+    return Pairs(rows_left[order], rows_right[order], dice[order])
 
 
 def dice_of(left: Filters, right: Filters) -> NDArray[np.float64]:
@@ -170,56 +236,3 @@ def _require_comparable(left: Filters, right: Filters, floor: float) -> None:
         raise ValueError("filters must be whole 64-bit words of bytes")
     if not LOWEST_FLOOR <= floor <= 1:
         raise ValueError(f"floor must be from {LOWEST_FLOOR} to 1")
-
-
-def _not_empty(filters: Filters) -> NDArray[np.uint32]:
-    return np.flatnonzero(filters.any(axis=1)).astype(np.uint32)
-
-
-def _tiles(
-    left: NDArray[np.uint32], right: NDArray[np.uint32], *, within: bool, progress: Callable[[float], None]
-) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.uint32]]]:
-    done, total = 0, max(len(left) * len(right), 1)
-    progress(0.0)
-    for start_right in range(0, len(right), RIGHT_ROWS):
-        tile_right = right[start_right : start_right + RIGHT_ROWS]
-        for start_left in range(0, len(left), LEFT_ROWS):
-            tile_left = left[start_left : start_left + LEFT_ROWS]
-            later = tile_right[tile_right > tile_left[0]] if within else tile_right
-            if len(later):
-                yield tile_left, later
-            done += len(tile_left) * len(tile_right)
-            progress(done / total)
-    if not done:
-        progress(1.0)
-
-
-def _compare_tile(
-    left: Filters, right: Filters, rows_left: NDArray[np.uint32], rows_right: NDArray[np.uint32], floor: float
-) -> Pairs:
-    # anonlink drops some pairs that lie exactly at its threshold: ask for a little more, and take it back.
-    scores, (at_left, at_right) = native().dice(
-        ([row.tobytes() for row in left[rows_left]], [row.tobytes() for row in right[rows_right]]),
-        threshold=floor - 1e-9,
-        k=None,
-    )
-    dice = np.asarray(scores, dtype=np.float64)
-    keep = dice >= floor
-    return Pairs(
-        rows_left[np.asarray(at_left, dtype=np.int64)[keep]],
-        rows_right[np.asarray(at_right, dtype=np.int64)[keep]],
-        dice[keep],
-    )
-
-
-def _joined(tiles: Sequence[Pairs]) -> Pairs:
-    left = np.concatenate([np.empty(0, np.uint32), *(tile.left for tile in tiles)])
-    right = np.concatenate([np.empty(0, np.uint32), *(tile.right for tile in tiles)])
-    dice = np.concatenate([np.empty(0), *(tile.dice for tile in tiles)])
-    order = np.lexsort((right, left))
-    return Pairs(left[order], right[order], dice[order])
-
-
-def _each_once(pairs: Pairs) -> Pairs:
-    keep = pairs.left < pairs.right
-    return Pairs(pairs.left[keep], pairs.right[keep], pairs.dice[keep])

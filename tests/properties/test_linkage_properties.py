@@ -59,6 +59,29 @@ def test_compare_within_is_each_two_rows_once(some: NDArray[np.uint8], floor: fl
     assert as_dict(compare(some, None, floor=floor, progress=lambda _: None)) == expected
 
 
+@settings(deadline=None, max_examples=50)
+@given(
+    rows=st.tuples(st.integers(0, 300), st.integers(0, 300)),
+    words=st.sampled_from([1, 7, 8, 9, 16, 24, 32]),
+    seed=st.integers(0, 1000),
+    floor=FLOORS,
+)
+def test_compare_is_all_pairs_over_several_tiles(
+    rows: tuple[int, int], words: int, seed: int, floor: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    left, right = (
+        np.packbits(rng.random((count, words * 64)) < rng.choice([0, 0.1, 0.5, 0.9], (count, 1)), axis=1)
+        for count in rows
+    )
+    bits = [np.unpackbits(each, axis=1).astype(np.float64) for each in (left, right)]
+    common = bits[0] @ bits[1].T
+    total = bits[0].sum(axis=1)[:, None] + bits[1].sum(axis=1)
+    with_floor = np.where(total > 0, 2 * common / np.maximum(total, 1), 0.0) >= floor
+    found = compare(left, right, floor=floor, progress=lambda _: None)
+    np.testing.assert_array_equal(np.argwhere(with_floor), np.column_stack([found.left, found.right]))
+
+
 Rows = list[tuple[tuple[int, int], tuple[int, int], float]]
 
 

@@ -3,6 +3,7 @@ import pytest
 from numpy.typing import NDArray
 
 from coordinator.linkage import compare as module
+from coordinator.linkage import dice_kernel
 from coordinator.linkage.compare import compare, levels, plan_floor
 from pprl.errors import DisclosureError
 
@@ -30,7 +31,7 @@ def test_tiles_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     left, right = filters(70, seed=1), filters(90, seed=2)
     whole = compare(left, right, floor=0.4, progress=quiet), compare(left, None, floor=0.4, progress=quiet)
     monkeypatch.setattr(module, "LEFT_ROWS", 16)
-    monkeypatch.setattr(module, "RIGHT_ROWS", 25)
+    monkeypatch.setattr(dice_kernel, "_ROOM", dice_kernel.TILE)
     tiled = compare(left, right, floor=0.4, progress=quiet), compare(left, None, floor=0.4, progress=quiet)
     for one, other in zip(whole, tiled, strict=True):
         assert len(one) > 100
