@@ -46,7 +46,6 @@ from coordinator.linkage.budget import Budget, peak_bytes
 from coordinator.linkage.evidence import Suppressed, counted_by_pass, suppressed_records
 from coordinator.linkage.issuing import Issued
 from coordinator.linkage.matching import Matched
-from coordinator.linkage.native import require_accelerated
 from coordinator.project_keys import key_for_issue
 from coordinator.report import documents
 from coordinator.sizes import is_statement
@@ -192,7 +191,6 @@ def match(
         ProtocolError: parts are missing.
         VerificationError: departments used different linkage secrets.
     """
-    require_accelerated()
     budget = budget or Budget.of_machine()
     mine = seat(me, agreement_sha256, Role.MATCHER, needs=("encodings", "pairs"))
     agreement = mine.agreement.file
@@ -248,7 +246,6 @@ def issue(
         VerificationError: pairs and references don't belong together, or earlier linkage keys that are offered were
             never issued.
     """
-    require_accelerated()
     budget = budget or Budget.of_machine()
     mine = seat(me, agreement_sha256, Role.KEY_ISSUER, needs=("references", "pairs", "linkage_keys"))
     agreement = mine.agreement.file

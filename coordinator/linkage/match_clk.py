@@ -1,4 +1,4 @@
-"""Scheme `clk`: all pairs of CLKs by their Dice coefficient, through anonlink. The matcher runs this. Pure.
+"""Scheme `clk`: all pairs of CLKs by their Dice coefficient. The matcher runs this. Pure.
 
 Where the agreement has match keys, pairs of two datasets that share one are handed on too, however unlike their CLKs
 are, and marked: whether that is reason enough to link them the key issuer decides.

@@ -151,7 +151,7 @@ def _importers(package: str) -> set[str]:
     [
         ("cryptography", ("pprl.crypto",)),
         ("clkhash", ("pprl.encode",)),
-        ("anonlink", ("coordinator.linkage",)),
+        ("anonlink", ()),
         (
             "sqlalchemy",
             (

@@ -64,8 +64,8 @@ def test_counting_is_vectorised_where_the_processor_can() -> None:
     if not llvmlite.binding.get_host_cpu_features().get("avx512vpopcntdq"):
         pytest.skip("this processor counts one word at a time")
     # Compiled anew, as code from a cache can't be read.
-    count = njit(nogil=True)(dice_kernel._sixteen_words.py_func)  # type: ignore[attr-defined]
-    count(np.zeros(16, np.uint64), np.zeros((16, dice_kernel.TILE), np.uint64), np.zeros(128, np.int64))
+    count = njit(nogil=True)(dice_kernel._most_common.py_func)
+    count(np.zeros(16, np.uint64), np.zeros(16 * dice_kernel.TILE, np.uint64))
     (text,) = count.inspect_asm().values()
     assert any("vpopcntq" in line and "mm" in line for line in text.splitlines())
 
