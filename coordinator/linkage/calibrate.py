@@ -47,9 +47,7 @@ from coordinator.linkage.model import (
     expectation_maximisation,
     fit_non_matches,
     perhaps_one_person,
-    posteriors_of,
     refit_matches,
-    summed,
     table_of_counts,
 )
 from pprl.protocol.levels import Patterns
@@ -136,16 +134,16 @@ class Learnt:
     """All that was learnt from the pairs.
 
     Attributes:
-        comparisons: those whose pairs may link.
+        sides: the comparisons whose pairs may link, with their pairs by pattern and part.
         non_matches: distribution of patterns among different people.
         matches: distribution of patterns among matches.
-        weights: for each comparison, log odds of each pair on its own before calibration.
+        weights: for each comparison, log odds of a pair on its own before calibration, by kind of pair.
         expected_matches: for each comparison.
         calibration: what to make of the weights.
         unseen_coincidences: wrong links that may be there although no control has shown one like them.
     """
 
-    comparisons: tuple[Comparison, ...]
+    sides: tuple[Side, ...]
     non_matches: Mixture
     matches: Mixture
     weights: tuple[Numbers, ...]
@@ -177,10 +175,10 @@ def learn(
             fit.improve(calibration)
         calibration = fit.calibrate()
     return Learnt(
-        tuple(side.comparison for side in fit.sides),
+        tuple(fit.sides),
         fit.non_matches,
         fit.matches,
-        tuple(fit.weights()),
+        tuple(each.ravel() for each in fit.weights()),
         tuple(fit.expected),
         calibration,
         unseen_coincidences(
@@ -204,7 +202,7 @@ class _CrossFit:
         matches: fitted to all.
         rate: share of possible pairs of different people that are candidates.
         expected: expected matches of each comparison.
-        posteriors: of the pairs of each comparison.
+        posteriors: of the pairs of each comparison, summed by pattern and part, shape (patterns, 5).
     """
 
     sides: list[Side]
@@ -221,7 +219,7 @@ class _CrossFit:
         """Posteriors from calibrated weights, and the matches learnt anew from them."""
         a, b = calibration.best
         self.posteriors = [
-            posteriors_of(side.comparison.pairs, a + b * each, count)
+            side.posteriors(a + b * each, count)
             for side, each, count in zip(self.sides, self.weights(), self.expected, strict=True)
         ]
         self.expected = [max(float(each.sum()), 1e-3) for each in self.posteriors]
@@ -233,22 +231,21 @@ class _CrossFit:
         for side, found in zip(self.sides, self.posteriors, strict=True):
             if side.comparison.within:
                 continue
-            kept = found
+            kept = found.sum(axis=1)
             if without is not None:
-                kept = np.where(_part(len(found)) == without, 0.0, found * FOLDS / (FOLDS - 1))
-            teaching.append(side.counted(kept))
+                kept = np.delete(found, without, axis=1).sum(axis=1) * FOLDS / (FOLDS - 1)
+            teaching.append(side.table(kept))
         return refit_matches(self.matches, teaching, self.everyday)
 
     def weights(self) -> list[Numbers]:
-        """Log odds of each pair of each comparison, from models that were fitted without its part."""
-        found = [np.empty(len(side.place)) for side in self.sides]
+        """Log odds by pattern and part for each comparison, from models that were fitted without the part."""
+        found = [np.empty(side.counts().shape) for side in self.sides]
         for part, others in enumerate(self.non_matches_without):
             matches = self._taught(part)
             for weights, side, expected in zip(found, self.sides, self.expected, strict=True):
-                mine = _part(len(side.place)) == part
                 ratio = _log_ratio(side.levels, side.used, matches, others)
                 prior = self._log_prior(max(expected, 1.0) / max(side.comparison.possible, 1.0))
-                weights[mine] = prior + ratio[side.place[mine]]
+                weights[:, part] = prior + ratio
         return [np.minimum(each, HIGHEST) for each in found]
 
     def _log_prior(self, share: float) -> float:
@@ -280,7 +277,8 @@ class _CrossFit:
             scale = side.comparison.possible / possible
             # A dataset of which no record has a block says nothing.
             if scale and not side.comparison.within:
-                log_posterior = log_posterior + log_likelihood(each, known, counts, scale)
+                between = (each.ravel(), side.kinds.counts)
+                log_posterior = log_posterior + log_likelihood(between, (known, counts), scale)
         return _summarised(log_posterior, int(counts[known > LOWEST].sum()))
 
 
@@ -303,15 +301,16 @@ def _start(
     Own pairs and pairs between datasets are the same two distributions in different shares, which tells them
     apart: what is frequent inside a dataset and not between is of different people.
     """
+    sides = [Side.unfitted(each, len(random), parts=FOLDS) for each in comparisons]
     known = [
-        _without_undeclared(each, place, comparisons, roles)
+        _without_undeclared(each, place, sides, roles)
         if clean[place]
         else each.with_counts(each.counts * ~perhaps_one_person(each.patterns, roles))
         for place, each in enumerate(own_pairs)
     ]
     duplicates, non_matches, rate = np.inf, *_strangers(known, random, roles, None)
     for _ in range(UNMIXING_ROUNDS):
-        sides = [Side.of(each, len(random), non_matches, rate) for each in comparisons]
+        sides = [side.with_others(non_matches, rate) for side in sides]
         matches, expected, found = expectation_maximisation(sides, random)
         if all(clean):
             break
@@ -349,9 +348,7 @@ def _strangers(
     return fit_non_matches(tables, random, roles, start), rate
 
 
-def _without_undeclared(
-    own_pairs: OwnPairs, dataset: int, comparisons: Sequence[Comparison], roles: Roles
-) -> OwnPairs:
+def _without_undeclared(own_pairs: OwnPairs, dataset: int, sides: Sequence[Side], roles: Roles) -> OwnPairs:
     """A dataset's own pairs, less those of people of whom it holds a second record against what was declared.
 
     As many as pairs that are alike in everything show, in proportion to those between datasets: their other pairs
@@ -359,14 +356,21 @@ def _without_undeclared(
     """
     alike = alike_in_everything(own_pairs.patterns, roles)
     between = [
-        each for each in comparisons if not each.within and dataset in (each.left_dataset, each.right_dataset)
+        side
+        for side in sides
+        if not side.comparison.within
+        and dataset in (side.comparison.left_dataset, side.comparison.right_dataset)
     ]
-    outside = [float(alike_in_everything(each.patterns, roles).sum()) for each in between]
+    counted = [side.counts().sum(axis=1) for side in between]
+    outside = [
+        float(counts[alike_in_everything(side.distinct, roles)].sum())
+        for side, counts in zip(between, counted, strict=True)
+    ]
     inside = float(own_pairs.counts[alike].sum())
     if inside < FEWEST_UNDECLARED or not outside or not max(outside):
         return own_pairs
-    most = between[int(np.argmax(outside))]
-    patterns, counts = np.unique(most.patterns, return_counts=True)
+    most = int(np.argmax(outside))
+    patterns, counts = between[most].distinct, counted[most]
     place = np.minimum(np.searchsorted(patterns, own_pairs.patterns), len(patterns) - 1)
     there = patterns[place] == own_pairs.patterns
     share = inside / max(outside)
@@ -388,32 +392,34 @@ def _different(own_pairs: OwnPairs, matches: Mixture, non_matches: Mixture, rate
     return own_pairs.with_counts(own_pairs.counts - of_one)
 
 
-def log_likelihood(weights: Numbers, known: Numbers, counts: Numbers, scale: float) -> Numbers:
+Weighted = tuple[Numbers, Numbers]
+
+
+def log_likelihood(between: Weighted, known: Weighted, scale: float) -> Numbers:
     """Log likelihood of every (a, b) of the grid, shape (89, 27).
 
     Args:
-        weights: of pairs between datasets.
-        known: of controls.
-        counts: how many controls have each.
+        between: weights of pairs between datasets, and how many pairs have each.
+        known: weights of controls, and how many have each.
         scale: possible pairs between datasets for each possible control.
     """
-    at, pairs = _binned(weights, np.ones(len(weights)))
-    at_known, controls = _binned(known, counts)
+    (at, pairs), (at_known, controls) = _binned(*between), _binned(*known)
     a, b = GRID_A[:, None, None], GRID_B[None, :, None]
 
     def log_share(place: Numbers) -> Numbers:
         return np.asarray(np.log(scale) + np.logaddexp(0.0, a + b * place), dtype=np.float64)
 
-    between, inside = log_share(at), log_share(at_known)
-    gained = (pairs * (between - np.logaddexp(0.0, between))).sum(axis=2)
+    outside, inside = log_share(at), log_share(at_known)
+    gained = (pairs * (outside - np.logaddexp(0.0, outside))).sum(axis=2)
     lost = (controls * np.logaddexp(0.0, inside)).sum(axis=2)
     return np.asarray(gained - lost, dtype=np.float64)
 
 
-def _binned(weights: Numbers, counts: Numbers) -> tuple[Numbers, Numbers]:
-    high = weights > LOWEST
+def _binned(weights: Numbers, counts: Numbers) -> Weighted:
+    # A kind that no pair is of has no place: its weight could be anything.
+    high = (weights > LOWEST) & (counts > 0)
     places, place = np.unique(np.round(weights[high] / BIN), return_inverse=True)
-    return places * BIN, summed(place, counts[high], len(places))
+    return places * BIN, np.bincount(place, counts[high], len(places)).astype(np.float64)
 
 
 def _summarised(log_posterior: Numbers, controls: int) -> Calibration:
@@ -429,7 +435,3 @@ def _log_ratio(
     levels: NDArray[np.uint8], used: NDArray[np.bool_], matches: Mixture, others: Mixture
 ) -> Numbers:
     return matches.log_density(levels, used) - others.log_density(levels, used)
-
-
-def _part(pairs: int) -> Indices:
-    return np.arange(pairs, dtype=np.int64) % FOLDS

@@ -7,7 +7,9 @@ belief propagation:
     p = odds / (odds + rivals_left * rivals_right)
     rivals = free + the sum of messages of the record's other pairs
 
-Where a record may have many partners, its rivals are 1.
+Where a record may have many partners, its rivals are 1. Where it has no other pair, they are `free`: the posterior of
+such a pair follows from its odds alone. Most pairs are so, and many have the same odds: `Kinds` counts them, and works
+out one by one only those that have rivals.
 
 Source: Huang and Jebara (2009), Approximating the permanent with belief propagation, for the messages; Sadinle
 (2017) for matchings as the space of what may be true.
@@ -16,16 +18,22 @@ Source: Huang and Jebara (2009), Approximating the permanent with belief propaga
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pprl.protocol.levels import compiled
+
 MESSAGE_ROUNDS = 4
 # Share of a dataset that is always left free to have no partner.
 LEAST_FREE = 0.002
+# The least that a posterior's odds are divided by.
+_LEAST = 1e-300
 
 Numbers = NDArray[np.float64]
 Indices = NDArray[np.int64]
+Records = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +48,85 @@ class Competing:
         one_right: whether a right record has at most one partner.
     """
 
-    left: Indices
-    right: Indices
+    left: Records
+    right: Records
     rows: tuple[int, int]
     one_left: bool
     one_right: bool
+
+    def only(self, which: NDArray[Any]) -> Competing:
+        """Some of the pairs, by a mask or by their places."""
+        return Competing(self.left[which], self.right[which], self.rows, self.one_left, self.one_right)
+
+    def free(self, matches: float) -> tuple[float, float]:
+        """For a left and a right record, what speaks for no partner at all; 1 where it may have many.
+
+        Args:
+            matches: expected number of matches among the pairs.
+        """
+        left, right = (max(1 - matches / max(rows, 1), LEAST_FREE) for rows in self.rows)
+        return left if self.one_left else 1.0, right if self.one_right else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """The pairs of a comparison by kind. Pairs of one kind have the same odds.
+
+    Attributes:
+        kind: of each pair, from 0, shape (pairs,).
+        counts: pairs of each kind, shape (kinds,).
+        alone: how many of them have no rivals.
+        contested: for each pair, whether it has rivals.
+        rivals: the pairs that have.
+    """
+
+    kind: NDArray[np.int32]
+    counts: Numbers
+    alone: Numbers
+    contested: NDArray[np.bool_]
+    rivals: Competing
+
+    @staticmethod
+    def of(pairs: Competing, kind: NDArray[np.int32], kinds: int) -> Kinds:
+        """Tell the pairs with rivals from those without.
+
+        Args:
+            pairs: the pairs.
+            kind: of each pair, below `kinds`.
+            kinds: how many kinds there are.
+        """
+        contested = np.zeros(len(kind), dtype=bool)
+        for records, one in ((pairs.left, pairs.one_left), (pairs.right, pairs.one_right)):
+            if one and len(records):
+                contested |= (np.bincount(records) > 1)[records]
+        counts = np.bincount(kind, minlength=kinds).astype(np.float64)
+        of_rivals = np.bincount(kind[contested], minlength=kinds)
+        some = pairs.only(contested)
+        rivals = Competing(_dense(some.left), _dense(some.right), pairs.rows, pairs.one_left, pairs.one_right)
+        return Kinds(kind, counts, counts - of_rivals, contested, rivals)
+
+    def weighed(self, odds: Numbers, matches: float) -> tuple[Numbers, Numbers]:
+        """Probability of a pair of each kind that has no rivals, and of each pair that has.
+
+        Args:
+            odds: of each kind, from 0; finite.
+            matches: expected number of matches among all pairs.
+        """
+        free_left, free_right = self.rivals.free(matches)
+        alone = odds / np.maximum(odds + free_left * free_right, _LEAST)
+        return alone, posteriors(self.rivals, odds[self.kind[self.contested]], matches)
+
+    def summed(self, odds: Numbers, matches: float) -> Numbers:
+        """The sum of the pairs' probabilities for each kind, shape (kinds,). Arguments as for `weighed`."""
+        alone, rivals = self.weighed(odds, matches)
+        of_rivals = np.bincount(self.kind[self.contested], rivals, minlength=len(odds))
+        return np.asarray(self.alone * alone + of_rivals, dtype=np.float64)
+
+    def each(self, alone: Numbers, rivals: Numbers) -> Numbers:
+        """A number for each pair, from one for each kind and one for each pair with rivals."""
+        found = alone[self.kind]
+        found[self.contested] = rivals
+        return found
 
 
 def posteriors(pairs: Competing, odds: Numbers, matches: float) -> Numbers:
@@ -58,57 +140,121 @@ def posteriors(pairs: Competing, odds: Numbers, matches: float) -> Numbers:
     Returns:
         Probabilities, shape (pairs,).
     """
-    free_left = max(1 - matches / max(pairs.rows[0], 1), LEAST_FREE)
-    free_right = max(1 - matches / max(pairs.rows[1], 1), LEAST_FREE)
-    rivals_left = rivals_right = np.ones(len(odds))
-    to_left = odds
-    for _ in range(MESSAGE_ROUNDS if pairs.one_left and pairs.one_right else 1):
-        if pairs.one_left:
-            rivals_left = _rivals(pairs.left, to_left, free_left)
-        to_right = odds / rivals_left
-        if pairs.one_right:
-            rivals_right = _rivals(pairs.right, to_right, free_right)
-        to_left = odds / rivals_right
-    if pairs.one_left:
-        rivals_left = _rivals(pairs.left, to_left, free_left)
-    return np.asarray(odds / np.maximum(odds + rivals_left * rivals_right, 1e-300), dtype=np.float64)
+    if not len(odds):
+        return np.empty(0)
+    return np.asarray(
+        _posteriors(
+            _compact(pairs.left),
+            _compact(pairs.right),
+            np.ascontiguousarray(odds, dtype=np.float64),
+            *pairs.free(matches),
+            pairs.one_left,
+            pairs.one_right,
+        )
+    )
 
 
 def taken(pairs: Competing, scores: Numbers) -> Indices:
     """The pairs that are linked when the best come first, in falling order of score.
 
-    In each round the pairs that both their records like best are taken, and those that they rule out are dropped.
+    A pair is taken unless a record of it that has at most one partner has been taken with another one.
     Equal scores go in order of left, then right record.
     """
-    remaining = np.lexsort((pairs.right, pairs.left, -scores))
-    found = [np.empty(0, np.int64)]
-    while len(remaining):
-        left, right = pairs.left[remaining], pairs.right[remaining]
-        best = np.ones(len(remaining), dtype=bool)
-        if pairs.one_left:
-            best &= _first_of(left)
-        if pairs.one_right:
-            best &= _first_of(right)
-        found.append(remaining[best])
-        gone = best.copy()
-        if pairs.one_left:
-            gone |= np.isin(left, left[best])
-        if pairs.one_right:
-            gone |= np.isin(right, right[best])
-        remaining = remaining[~gone]
-    together = np.concatenate(found)
-    return together[np.lexsort((pairs.right[together], pairs.left[together], -scores[together]))]
+    order = np.argsort(-scores, kind="stable") if _ascending(pairs) else _falling(pairs, scores)
+    if not len(order) or not (pairs.one_left or pairs.one_right):
+        return order
+    free = _first_come(order, _compact(pairs.left), _compact(pairs.right), pairs.one_left, pairs.one_right)
+    return order[free]
 
 
-def _rivals(records: Indices, messages: Numbers, free: float) -> Numbers:
-    """For each pair, how much speaks for another partner of its record, or for none."""
+def _falling(pairs: Competing, scores: Numbers) -> Indices:
+    return np.lexsort((pairs.right, pairs.left, -scores))
+
+
+def _ascending(pairs: Competing) -> bool:
+    left, right = pairs.left, pairs.right
+    later = (left[1:] > left[:-1]) | ((left[1:] == left[:-1]) & (right[1:] > right[:-1]))
+    return bool(later.all())
+
+
+def _compact(records: Records) -> NDArray[np.uint32]:
+    return np.ascontiguousarray(records, dtype=np.uint32)
+
+
+def _dense(records: Records) -> NDArray[np.uint32]:
+    """The records numbered anew from 0, without gaps, in the same order."""
     if not len(records):
-        return np.ones(0)
-    others = np.bincount(records, messages)[records] - messages
-    return np.asarray(free + np.maximum(others, 0.0), dtype=np.float64)
+        return np.empty(0, np.uint32)
+    there = np.zeros(int(records.max()) + 1, dtype=bool)
+    there[records] = True
+    return (np.cumsum(there, dtype=np.uint32) - np.uint32(1))[records]
 
 
-def _first_of(records: Indices) -> NDArray[np.bool_]:
-    first = np.zeros(len(records), dtype=bool)
-    first[np.unique(records, return_index=True)[1]] = True
-    return first
+@compiled
+def _posteriors(
+    left: NDArray[np.uint32],
+    right: NDArray[np.uint32],
+    odds: Numbers,
+    free_left: float,
+    free_right: float,
+    one_left: bool,
+    one_right: bool,
+) -> Numbers:
+    """Messages go to the right and to the left in turn; one array holds the last ones.
+
+    With a message to the left of odds / rivals_right, the posterior is message / (message + rivals_left).
+    """
+    on_left = np.zeros(np.int64(left.max()) + 1 if one_left else 1)
+    on_right = np.zeros(np.int64(right.max()) + 1 if one_right else 1)
+    messages = odds.copy()
+    for _ in range(MESSAGE_ROUNDS if one_left else one_right):
+        if one_left and one_right:
+            _pass_on(left, messages, odds, on_left, free_left)
+        if one_right:
+            _pass_on(right, messages, odds, on_right, free_right)
+    if one_left:
+        _add_up(left, messages, on_left)
+    for pair in range(len(odds)):
+        rivals = free_left
+        if one_left:
+            rivals += max(on_left[left[pair]] - messages[pair], 0.0)
+        messages[pair] /= max(messages[pair] + rivals, _LEAST)
+    return messages
+
+
+@compiled
+def _pass_on(
+    records: NDArray[np.uint32], messages: Numbers, odds: Numbers, sums: Numbers, free: float
+) -> None:
+    """Put in place of each pair's message to its record the one from there: its odds over its rivals there."""
+    _add_up(records, messages, sums)
+    for pair in range(len(odds)):
+        rivals = free + max(sums[records[pair]] - messages[pair], 0.0)
+        messages[pair] = odds[pair] / rivals
+
+
+@compiled
+def _add_up(records: NDArray[np.uint32], messages: Numbers, sums: Numbers) -> None:
+    sums[:] = 0.0
+    for pair in range(len(records)):
+        sums[records[pair]] += messages[pair]
+
+
+@compiled
+def _first_come(
+    order: Indices, left: NDArray[np.uint32], right: NDArray[np.uint32], one_left: bool, one_right: bool
+) -> NDArray[np.bool_]:
+    """Which pairs, in an order, come before all other pairs of a record of theirs that has at most one partner."""
+    left_gone = np.zeros(np.int64(left.max()) + 1 if one_left else 1, np.bool_)
+    right_gone = np.zeros(np.int64(right.max()) + 1 if one_right else 1, np.bool_)
+    free = np.zeros(len(order), np.bool_)
+    for place in range(len(order)):
+        one, other = left[order[place]], right[order[place]]
+        if (one_left and left_gone[one]) or (one_right and right_gone[other]):
+            continue
+        free[place] = True
+        if one_left:
+            left_gone[one] = True
+        if one_right:
+            right_gone[other] = True
+    return free

@@ -16,7 +16,7 @@ Source: 3-linkage-method, 3.3 to 3.5; Burnham and Overton (1979) for the jackkni
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 from coordinator.linkage.calibrate import Learnt, OwnPairs, learn
 from coordinator.linkage.certainty import CAREFUL_SPREAD, MISSED_SPREAD, MODEL_SPREAD, Interval, between
 from coordinator.linkage.compare import Pairs
-from coordinator.linkage.competition import Competing, taken
-from coordinator.linkage.model import Comparison, Roles, posteriors_of
+from coordinator.linkage.competition import Competing, Kinds, Records, taken
+from coordinator.linkage.model import Comparison, Roles, Side, odds_of
 from coordinator.linkage.solve import Compared
-from pprl.protocol.levels import Patterns
+from pprl.protocol.levels import Patterns, compiled
 
 # Pairs with a posterior below this are never linked.
 LEAST_POSTERIOR = 0.01
@@ -47,7 +47,7 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class PassPairs:
-    """The pairs that one pass has found in one comparison, by record.
+    """The pairs that one pass has found in one comparison, by record, each once.
 
     Attributes:
         left: left record of each pair.
@@ -55,8 +55,8 @@ class PassPairs:
         patterns: pattern of each pair.
     """
 
-    left: Indices
-    right: Indices
+    left: Records
+    right: Records
     patterns: Patterns
 
 
@@ -99,10 +99,20 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """A comparison over all passes, each pair once, and how many passes found it."""
+    """A comparison over all passes, each pair once.
+
+    Attributes:
+        comparison: the pairs, in ascending order of left, then right record.
+        found_by: mask of the passes that have found each pair: bit i for pass i.
+    """
 
     comparison: Comparison
-    passes: Indices
+    found_by: NDArray[np.uint64]
+
+    @property
+    def passes(self) -> NDArray[np.uint8]:
+        """How many passes have found each pair."""
+        return np.bitwise_count(self.found_by)
 
 
 def merged(
@@ -118,29 +128,70 @@ def merged(
     Args:
         left_dataset: index of the left dataset.
         right_dataset: index of the right one; the same for pairs within.
-        found: the pairs of each pass, in the agreement's order of passes.
+        found: the pairs of each pass, in the agreement's order of passes, of which there are at most 64.
         rows: for each dataset, the records that could be compared.
         clean: for each dataset, whether it has one record a person.
     """
-    left = np.concatenate([np.empty(0, np.int64), *(each.left for each in found)])
-    right = np.concatenate([np.empty(0, np.int64), *(each.right for each in found)])
+    left = np.concatenate([np.empty(0, np.uint32), *(_compact(each.left) for each in found)])
+    right = np.concatenate([np.empty(0, np.uint32), *(_compact(each.right) for each in found)])
     patterns = np.concatenate([np.empty(0, np.uint64), *(each.patterns for each in found)])
-    # Stable, so that the first pass comes first among equal pairs.
-    order = np.lexsort((right, left))
-    left, right = left[order], right[order]
-    new = np.ones(len(left), dtype=bool)
-    new[1:] = (left[1:] != left[:-1]) | (right[1:] != right[:-1])
-    starts = np.flatnonzero(new)
+    which = np.repeat(np.arange(len(found), dtype=np.uint8), [len(each.left) for each in found])
+    first, found_by = _each_once(left, right, which)
     within = left_dataset == right_dataset
     pairs = Competing(
-        left[starts],
-        right[starts],
+        left[first],
+        right[first],
         (rows[left_dataset], rows[right_dataset]),
         one_left=not within and clean[right_dataset],
         one_right=not within and clean[left_dataset],
     )
-    comparison = Comparison(left_dataset, right_dataset, pairs, patterns[order][starts])
-    return Merged(comparison, np.diff(np.append(starts, len(left))))
+    return Merged(Comparison(left_dataset, right_dataset, pairs, patterns[first]), found_by)
+
+
+def _each_once(
+    left: NDArray[np.uint32], right: NDArray[np.uint32], which: NDArray[np.uint8]
+) -> tuple[NDArray[np.uint32], NDArray[np.uint64]]:
+    """The first place of each different pair, in ascending order of pairs, and the mask of its passes."""
+    if not len(left):
+        return np.empty(0, np.uint32), np.empty(0, np.uint64)
+    order = _stably(right, np.arange(len(right), dtype=np.uint32))
+    order = _stably(left, order)
+    return _first_places(left, right, which, order)
+
+
+@compiled
+def _stably(records: NDArray[np.uint32], order: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Sort places by their record; places of equal records stay in the order in which they are given."""
+    starts = np.zeros(np.int64(records.max()) + 2, np.int64)
+    for record in records:
+        starts[record + 1] += 1
+    starts = np.cumsum(starts)
+    in_order = np.empty(len(order), np.uint32)
+    for place in order:
+        in_order[starts[records[place]]] = place
+        starts[records[place]] += 1
+    return in_order
+
+
+@compiled
+def _first_places(
+    left: NDArray[np.uint32],
+    right: NDArray[np.uint32],
+    which: NDArray[np.uint8],
+    order: NDArray[np.uint32],
+) -> tuple[NDArray[np.uint32], NDArray[np.uint64]]:
+    first, found_by = np.empty(len(order), np.uint32), np.zeros(len(order), np.uint64)
+    last = -1
+    for place in order:
+        if last < 0 or left[place] != left[first[last]] or right[place] != right[first[last]]:
+            last += 1
+            first[last] = place
+        found_by[last] |= np.uint64(1) << np.uint64(which[place])
+    return first[: last + 1].copy(), found_by[: last + 1].copy()
+
+
+def _compact(records: Records) -> NDArray[np.uint32]:
+    return np.ascontiguousarray(records, dtype=np.uint32)
 
 
 def decide(
@@ -153,6 +204,7 @@ def decide(
     target_precision: float,
     cost_ratio: float | None = None,
     fixed: float | None = None,
+    progress: Callable[[str, float], None] = lambda _what, _share: None,
 ) -> Decision:
     """Learn, weigh and decide. The key issuer runs this before `solve.clusters`.
 
@@ -165,6 +217,7 @@ def decide(
         target_precision: share of links that must be right: the lower end of its interval must reach it.
         cost_ratio: how many missed links are as bad as a wrong one; None for the highest F1.
         fixed: a threshold to judge instead of finding one.
+        progress: told what is done, and the share of it of the key issuer's step.
 
     Returns:
         The decision; nothing links where no threshold is good enough.
@@ -172,49 +225,88 @@ def decide(
     Leaks: to the key issuer, which records are likely to be one person's. Estimates are aggregates.
     """
     learnt = learn([each.comparison for each in comparisons], own_pairs, random, roles, clean)
-    drawn = [_in_draws(learnt, index) for index in range(len(learnt.comparisons))]
-    means = [each.mean(axis=0) for each in drawn]
-    found_once = _found_once([each.passes for each in comparisons], means)
+    progress("weigh", 0.4)
+    drawn = [_Drawn.of(learnt, index) for index in range(len(learnt.sides))]
+    means = [each.mean() for each in drawn]
+    found_once = _found_once(comparisons, means)
+    progress("weigh", 0.5)
     ranked = _Ranked.of(learnt, drawn, means, found_once)
+    progress("weigh", 0.6)
     cut = ranked.cut(target_precision, cost_ratio) if fixed is None else ranked.reaching(fixed)
     lowest = float(ranked.scores[cut - 1]) if cut else NOTHING_LINKS
     return Decision(
-        compared=tuple(_compared(each, mean) for each, mean in zip(learnt.comparisons, means, strict=True)),
+        compared=tuple(_compared(each, mean) for each, mean in zip(learnt.sides, means, strict=True)),
         threshold=lowest if fixed is None else fixed,
         links=cut,
         precision=ranked.precision(cut) if cut else None,
         recall=ranked.recall(cut) if cut else None,
-        matches=float(ranked.matches.mean()),
+        matches=ranked.matches,
         unseen=UNSEEN_SHARE * found_once,
         learnt=learnt,
         curve=tuple(ranked.at(odds) for odds in CURVE_LOG2_ODDS),
     )
 
 
-def _in_draws(learnt: Learnt, index: int) -> NDArray[np.float32]:
-    """Posterior of each pair in each draw, shape (draws, pairs)."""
-    pairs, weights = learnt.comparisons[index].pairs, learnt.weights[index]
-    found = np.zeros((len(learnt.calibration.draws), len(weights)), dtype=np.float32)
-    for draw, (a, b) in enumerate(learnt.calibration.draws):
-        expected = learnt.expected_matches[index]
-        for _ in range(FREE_ROUNDS):
-            posterior = posteriors_of(pairs, a + b * weights, expected)
-            expected = float(posterior.sum())
-        found[draw] = posterior
-    return found
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """Posteriors of one comparison's pairs in each draw of the calibration.
+
+    They are worked out anew whenever they are asked for: kept for all draws, they would take 160 bytes a pair and more.
+
+    Attributes:
+        kinds: the pairs.
+        weights: log odds by kind, before calibration.
+        draws: (a, b) of each draw.
+        expected: for each draw, the expected matches that its posteriors rest on.
+        matches: for each draw, the sum of its posteriors.
+    """
+
+    kinds: Kinds
+    weights: Numbers
+    draws: Numbers
+    expected: Numbers
+    matches: Numbers
+
+    @staticmethod
+    def of(learnt: Learnt, index: int) -> _Drawn:
+        kinds, weights, draws = learnt.sides[index].kinds, learnt.weights[index], learnt.calibration.draws
+        settled = np.empty((2, len(draws)))
+        for place, (a, b) in enumerate(draws):
+            odds, expected = odds_of(a + b * weights), learnt.expected_matches[index]
+            for _ in range(FREE_ROUNDS):
+                settled[:, place] = expected, kinds.summed(odds, expected).sum()
+                expected = settled[1, place]
+        return _Drawn(kinds, weights, draws, *settled)
+
+    def mean(self) -> Numbers:
+        """The mean over draws, for each pair."""
+        alone, rivals = np.zeros(len(self.weights)), np.zeros(len(self.kinds.rivals.left))
+        for draw in range(len(self.draws)):
+            of_kinds, of_rivals = self.weighed(draw)
+            alone += of_kinds
+            rivals += of_rivals
+        return self.kinds.each(alone / len(self.draws), rivals / len(self.draws))
+
+    def weighed(self, draw: int) -> tuple[Numbers, Numbers]:
+        """As `Kinds.weighed`, in one draw."""
+        a, b = self.draws[draw]
+        return self.kinds.weighed(odds_of(a + b * self.weights), self.expected[draw])
 
 
-def _compared(comparison: Comparison, posterior: Numbers) -> Compared:
+def _compared(side: Side, posterior: Numbers) -> Compared:
     kept = posterior >= LEAST_POSTERIOR
+    comparison = side.comparison
     left, right = comparison.pairs.left[kept], comparison.pairs.right[kept]
-    pairs = Pairs(left.astype(np.uint32), right.astype(np.uint32), posterior[kept].astype(np.float64))
+    pairs = Pairs(left.astype(np.uint32), right.astype(np.uint32), posterior[kept])
     return Compared(comparison.left_dataset, comparison.right_dataset, pairs)
 
 
-def _found_once(passes: Sequence[Indices], means: Sequence[Numbers]) -> float:
+def _found_once(comparisons: Sequence[Merged], means: Sequence[Numbers]) -> float:
     """Expected matches, of the likely ones, that a single pass has found."""
-    likely = [mean[(count == 1) & (mean >= LIKELY)] for count, mean in zip(passes, means, strict=True)]
-    return float(sum(each.sum() for each in likely))
+    return sum(
+        float(mean[(each.passes == 1) & (mean >= LIKELY)].sum())
+        for each, mean in zip(comparisons, means, strict=True)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +315,7 @@ class _Tally:
 
     Attributes:
         links: how many of them count, ascending.
-        right: how many of those are right in each draw, shape (draws, pairs).
+        right: how many of those are right, in the mean over draws.
         wrong: expected wrong ones, those that no own pair could show among them.
         variance: of the wrong ones.
     """
@@ -234,16 +326,68 @@ class _Tally:
     variance: Numbers
 
     @staticmethod
-    def of(in_draws: Numbers, counts: NDArray[np.bool_], unseen: float, clump: float) -> _Tally:
+    def of(
+        scores: Numbers, counts: NDArray[np.bool_], spread: Numbers, unseen: float, clump: float
+    ) -> _Tally:
         links = np.cumsum(counts, dtype=np.float64)
-        right = np.cumsum(in_draws * counts, axis=1)
-        wrong = links - right.mean(axis=0) + unseen
-        return _Tally(links, right, wrong, clump * wrong + right.var(axis=0))
+        right = np.cumsum(scores * counts)
+        wrong = links - right + unseen
+        return _Tally(links, right, wrong, clump * wrong + spread)
 
     def surely_right(self) -> Numbers:
         """The lower end of the precision's interval."""
         most = between(self.wrong, self.variance, MODEL_SPREAD)[1]
         return np.asarray(1 - most / np.maximum(self.links, 1), dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class _Linked:
+    """The pairs of one comparison that are linked when the best come first.
+
+    Attributes:
+        drawn: the comparison's pairs in each draw.
+        links: the pairs, in falling order of posterior.
+        rank: the place of each among the links of all comparisons.
+    """
+
+    drawn: _Drawn
+    links: Indices
+    rank: Indices
+
+    def put(self, draw: int, together: Numbers) -> None:
+        """Write the links' posteriors in one draw where they belong among all."""
+        together[self.rank] = self.drawn.kinds.each(*self.drawn.weighed(draw))[self.links]
+
+
+@dataclass(frozen=True, slots=True)
+class _Spread:
+    """How far the draws are apart: variances over draws for the first one, two, ... links.
+
+    Attributes:
+        every: of the right ones among all links.
+        across: of the right ones among links between datasets.
+        missed: of the matches that are not among the links.
+    """
+
+    every: Numbers
+    across: Numbers
+    missed: Numbers
+
+    @staticmethod
+    def of(
+        linked: Sequence[_Linked], scores: Numbers, across: NDArray[np.bool_], matches: Numbers
+    ) -> _Spread:
+        """One draw after the other, as it differs from the mean: sums of many pairs leave no digits for the rest."""
+        deviation, squares = np.empty(len(scores)), np.zeros((3, len(scores)))
+        for draw, more in enumerate(matches - matches.mean()):
+            for each in linked:
+                each.put(draw, deviation)
+            deviation -= scores
+            squares[1] += np.cumsum(deviation * across) ** 2
+            np.cumsum(deviation, out=deviation)
+            squares[0] += deviation**2
+            squares[2] += (more - deviation) ** 2
+        return _Spread(*(squares / len(matches)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,43 +398,42 @@ class _Ranked:
         scores: posteriors.
         every: all pairs.
         across: those between datasets, which the links inside datasets must not make look better.
-        matches: expected matches among the candidates in each draw.
+        matches: expected matches among the candidates, in the mean over draws.
+        missed: variance over draws of the matches that are not among the first links.
         found_once: expected matches that one pass alone has found.
     """
 
     scores: Numbers
     every: _Tally
     across: _Tally
-    matches: Numbers
+    matches: float
+    missed: Numbers
     found_once: float
 
     @staticmethod
-    def of(
-        learnt: Learnt, drawn: Sequence[NDArray[np.float32]], means: Sequence[Numbers], found_once: float
-    ) -> _Ranked:
-        scores, in_draws, clumps = [np.empty(0)], [np.empty((len(learnt.calibration.draws), 0))], [1.0]
-        is_across = [np.empty(0, dtype=bool)]
-        for comparison, each, mean in zip(learnt.comparisons, drawn, means, strict=True):
-            likely = np.flatnonzero(mean >= LEAST_POSTERIOR)
-            pairs = comparison.pairs
-            some = Competing(
-                pairs.left[likely], pairs.right[likely], pairs.rows, pairs.one_left, pairs.one_right
-            )
-            links = likely[taken(some, mean[likely])]
-            scores.append(mean[links].astype(np.float64))
-            in_draws.append(each[:, links].astype(np.float64))
-            is_across.append(np.full(len(links), not comparison.within))
-            clumps += [_clump(pairs.left[links]), _clump(pairs.right[links])]
-        together = np.concatenate(scores)
+    def of(learnt: Learnt, drawn: Sequence[_Drawn], means: Sequence[Numbers], found_once: float) -> _Ranked:
+        links = [_links(side.comparison.pairs, mean) for side, mean in zip(learnt.sides, means, strict=True)]
+        together = np.concatenate(
+            [np.empty(0), *(mean[some] for mean, some in zip(means, links, strict=True))]
+        )
+        within = [
+            np.full(len(some), side.comparison.within) for side, some in zip(learnt.sides, links, strict=True)
+        ]
         order = np.argsort(-together, kind="stable")
-        ordered = np.concatenate(in_draws, axis=1)[:, order]
-        counts = np.concatenate(is_across)[order]
-        unseen, clump = learnt.unseen_coincidences, max(clumps)
+        rank = np.empty(len(order), dtype=np.int64)
+        rank[order] = np.arange(len(order))
+        ranks = np.split(rank, np.cumsum([len(some) for some in links])[:-1])
+        linked = [_Linked(*each) for each in zip(drawn, links, ranks, strict=True)]
+        scores, across = together[order], ~np.concatenate([np.empty(0, dtype=bool), *within])[order]
+        matches = np.sum([each.matches for each in drawn], axis=0)
+        spread = _Spread.of(linked, scores, across, matches)
+        others = (learnt.unseen_coincidences, _clumps(learnt.sides, links))
         return _Ranked(
-            together[order],
-            _Tally.of(ordered, np.ones_like(counts), unseen, clump),
-            _Tally.of(ordered, counts, unseen, clump),
-            np.sum([each.sum(axis=1, dtype=np.float64) for each in drawn], axis=0),
+            scores,
+            _Tally.of(scores, np.ones_like(across), spread.every, *others),
+            _Tally.of(scores, across, spread.across, *others),
+            float(matches.mean()),
+            spread.missed,
             found_once,
         )
 
@@ -298,12 +441,12 @@ class _Ranked:
         """How many of the best to link."""
         if not len(self.scores):
             return 0
-        links, right = self.every.links, self.every.right.mean(axis=0)
+        links, right = self.every.links, self.every.right
         good = np.minimum(self.every.surely_right(), self.across.surely_right()) >= target
         # Pairs of equal posterior stand or fall together.
         good[:-1] &= self.scores[1:] < self.scores[:-1]
         if cost_ratio is None:
-            gain = 2 * right / (links + max(self.matches.mean(), 1e-9))
+            gain = 2 * right / (links + max(self.matches, 1e-9))
         else:
             gain = right - cost_ratio * (links - right)
         return int(np.argmax(np.where(good, gain, -np.inf))) + 1 if good.any() else 0
@@ -328,12 +471,11 @@ class _Ranked:
 
     def recall(self, cut: int) -> Interval:
         """The share of all matches that are among the first `cut` links."""
-        seen = self.matches - self.every.right[:, cut - 1]
-        missed = max(float(seen.mean()), 0.0) + UNSEEN_SHARE * self.found_once
-        variance = missed + seen.var() + (UNSEEN_DEVIATION * self.found_once) ** 2
+        right = float(self.every.right[cut - 1])
+        missed = max(self.matches - right, 0.0) + UNSEEN_SHARE * self.found_once
+        variance = missed + self.missed[cut - 1] + (UNSEEN_DEVIATION * self.found_once) ** 2
         few, many = between(np.array(missed), np.array(variance), MISSED_SPREAD)
         least, most = self._wrong_between(cut)
-        right = float(self.every.right[:, cut - 1].mean())
 
         def share(links: float, lost: float) -> float:
             return links / max(links + lost, 1e-9)
@@ -352,7 +494,20 @@ class _Ranked:
         return float(np.floor(least)), float(most)
 
 
-def _clump(records: Indices) -> float:
-    """How many pairs a pair's record has, on average over pairs: where one is wrong, the others often are too."""
-    degrees = np.unique(records, return_counts=True)[1].astype(np.float64)
+def _links(pairs: Competing, posterior: Numbers) -> Indices:
+    likely = np.flatnonzero(posterior >= LEAST_POSTERIOR)
+    return likely[taken(pairs.only(likely), posterior[likely])]
+
+
+def _clumps(sides: Sequence[Side], links: Sequence[Indices]) -> float:
+    """The most links that a link's record has, on average over links: where one is wrong, others often are too."""
+    found = [1.0]
+    for side, some in zip(sides, links, strict=True):
+        pairs = side.comparison.pairs
+        found += [_clump(pairs.left[some]), _clump(pairs.right[some])]
+    return max(found)
+
+
+def _clump(records: Records) -> float:
+    degrees = np.bincount(records).astype(np.float64) if len(records) else np.empty(0)
     return float((degrees**2).sum() / max(degrees.sum(), 1.0))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.linkage.compare import Pairs
-from coordinator.linkage.evidence import NO_ESTIMATE, Bins, Cut, Estimate, Evidence, FoundByPass
+from coordinator.linkage.evidence import NO_ESTIMATE, Bins, Cut, Estimate, Evidence, FoundPairs
 from coordinator.linkage.issuing import Decided
 from coordinator.linkage.shared_keys import KeyedDataset, expected_wrong, scores, without_keys
 from coordinator.linkage.solve import Compared
@@ -114,13 +114,14 @@ def _evidence(
         bins=_bins(found, document.header.tables[0].floor / LEVELS_IN_ONE),
         curve=_curve(found, document.header.tables[0].floor / LEVELS_IN_ONE),
         found=tuple(
-            FoundByPass(
+            FoundPairs(
                 each.left,
                 each.right,
-                about.blocking_pass,
-                about.compared,
-                each.pairs.left.astype(np.int64),
-                each.pairs.right.astype(np.int64),
+                (about.blocking_pass,),
+                (about.compared,),
+                each.pairs.left,
+                each.pairs.right,
+                np.ones(len(each.pairs), np.uint64),
             )
             for about, each in linking
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations_with_replacement
 
 import numpy as np
@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 
 from coordinator.linkage import evidence
 from coordinator.linkage.calibrate import OwnPairs
-from coordinator.linkage.decide import Decision, PassPairs, merged
+from coordinator.linkage.decide import Decision, Merged, PassPairs, merged
 from coordinator.linkage.decide import decide as decide_patterns
-from coordinator.linkage.evidence import Cut, Estimate, Evidence, FoundByPass, Suppressed
-from coordinator.linkage.issuing import Decided
+from coordinator.linkage.evidence import Cut, Estimate, Evidence, FoundPairs, Suppressed
+from coordinator.linkage.issuing import Decided, Progress
 from coordinator.linkage.model import Roles, random_distribution
 from pprl.errors import VerificationError
 from pprl.protocol import framing, patterns
 from pprl.protocol.agreement import AgreementFile
 from pprl.protocol.framing import Bytes
-from pprl.protocol.patterns import PatternsDocument
+from pprl.protocol.patterns import PatternPairs, PatternsDocument
 from pprl.protocol.submission import References, passes
 
 # Pairs that share no block were not compared, and say nothing against a person (decision 0003).
@@ -28,19 +28,27 @@ MERGE_SHARE = 0.2
 METHOD = "Fellegi-Sunter over all passes; non-matches learnt from pairs inside datasets, matches between them"
 
 
-def decide(agreement: AgreementFile, references: Mapping[str, References], raw: bytes) -> Decided:
+def decide(
+    agreement: AgreementFile,
+    references: Mapping[str, References],
+    raw: bytes,
+    *,
+    progress: Progress = lambda _what, _share: None,
+) -> Decided:
     """See `issuing.issue`; `raw` is the matcher's `patterns`."""
+    progress("read pairs", 0.0)
     document = patterns.parse(raw, agreement)
     content = agreement.content
     _require_same_submissions(document, references)
     clean = [not dataset.may_have_duplicates for dataset in content.dataset]
     in_order = [references[dataset.name] for dataset in content.dataset]
-    rows = [len(np.unique(np.concatenate(each.positions))) for each in in_order]
-    tables = _found(document, in_order, clean, len(passes(agreement)))
+    rows = [_compared_records(each) for each in in_order]
     comparisons = [
-        merged(left, right, found, rows=rows, clean=clean) for (left, right), found in tables.items()
+        merged(left, right, list(found), rows=rows, clean=clean)
+        for (left, right), found in _found(document, in_order, clean, len(passes(agreement)))
     ]
     linkage = content.linkage
+    progress("learn", 0.3)
     found = decide_patterns(
         comparisons,
         _own_pairs(in_order, rows),
@@ -50,6 +58,7 @@ def decide(agreement: AgreementFile, references: Mapping[str, References], raw: 
         target_precision=linkage.target_precision,
         cost_ratio=linkage.cost_ratio,
         fixed=None if linkage.threshold == "estimated" else linkage.threshold,
+        progress=progress,
     )
     return Decided(
         compared=found.compared,
@@ -57,7 +66,7 @@ def decide(agreement: AgreementFile, references: Mapping[str, References], raw: 
         method=METHOD,
         precision=Estimate.of(found.precision),
         recall=Estimate.of(found.recall),
-        evidence=_evidence(agreement, document, found, tables),
+        evidence=_evidence(agreement, document, found, comparisons),
         merge_share=MERGE_SHARE,
     )
 
@@ -70,34 +79,44 @@ def _require_same_submissions(document: PatternsDocument, references: Mapping[st
             raise VerificationError(f"The pairs are about another submission of '{matched.dataset}'.")
 
 
+def _compared_records(references: References) -> int:
+    """How many records have a reference in any pass."""
+    there = np.zeros(len(references.handles), dtype=bool)
+    for positions in references.positions:
+        there[positions] = True
+    return int(there.sum())
+
+
 def _found(
     document: PatternsDocument, references: Sequence[References], clean: Sequence[bool], pass_count: int
-) -> dict[tuple[int, int], list[PassPairs]]:
+) -> Iterator[tuple[tuple[int, int], Iterator[PassPairs]]]:
     """For each comparison that may link, the pairs of each pass, by positions among the handles."""
-    comparisons = {}
     for place, (left, right) in enumerate(combinations_with_replacement(range(len(references)), 2)):
         if left == right and clean[left]:
             continue
         tables = document.tables[place * pass_count : (place + 1) * pass_count]
-        found = []
-        for which, table in enumerate(tables):
-            ends = (
-                _positions(table.left, references[left], which),
-                _positions(table.right, references[right], which),
-            )
-            low, high = (np.minimum(*ends), np.maximum(*ends)) if left == right else ends
-            found.append(PassPairs(low, high, table.patterns))
-        comparisons[left, right] = found
-    return comparisons
+        yield (
+            (left, right),
+            (
+                _by_record(table, references[left], references[right], which)
+                for which, table in enumerate(tables)
+            ),
+        )
 
 
-def _positions(ids: Bytes, references: References, which: int) -> NDArray[np.int64]:
+def _by_record(table: PatternPairs, left: References, right: References, which: int) -> PassPairs:
+    ends = _positions(table.left, left, which), _positions(table.right, right, which)
+    low, high = (np.minimum(*ends), np.maximum(*ends)) if left is right else ends
+    return PassPairs(low, high, table.patterns)
+
+
+def _positions(ids: Bytes, references: References, which: int) -> NDArray[np.uint32]:
     found = framing.positions(ids, references.references[which])
     if (found < 0).any():
         raise VerificationError(
             f"The pairs name a reference that '{references.header.dataset}' doesn't have."
         )
-    return references.positions[which][found]
+    return references.positions[which][found].astype(np.uint32)
 
 
 def _own_pairs(references: Sequence[References], rows: Sequence[int]) -> list[OwnPairs]:
@@ -112,17 +131,12 @@ def _own_pairs(references: Sequence[References], rows: Sequence[int]) -> list[Ow
 
 
 def _evidence(
-    agreement: AgreementFile,
-    document: PatternsDocument,
-    decision: Decision,
-    tables: Mapping[tuple[int, int], Sequence[PassPairs]],
+    agreement: AgreementFile, document: PatternsDocument, decision: Decision, comparisons: Sequence[Merged]
 ) -> Evidence:
-    found = _by_pass(agreement, document, tables)
+    found = tuple(_found_pairs(agreement, document, each) for each in comparisons)
     return Evidence(
         score="posterior",
-        bins=evidence.posterior_bins(
-            decision.compared, sum(evidence.candidates_of(found).values()), decision.matches
-        ),
+        bins=evidence.posterior_bins(decision.compared, evidence.candidates_of(found), decision.matches),
         curve=tuple(
             Cut(each.threshold, each.links, Estimate.of(each.precision), Estimate.of(each.recall))
             for each in decision.curve
@@ -135,17 +149,19 @@ def _evidence(
     )
 
 
-def _by_pass(
-    agreement: AgreementFile,
-    document: PatternsDocument,
-    tables: Mapping[tuple[int, int], Sequence[PassPairs]],
-) -> tuple[FoundByPass, ...]:
+def _found_pairs(agreement: AgreementFile, document: PatternsDocument, merged: Merged) -> FoundPairs:
     names = [dataset.name for dataset in agreement.content.dataset]
     compared = {(each.left, each.right, each.blocking_pass): each.compared for each in document.header.tables}
-    return tuple(
-        FoundByPass(left, right, name, compared[names[left], names[right], name], each.left, each.right)
-        for (left, right), of_passes in tables.items()
-        for (name, _), each in zip(passes(agreement), of_passes, strict=True)
+    about, blocking_passes = merged.comparison, tuple(name for name, _ in passes(agreement))
+    sides = (names[about.left_dataset], names[about.right_dataset])
+    return FoundPairs(
+        about.left_dataset,
+        about.right_dataset,
+        blocking_passes,
+        tuple(compared[*sides, name] for name in blocking_passes),
+        about.pairs.left,
+        about.pairs.right,
+        merged.found_by,
     )
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from coordinator.linkage.calibrate import Calibration, Learnt
 from coordinator.linkage.certainty import Interval
+from coordinator.linkage.competition import Records
 from coordinator.linkage.model import Mixture, weights_by_level
 from coordinator.linkage.small_numbers import rounded_down, shown, shown_together
 from coordinator.linkage.solve import Compared
@@ -89,24 +90,35 @@ class Bins:
 
 
 @dataclass(frozen=True, slots=True)
-class FoundByPass:
-    """The pairs of a comparison that one pass has found, by record; pairs that can't link aren't here.
+class FoundPairs:
+    """The pairs of a comparison that passes have found, by record, each once; pairs that can't link aren't here.
 
     Attributes:
         left_dataset: index of the left dataset.
         right_dataset: index of the right one; the same for pairs within.
-        blocking_pass: name of the pass.
-        compared: pairs that the matcher has compared.
+        blocking_passes: names of the passes, at most 64.
+        compared: for each pass, the pairs that the matcher has compared.
         left: left record of each pair that it handed on.
         right: right record of each.
+        passes: mask of the passes that have found each pair: bit i for pass i.
     """
 
     left_dataset: int
     right_dataset: int
-    blocking_pass: str
-    compared: int
-    left: Indices
-    right: Indices
+    blocking_passes: tuple[str, ...]
+    compared: tuple[int, ...]
+    left: Records
+    right: Records
+    passes: NDArray[np.uint64]
+
+    def by(self, which: int) -> NDArray[np.bool_]:
+        """Which of the pairs a pass has found."""
+        return np.asarray((self.passes & np.uint64(1 << which)) != 0, dtype=np.bool_)
+
+    def linked(self, people: People) -> NDArray[np.bool_]:
+        """Which of the pairs belong to one person in the end."""
+        one = people[self.left_dataset][self.left] == people[self.right_dataset][self.right]
+        return np.asarray(one, dtype=np.bool_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +138,7 @@ class Evidence:
         score: what pairs are ranked by, in words.
         bins: candidate pairs by score.
         curve: what thresholds would give, ascending.
-        found: the pairs of each pass and comparison.
+        found: the pairs of each comparison.
         expected_matches: expected matches of each comparison, by the indices of its datasets.
         unseen_matches: matches that no pass is expected to have found; None where that is not known.
         suppressed: records left out of passes.
@@ -136,7 +148,7 @@ class Evidence:
     score: str
     bins: Bins
     curve: tuple[Cut, ...]
-    found: tuple[FoundByPass, ...]
+    found: tuple[FoundPairs, ...]
     expected_matches: dict[tuple[int, int], float]
     unseen_matches: float | None
     suppressed: tuple[Suppressed, ...]
@@ -154,13 +166,14 @@ def posterior_bins(compared: Sequence[Compared], candidates: int, matches: float
         candidates: all pairs that may link.
         matches: expected matches among them.
     """
-    posteriors = np.concatenate([np.empty(0), *(each.pairs.dice for each in compared)])
     edges = np.array(POSTERIOR_EDGES)
-    pairs, _ = np.histogram(posteriors, edges)
-    expected, _ = np.histogram(posteriors, edges, weights=posteriors)
-    pairs[0] += max(candidates - len(posteriors), 0)
-    expected[0] += max(matches - float(posteriors.sum()), 0.0)
-    return Bins(edges, pairs.astype(np.int64), expected.astype(np.float64), None)
+    pairs, expected = np.zeros(len(edges) - 1, dtype=np.int64), np.zeros(len(edges) - 1)
+    for each in compared:
+        pairs += np.histogram(each.pairs.dice, edges)[0]
+        expected += np.histogram(each.pairs.dice, edges, weights=each.pairs.dice)[0]
+    pairs[0] += max(candidates - sum(len(each.pairs) for each in compared), 0)
+    expected[0] += max(matches - sum(float(each.pairs.dice.sum()) for each in compared), 0.0)
+    return Bins(edges, pairs, expected, None)
 
 
 def expected_by_comparison(compared: Sequence[Compared]) -> dict[tuple[int, int], float]:
@@ -168,9 +181,9 @@ def expected_by_comparison(compared: Sequence[Compared]) -> dict[tuple[int, int]
     return {(each.left, each.right): float(each.pairs.dice.sum()) for each in compared}
 
 
-def candidates_of(found: Sequence[FoundByPass]) -> dict[tuple[int, int], int]:
-    """How many different pairs the passes have found, for each two datasets."""
-    return {sides: len(np.unique(pairs)) for sides, pairs in _by_comparison(found).items()}
+def candidates_of(found: Sequence[FoundPairs]) -> int:
+    """How many different pairs the passes have found."""
+    return sum(len(each.left) for each in found)
 
 
 def model_parameters(learnt: Learnt, identifiers: Sequence[tuple[str, str]]) -> dict[str, Any]:
@@ -248,13 +261,14 @@ def document(
 
     Leaks: to whoever reads it, counts of pairs and people, and how often records of one person disagree.
     """
+    linked = [each.linked(people) for each in evidence.found]
     return {
         "score": evidence.score,
-        "comparisons": _comparisons(evidence, people, datasets, limit),
-        "passes": _passes(evidence, people, datasets, limit),
+        "comparisons": _comparisons(evidence, linked, datasets, limit),
+        "passes": _passes(evidence, linked, datasets, limit),
         "suppressed": suppressed_records(evidence.suppressed, limit),
         "unseen_matches": _rounded(evidence.unseen_matches),
-        "histogram": _histogram(evidence, compared, people, limit),
+        "histogram": _histogram(evidence, _linked_by_bin(evidence, compared, people, linked), limit),
         "curve": [_cut(each, limit) for each in evidence.curve],
         "cluster_sizes": _cluster_sizes(people, limit),
         "people_by_datasets": _people_by_datasets(people, limit),
@@ -275,48 +289,46 @@ def suppressed_records(suppressed: Sequence[Suppressed], limit: int) -> list[dic
 
 
 def _comparisons(
-    evidence: Evidence, people: People, datasets: Sequence[str], limit: int
+    evidence: Evidence, linked: Sequence[NDArray[np.bool_]], datasets: Sequence[str], limit: int
 ) -> list[dict[str, Any]]:
-    found = _by_comparison(evidence.found)
-    candidates = [len(np.unique(pairs)) for pairs in found.values()]
-    linked = [len(np.unique(_linked(pairs, sides, people))) for sides, pairs in found.items()]
+    candidates = shown_together([len(each.left) for each in evidence.found], limit)
+    links = shown_together([int(each.sum()) for each in linked], limit)
     return [
         {
-            "left": datasets[left],
-            "right": datasets[right],
+            "left": datasets[each.left_dataset],
+            "right": datasets[each.right_dataset],
             "candidate_pairs": pairs,
-            "linked_pairs": links,
+            "linked_pairs": one,
             # The expected number says nearly what the hidden one does.
             "expected_matches": None
-            if pairs is None or links is None
-            else _rounded(evidence.expected_matches[left, right]),
+            if pairs is None or one is None
+            else _rounded(evidence.expected_matches[each.left_dataset, each.right_dataset]),
         }
-        for (left, right), pairs, links in zip(
-            found, shown_together(candidates, limit), shown_together(linked, limit), strict=True
-        )
+        for each, pairs, one in zip(evidence.found, candidates, links, strict=True)
     ]
 
 
-def _passes(evidence: Evidence, people: People, datasets: Sequence[str], limit: int) -> list[dict[str, Any]]:
+def _passes(
+    evidence: Evidence, linked: Sequence[NDArray[np.bool_]], datasets: Sequence[str], limit: int
+) -> list[dict[str, Any]]:
     """What each pass has contributed to each comparison."""
-    alone = _links_of_one_pass(evidence.found, people)
-    return counted_by_pass(
-        [
-            {
-                "blocking_pass": each.blocking_pass,
-                "left": datasets[each.left_dataset],
-                "right": datasets[each.right_dataset],
-                "compared": each.compared,
-                "pairs": len(each.left),
-                "linked_pairs": len(links),
-                "linked_by_no_other_pass": int(
-                    np.isin(links, alone[each.left_dataset, each.right_dataset]).sum()
-                ),
-            }
-            for each, links in zip(evidence.found, _links(evidence.found, people), strict=True)
-        ],
-        limit,
-    )
+    tables: list[dict[str, Any]] = []
+    for each, one in zip(evidence.found, linked, strict=True):
+        alone = one & (np.bitwise_count(each.passes) == 1)
+        for which, (name, compared) in enumerate(zip(each.blocking_passes, each.compared, strict=True)):
+            by_pass = each.by(which)
+            tables.append(
+                {
+                    "blocking_pass": name,
+                    "left": datasets[each.left_dataset],
+                    "right": datasets[each.right_dataset],
+                    "compared": compared,
+                    "pairs": int(by_pass.sum()),
+                    "linked_pairs": int((by_pass & one).sum()),
+                    "linked_by_no_other_pass": int((by_pass & alone).sum()),
+                }
+            )
+    return counted_by_pass(tables, limit)
 
 
 def counted_by_pass(tables: Sequence[Mapping[str, Any]], limit: int) -> list[dict[str, Any]]:
@@ -357,47 +369,10 @@ def _hidden(
     ]
 
 
-def _links(found: Sequence[FoundByPass], people: People) -> list[Indices]:
-    """The pairs of each that belong to one person in the end, as numbers."""
-    sides = [(each.left_dataset, each.right_dataset) for each in found]
-    return [_linked(_as_numbers(each), which, people) for each, which in zip(found, sides, strict=True)]
-
-
-def _links_of_one_pass(found: Sequence[FoundByPass], people: People) -> dict[tuple[int, int], Indices]:
-    """For each comparison, the linked pairs that one pass alone has found."""
-    together: dict[tuple[int, int], list[Indices]] = {}
-    for each, links in zip(found, _links(found, people), strict=True):
-        together.setdefault((each.left_dataset, each.right_dataset), []).append(links)
-    alone = {}
-    for sides, parts in together.items():
-        links, times = np.unique(np.concatenate(parts), return_counts=True)
-        alone[sides] = links[times == 1]
-    return alone
-
-
-def _by_comparison(found: Sequence[FoundByPass]) -> dict[tuple[int, int], Indices]:
-    """The pairs of all passes, as numbers, for each two datasets in their order."""
-    together: dict[tuple[int, int], list[Indices]] = {}
-    for each in found:
-        together.setdefault((each.left_dataset, each.right_dataset), []).append(_as_numbers(each))
-    return {sides: np.concatenate(parts) for sides, parts in together.items()}
-
-
-def _as_numbers(found: FoundByPass) -> Indices:
-    return np.asarray(found.left.astype(np.int64) << 32 | found.right.astype(np.int64))
-
-
-def _linked(pairs: Indices, sides: tuple[int, int], people: People) -> Indices:
-    left, right = people[sides[0]][pairs >> 32], people[sides[1]][pairs & 0xFFFFFFFF]
-    return np.asarray(pairs[left == right])
-
-
-def _histogram(
-    evidence: Evidence, compared: Sequence[Compared], people: People, limit: int
-) -> list[dict[str, Any]]:
+def _histogram(evidence: Evidence, linked_by_bin: Indices, limit: int) -> list[dict[str, Any]]:
     bins = evidence.bins
     pairs = shown_together(bins.pairs.tolist(), limit)
-    linked = shown_together(_linked_by_bin(evidence, compared, people).tolist(), limit)
+    linked = shown_together(linked_by_bin.tolist(), limit)
     return [
         {
             "from": round(float(bins.edges[place]), 4),
@@ -413,21 +388,21 @@ def _histogram(
     ]
 
 
-def _linked_by_bin(evidence: Evidence, compared: Sequence[Compared], people: People) -> Indices:
+def _linked_by_bin(
+    evidence: Evidence,
+    compared: Sequence[Compared],
+    people: People,
+    linked: Sequence[NDArray[np.bool_]],
+) -> Indices:
     """Candidate pairs of one person by bin; those whose score nobody kept belong to the lowest."""
-    edges, sides = evidence.bins.edges, set(_by_comparison(evidence.found))
-    scores = [np.empty(0)]
+    sides = {(each.left_dataset, each.right_dataset) for each in evidence.found}
+    counts = np.zeros(len(evidence.bins.pairs), dtype=np.int64)
     for each in compared:
         if (each.left, each.right) in sides:
             one = people[each.left][each.pairs.left] == people[each.right][each.pairs.right]
-            scores.append(each.pairs.dice[one])
-    counts, _ = np.histogram(np.concatenate(scores), edges)
-    found = sum(
-        len(np.unique(_linked(pairs, which, people)))
-        for which, pairs in _by_comparison(evidence.found).items()
-    )
-    counts[0] += max(found - int(counts.sum()), 0)
-    return counts.astype(np.int64)
+            counts += np.histogram(each.pairs.dice[one], evidence.bins.edges)[0]
+    counts[0] += max(sum(int(each.sum()) for each in linked) - int(counts.sum()), 0)
+    return counts
 
 
 def _cut(cut: Cut, limit: int) -> dict[str, Any]:

@@ -89,37 +89,51 @@ def issue(
     Leaks: to the key issuer, which handles belong to one person, and which earlier linkage keys they had.
         To departments, nothing but their own keys.
     """
-    progress("decide", 0.0)
-    decided = _decide(agreement, references, raw_pairs)
-    sizes = [len(references[dataset.name].handles) for dataset in agreement.content.dataset]
+    decided = _decide(agreement, references, raw_pairs, progress)
     duplicates = [dataset.may_have_duplicates for dataset in agreement.content.dataset]
     copies = [references[dataset.name].copies for dataset in agreement.content.dataset]
-    found = clusters(sizes, duplicates, decided.compared, decided.threshold, merge_share=decided.merge_share)
-    people = with_copies(found, copies)
-    progress("issue", 0.5)
+    progress("cluster", 0.7)
+    people = _people(agreement, references, decided)
+    progress("issue", 0.8)
     owners = _owners(agreement, people, copies, decided)
     kept = None if project_key is None else _refreshed(agreement, references, owners, project_key)
     keys = _draw_keys(owners, random_bytes) if kept is None else [each.keys for each in kept]
-    crosswalk = _crosswalk(people, keys, agreement, random_bytes)
-    progress("issue", 1.0)
+    crosswalk = _crosswalk(people, owners, keys, agreement, random_bytes)
+    progress("report", 0.9)
+    report = _report(agreement, decided, people, duplicates) | _told_of_keys(agreement, kept)
+    progress("report", 1.0)
     return Issued(
         linkage_keys=tuple(
             _linkage_keys(references[dataset.name], keys[index])
             for index, dataset in enumerate(agreement.content.dataset)
         ),
         crosswalk=crosswalk,
-        report=_report(agreement, decided, people, duplicates) | _told_of_keys(agreement, kept),
+        report=report,
     )
 
 
-def _decide(agreement: AgreementFile, references: Mapping[str, References], raw_pairs: bytes) -> Decided:
+def _decide(
+    agreement: AgreementFile, references: Mapping[str, References], raw_pairs: bytes, progress: Progress
+) -> Decided:
     if agreement.content.encoding.scheme == "clk":
         from coordinator.linkage import decide_clk  # noqa: PLC0415 - each scheme loads its own libraries
 
+        progress("decide", 0.0)
         return decide_clk.decide(agreement, references, raw_pairs)
     from coordinator.linkage import decide_field_filters  # noqa: PLC0415
 
-    return decide_field_filters.decide(agreement, references, raw_pairs)
+    return decide_field_filters.decide(agreement, references, raw_pairs, progress=progress)
+
+
+def _people(
+    agreement: AgreementFile, references: Mapping[str, References], decided: Decided
+) -> list[NDArray[np.int64]]:
+    """For each dataset, the person of each record."""
+    datasets = agreement.content.dataset
+    sizes = [len(references[dataset.name].handles) for dataset in datasets]
+    duplicates = [dataset.may_have_duplicates for dataset in datasets]
+    found = clusters(sizes, duplicates, decided.compared, decided.threshold, merge_share=decided.merge_share)
+    return with_copies(found, [references[dataset.name].copies for dataset in datasets])
 
 
 def _owners(
@@ -156,8 +170,12 @@ def with_copies(people: Sequence[NDArray[np.int64]], copies: Sequence[Copies]) -
         of_record = labels.copy()
         of_record[of_dataset.records] = labels[of_dataset.originals]
         placed.append(of_record)
-    dense = np.unique(np.concatenate(placed), return_inverse=True)[1]
-    return np.split(dense, np.cumsum([len(labels) for labels in placed])[:-1])
+    everybody = max((int(labels.max(initial=-1)) for labels in placed), default=-1) + 1
+    there = np.zeros(everybody, dtype=bool)
+    for labels in placed:
+        there[labels] = True
+    name = np.cumsum(there) - 1
+    return [name[labels] for labels in placed]
 
 
 def owners_of_keys(
@@ -196,7 +214,12 @@ def owners_of_keys(
             [len(labels)], [may_have_duplicates[index]], own, threshold, merge_share=merge_share
         )
         (alike,) = with_copies([alike], [copies[index]])
-        owners.append(np.unique(np.stack([alike, labels]), axis=1, return_inverse=True)[1].reshape(-1))
+        if int(alike.max(initial=-1)) + 1 == len(alike):
+            # Nobody is alike: a key each.
+            owners.append(alike)
+            continue
+        both = alike * (int(labels.max(initial=0)) + 1) + labels
+        owners.append(np.unique(both, return_inverse=True)[1])
     return owners
 
 
@@ -251,21 +274,42 @@ def _linkage_keys(references: References, keys: Bytes) -> LinkageKeys:
 
 
 def _crosswalk(
-    people: list[NDArray[np.int64]], keys: list[Bytes], agreement: AgreementFile, random_bytes: RandomBytes
+    people: Sequence[NDArray[np.int64]],
+    owners: Sequence[NDArray[np.int64]],
+    keys: Sequence[Bytes],
+    agreement: AgreementFile,
+    random_bytes: RandomBytes,
 ) -> Crosswalk:
-    datasets = np.concatenate([np.full(len(labels), index) for index, labels in enumerate(people)])
-    rows = np.hstack([np.concatenate(people)[:, None].view(np.uint8).reshape(-1, 8), np.vstack(keys)])
-    first_of_each = np.unique(rows, axis=0, return_index=True)[1]
-    labels, datasets = np.concatenate(people)[first_of_each], datasets[first_of_each]
-    linked = np.bincount(labels)[labels] > 1
-    names = _random_ids(int(labels.max()) + 1, random_bytes)
+    """Which linkage keys belong to one person: a row for each key of those who have several."""
+    datasets = np.arange(len(people))
+    one_each = [_of_owners(each, which) for each, which in zip(people, owners, strict=True)]
+    count = max(int(each.max(initial=-1)) for each in people) + 1
+    keys_of_person = np.zeros(count, dtype=np.int64)
+    for each in one_each:
+        keys_of_person += np.bincount(each, minlength=count)
+    linked = [keys_of_person[each] > 1 for each in one_each]
+    names = _random_ids(count, random_bytes)
     header = CrosswalkHeader(
         agreement_sha256=agreement.sha256,
         datasets=tuple(dataset.name for dataset in agreement.content.dataset),
-        linkage_keys=int(linked.sum()),
+        linkage_keys=sum(int(each.sum()) for each in linked),
         records=sum(len(labels) for labels in people),
     )
-    return Crosswalk(header, names[labels[linked]], datasets[linked], np.vstack(keys)[first_of_each][linked])
+    return Crosswalk(
+        header,
+        np.vstack([names[each[some]] for each, some in zip(one_each, linked, strict=True)]),
+        np.repeat(datasets, [int(each.sum()) for each in linked]),
+        np.vstack(
+            [_of_owners(each, which)[some] for each, which, some in zip(keys, owners, linked, strict=True)]
+        ),
+    )
+
+
+def _of_owners(of_records: NDArray[Any], owners: NDArray[np.int64]) -> NDArray[Any]:
+    """What records that share a key have in common, once for each key."""
+    found = np.empty((int(owners.max(initial=-1)) + 1, *of_records.shape[1:]), of_records.dtype)
+    found[owners] = of_records
+    return found
 
 
 def _report(

@@ -24,13 +24,13 @@ Rubin (2001) for latent classes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from coordinator.linkage.competition import Competing, posteriors
+from coordinator.linkage.competition import Competing, Kinds
 from pprl.protocol.levels import (
     CANONICAL,
     DICE_25,
@@ -190,8 +190,10 @@ def levels_of(patterns: Patterns, fields: int) -> Levels:
 
 def table_of(patterns: Patterns, fields: int) -> PatternTable:
     """The distinct patterns of some pairs."""
-    distinct, counts = np.unique(patterns, return_counts=True)
-    return table_of_counts(distinct, fields, counts.astype(np.float64))
+    in_order = np.sort(patterns)
+    distinct = _distinct(in_order)
+    ends = np.searchsorted(in_order, distinct, side="right")
+    return table_of_counts(distinct, fields, np.diff(ends, prepend=0).astype(np.float64))
 
 
 def table_of_counts(distinct: Patterns, fields: int, counts: Numbers) -> PatternTable:
@@ -497,26 +499,57 @@ class Side:
 
     Attributes:
         comparison: the pairs.
-        place: pattern of each pair, as a place in `levels`.
+        kinds: the pairs by kind: a pattern's pairs in one part, after each pattern's all parts.
+        distinct: the distinct patterns, ascending.
         levels: levels of each distinct pattern.
         used: for each field, whether any pair has it.
         log_non_matches: log of the expected number of non-matching pairs with each pattern.
+        parts: how many parts the pairs are in.
     """
 
     comparison: Comparison
-    place: Indices
+    kinds: Kinds
+    distinct: Patterns
     levels: Levels
     used: NDArray[np.bool_]
     log_non_matches: Numbers
+    parts: int
 
     @staticmethod
     def of(comparison: Comparison, fields: int, non_matches: Mixture, rate: float) -> Side:
-        """Prepare a comparison; `rate` is the share of possible pairs of different people that are candidates."""
-        distinct, place = np.unique(comparison.patterns, return_inverse=True)
+        """The comparison by distinct pattern, held against non-matches as `with_others` says."""
+        return Side.unfitted(comparison, fields).with_others(non_matches, rate)
+
+    @staticmethod
+    def unfitted(comparison: Comparison, fields: int, *, parts: int = 1) -> Side:
+        """The comparison by distinct pattern, before anything is known of non-matches.
+
+        Args:
+            comparison: the pairs.
+            fields: how many a pattern has.
+            parts: how many parts the pairs are put into, one pair after the other.
+        """
+        distinct = _distinct(comparison.patterns)
+        kind = _kinds(comparison.patterns, distinct, parts)
         levels = levels_of(distinct, fields)
+        kinds = Kinds.of(comparison.pairs, kind, len(distinct) * parts)
         used = (levels != MISSING).any(axis=0)
-        expected = np.log(max(rate * comparison.possible, _LEAST))
-        return Side(comparison, place, levels, used, expected + non_matches.log_density(levels, used))
+        return Side(comparison, kinds, distinct, levels, used, np.zeros(len(distinct)), parts)
+
+    def with_others(self, non_matches: Mixture, rate: float) -> Side:
+        """The same pairs, held against another distribution of non-matches.
+
+        Args:
+            non_matches: distribution of patterns among different people.
+            rate: share of possible pairs of different people that are candidates.
+        """
+        expected = np.log(max(rate * self.comparison.possible, _LEAST))
+        return replace(self, log_non_matches=expected + non_matches.log_density(self.levels, self.used))
+
+    @property
+    def place(self) -> NDArray[np.int32]:
+        """Pattern of each pair, as a place in `levels`."""
+        return self.kinds.kind // np.int32(self.parts)
 
     def log_odds(self, matches: Mixture, expected_matches: float) -> Numbers:
         """Log odds of each distinct pattern, before competition."""
@@ -524,9 +557,43 @@ class Side:
         odds = expected + matches.log_density(self.levels, self.used) - self.log_non_matches
         return np.asarray(np.minimum(odds, MOST_LOG_ODDS), dtype=np.float64)
 
+    def posteriors(self, log_odds: Numbers, expected_matches: float) -> Numbers:
+        """The sum of the pairs' posteriors for each distinct pattern and part, shape (patterns, parts).
+
+        Args:
+            log_odds: of a pair on its own, by distinct pattern, shape (patterns,) or (patterns, parts).
+            expected_matches: of the comparison.
+        """
+        by_part = log_odds if log_odds.ndim == 2 else np.repeat(log_odds[:, None], self.parts, axis=1)
+        return self.kinds.summed(odds_of(by_part.ravel()), expected_matches).reshape(by_part.shape)
+
+    def counts(self) -> Numbers:
+        """How many pairs there are of each distinct pattern and part, shape (patterns, parts)."""
+        return self.kinds.counts.reshape(len(self.distinct), self.parts)
+
     def counted(self, weights: Numbers) -> PatternTable:
         """The distinct patterns, with the weights of their pairs summed."""
-        return PatternTable(self.levels, summed(self.place, weights, len(self.levels)), self.used)
+        return self.table(np.bincount(self.place, weights, len(self.levels)).astype(np.float64))
+
+    def table(self, counts: Numbers) -> PatternTable:
+        """The distinct patterns with these counts, shape (patterns,)."""
+        return PatternTable(self.levels, counts, self.used)
+
+
+def _distinct(patterns: Patterns) -> Patterns:
+    """Each pattern once, ascending: `np.unique` hashes whole numbers, which is slower than to sort them."""
+    in_order = np.sort(patterns)
+    first = np.ones(len(in_order), dtype=bool)
+    first[1:] = in_order[1:] != in_order[:-1]
+    return in_order[first]
+
+
+def _kinds(patterns: Patterns, distinct: Patterns, parts: int) -> NDArray[np.int32]:
+    kinds = np.searchsorted(distinct, patterns).astype(np.int32)
+    if parts > 1:
+        kinds *= np.int32(parts)
+        kinds += np.arange(len(kinds), dtype=np.int32) % np.int32(parts)
+    return kinds
 
 
 def expectation_maximisation(
@@ -535,44 +602,37 @@ def expectation_maximisation(
     """Learn the matches. Only pairs across datasets teach m; every comparison has its own number of matches.
 
     Returns:
-        The matches' distribution; for each comparison, the expected matches, and each pair's posterior.
+        The matches' distribution; for each comparison, the expected matches, and the sum of its pairs' posteriors by
+        distinct pattern and part.
     """
     everyday = matches = everyday_matches(random)
     expected = [FIRST_MATCHED * min(side.comparison.pairs.rows) for side in sides]
     found: list[Numbers] = []
     for _ in range(MATCH_ROUNDS):
         found = [
-            posteriors_of(side.comparison.pairs, side.log_odds(matches, count)[side.place], count)
+            side.posteriors(side.log_odds(matches, count), count)
             for side, count in zip(sides, expected, strict=True)
         ]
         expected = [float(each.sum()) for each in found]
         teaching = [
-            side.counted(weights)
-            for side, weights in zip(sides, found, strict=True)
+            side.table(sums.sum(axis=1))
+            for side, sums in zip(sides, found, strict=True)
             if not side.comparison.within
         ]
         matches = refit_matches(matches, teaching, everyday)
     return matches, expected, found
 
 
-def posteriors_of(pairs: Competing, log_odds: Numbers, expected_matches: float) -> Numbers:
-    """Probability of each pair, from its log odds on its own; hopeless pairs don't compete and get 0."""
-    near = log_odds > LEAST_COMPETING_LOG_ODDS
-    some = Competing(pairs.left[near], pairs.right[near], pairs.rows, pairs.one_left, pairs.one_right)
-    found = np.zeros(len(log_odds))
-    found[near] = posteriors(some, np.exp(np.minimum(log_odds[near], MOST_LOG_ODDS)), expected_matches)
-    return found
+def odds_of(log_odds: Numbers) -> Numbers:
+    """Odds of pairs on their own; hopeless pairs don't compete and have none."""
+    odds = np.exp(np.minimum(log_odds, MOST_LOG_ODDS))
+    return np.where(log_odds > LEAST_COMPETING_LOG_ODDS, odds, 0.0)
 
 
 def weights_by_level(matches: Mixture, non_matches: Mixture) -> Numbers:
     """Match weight of each level in each field, log2(m / u) over all components: for the report."""
     ratio = np.maximum(matches.marginal(), _LEAST) / np.maximum(non_matches.marginal(), _LEAST)
     return np.asarray(np.log2(ratio), dtype=np.float64)
-
-
-def summed(place: Indices, weights: Numbers, places: int) -> Numbers:
-    """The sum of the weights at each place."""
-    return np.bincount(place, weights, places).astype(np.float64)
 
 
 def _shares(of_components: Numbers) -> Numbers:

@@ -164,9 +164,9 @@ def test_parts_of_controls_add_up() -> None:
 
 def test_pairs_like_the_controls_have_low_odds() -> None:
     weights = np.repeat([1.0, 3.0], [200, 50])
-    counts = np.ones(len(weights))
-    alike = log_likelihood(weights, weights, counts, 1.0)
-    more = log_likelihood(np.tile(weights, 3), weights, counts, 1.0)
+    controls = (weights, np.ones(len(weights)))
+    alike = log_likelihood(controls, controls, 1.0)
+    more = log_likelihood((np.array([1.0, 3.0]), np.array([600.0, 150.0])), controls, 1.0)
     a_alike, a_more = (np.unravel_index(np.argmax(each), each.shape)[0] for each in (alike, more))
     assert a_alike < a_more
 

@@ -13,7 +13,7 @@ from coordinator.linkage.evidence import (
     Cut,
     Estimate,
     Evidence,
-    FoundByPass,
+    FoundPairs,
     Suppressed,
     document,
     posterior_bins,
@@ -26,9 +26,11 @@ PAIRS = {(0, 0): 0.999, (1, 1): 0.97, (2, 2): 0.6, (3, 3): 0.3, (0, 4): 0.015, (
 BY_PASS = {"birth": [(0, 0), (1, 1), (3, 3)], "names": [(0, 0), (2, 2), (0, 4), (4, 0)]}
 
 
-def found(name: str, compared: int) -> FoundByPass:
-    left, right = np.array(BY_PASS[name]).T
-    return FoundByPass(0, 1, name, compared, left, right)
+def found() -> FoundPairs:
+    pairs = sorted({pair for each in BY_PASS.values() for pair in each})
+    passes = [sum((pair in each) << place for place, each in enumerate(BY_PASS.values())) for pair in pairs]
+    left, right = np.array(pairs, np.uint32).T
+    return FoundPairs(0, 1, tuple(BY_PASS), (20, 30), left, right, np.array(passes, np.uint64))
 
 
 def compared() -> list[Compared]:
@@ -42,7 +44,7 @@ def evidence(**changed: Any) -> Evidence:
         "score": "posterior",
         "bins": posterior_bins(compared(), len(PAIRS), sum(PAIRS.values())),
         "curve": (Cut(0.5, 3, Estimate(0.9, 0.8, 0.95), Estimate(0.8, None, None)),),
-        "found": (found("birth", 20), found("names", 30)),
+        "found": (found(),),
         "expected_matches": {(0, 1): 2.884},
         "unseen_matches": 0.25,
         "suppressed": (Suppressed("a", "birth", 2), Suppressed("b", "birth", 0)),
