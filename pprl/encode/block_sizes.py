@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pprl.encode.one_person import block_numbers, likeness, ranks, standing
-from pprl.encode.passes import Coded, blocks, coded
+from pprl.encode.one_person import likeness, rank_key, standing
+from pprl.encode.passes import BlockNumbers, Coded, Indices, Known, coded, numbered_blocks
 from pprl.protocol.blocking import BlockingPass
 from pprl.protocol.kinds import Kind
 
@@ -72,7 +72,7 @@ def kept_blocks(block: Coded, max_block_records: int) -> tuple[NDArray[np.int64]
 
 
 def block_sizes(
-    columns: Mapping[str, Sequence[str]],
+    columns: Mapping[str, Sequence[str] | Coded],
     passes: Sequence[BlockingPass],
     kinds: Mapping[str, Kind],
     *,
@@ -94,30 +94,41 @@ def block_sizes(
         several: whether a person may have several records.
     """
     numbered = {name: coded(columns[name]) for name in kinds}
-    known: dict[tuple[str, str], Coded] = {}
+    known: Known = {}
     like = likeness(numbered, kinds, known)
     compared = np.zeros(len(next(iter(numbered.values())).codes), dtype=np.bool_)
     found = []
     for pass_ in passes:
-        block = blocks(numbered, pass_, kinds, known)
-        sizes, kept = kept_blocks(block, max_block_records)
+        block = numbered_blocks(numbered, pass_, kinds, known)
         if one_person_a_block:
-            rank = ranks(like, _NO_SECRET, pass_.name)
-            sent, _ = standing(block_numbers(block), rank, like, several=several, most=max_block_records)
+            of_pass = rank_key(_NO_SECRET, pass_.name)
+            sent, _ = standing(block.numbers, like, of_pass, several=several, most=max_block_records)
         else:
-            sent = kept[block.codes]
+            sent = in_kept_blocks(block, max_block_records)
         compared |= sent
-        sent_of_each = np.bincount(block.codes[sent], minlength=len(sizes))
-        found.append(_of_pass(pass_.name, sizes, sent_of_each, len(compared)))
+        found.append(_of_pass(pass_.name, block, sent))
     return Blocks(tuple(found), int((~compared).sum()))
 
 
-def _of_pass(name: str, sizes: NDArray[np.int64], sent: NDArray[np.int64], rows: int) -> PassBlocks:
+def in_kept_blocks(block: BlockNumbers, max_block_records: int) -> NDArray[np.bool_]:
+    """Whether each record has a block that is not larger than allowed.
+
+    Args:
+        block: the blocks of a pass.
+        max_block_records: a larger block is left out.
+    """
+    kept = np.append(block.sizes() <= max_block_records, False)  # the last is that of records without a block
+    return kept[block.numbers]
+
+
+def _of_pass(name: str, block: BlockNumbers, sent: NDArray[np.bool_]) -> PassBlocks:
+    sizes = block.sizes()
+    sent_of_each: Indices = np.bincount(block.numbers[sent], minlength=len(sizes))
     return PassBlocks(
         name=name,
         records=int(sent.sum()),
-        without_block=rows - int(sizes.sum()),
+        without_block=len(sent) - int(sizes.sum()),
         suppressed=int(sizes.sum() - sent.sum()),
         largest=int(sizes.max(initial=0)),
-        predicted_pairs=int((sent**2).sum()),
+        predicted_pairs=int((sent_of_each**2).sum()),
     )

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from pprl.encode.passes import Coded, coded, same_rows
 from pprl.protocol.kinds import Kind
 
 FURTHER_KINDS = frozenset[Kind](
@@ -21,7 +22,7 @@ FURTHER_KINDS = frozenset[Kind](
 """Of these a copy has one beside names and date of birth; sex and the year of birth tell too little more."""
 
 
-def originals(columns: Mapping[str, Sequence[str]], kinds: Mapping[str, Kind]) -> NDArray[np.int64]:
+def originals(columns: Mapping[str, Sequence[str] | Coded], kinds: Mapping[str, Kind]) -> NDArray[np.int64]:
     """The first record that each record is a copy of; departments run it.
 
     Two records are copies if all their identifiers are equal, missing ones included, and they have forename and
@@ -36,12 +37,9 @@ def originals(columns: Mapping[str, Sequence[str]], kinds: Mapping[str, Kind]) -
         For each record the place of the first record that is equal to it, its own if it is the first or may not be
         a copy, shape (records,).
     """
-    first: dict[tuple[str, ...], int] = {}
-    records = zip(*columns.values(), strict=True)
-    equal = np.array(
-        [first.setdefault(record, place) for place, record in enumerate(records)], dtype=np.int64
-    )
-    return np.where(_well_identified(columns, kinds), equal, np.arange(len(equal)))
+    numbered = {name: coded(values) for name, values in columns.items()}
+    equal = same_rows(list(numbered.values()))
+    return np.where(_well_identified(numbered, kinds), equal, np.arange(len(equal)))
 
 
 def copies_among(found: NDArray[np.int64]) -> int:
@@ -49,14 +47,14 @@ def copies_among(found: NDArray[np.int64]) -> int:
     return int((found != np.arange(len(found))).sum())
 
 
-def _well_identified(columns: Mapping[str, Sequence[str]], kinds: Mapping[str, Kind]) -> NDArray[np.bool_]:
-    rows = len(next(iter(columns.values())))
+def _well_identified(columns: Mapping[str, Coded], kinds: Mapping[str, Kind]) -> NDArray[np.bool_]:
+    rows = len(next(iter(columns.values())).codes)
 
     def has(*wanted: Kind) -> NDArray[np.bool_]:
         there = np.zeros(rows, dtype=bool)
-        for name, values in columns.items():
+        for name, column in columns.items():
             if kinds[name] in wanted:
-                there |= np.fromiter(map(bool, values), bool, rows)
+                there |= column.codes != column.missing()
         return there
 
     named = (has("given-name") & has("surname")) | has("full-name")

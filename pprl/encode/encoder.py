@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from pprl.encode.clk import ClkEncoder
 from pprl.encode.copies import copies_among, originals
 from pprl.encode.linkage_secret import LinkageSecret
 from pprl.encode.match_keys import MatchKeys
+from pprl.encode.passes import Coded, CodedColumns
 from pprl.encode.records import prepare
 from pprl.encode.row_commitments import SALT_KEY_BYTES, RowCommitment, RowSalts
 from pprl.errors import DataError, Finding
@@ -139,17 +141,18 @@ def survey(rows: Rows, dataset: Dataset, agreement: AgreementFile, *, seen: Call
     return found
 
 
-def _wholeness(columns: dict[str, list[str]], agreement: Agreement) -> Wholeness:
+def _wholeness(columns: dict[str, Coded], agreement: Agreement) -> Wholeness:
     kinds, agreed = agreement.kinds(), _match_keys(agreement)
-    asked = [values for name, values in columns.items() if kinds[name] != "middle-names"]
-    incomplete = sum(not all(record) for record in zip(*asked, strict=True))
+    asked = [column for name, column in columns.items() if kinds[name] != "middle-names"]
+    lacking = [column.codes == column.missing() for column in asked]
+    incomplete = int(np.any(lacking, axis=0).sum()) if lacking else 0
     if not agreed:
         return Wholeness(incomplete, None)
     values = match_keys.values_of(columns, agreed, kinds)
     return Wholeness(incomplete, match_keys.survey(values, [each.name for each in agreed]))
 
 
-def _blocks(columns: dict[str, list[str]], dataset: Dataset, agreement: Agreement) -> Blocks:
+def _blocks(columns: dict[str, Coded], dataset: Dataset, agreement: Agreement) -> Blocks:
     parameters = agreement.encoding.field_filter_parameters
     return block_sizes(
         columns,
@@ -161,28 +164,26 @@ def _blocks(columns: dict[str, list[str]], dataset: Dataset, agreement: Agreemen
     )
 
 
-def _whole_columns(batches: Iterable[dict[str, list[str]]], agreement: Agreement) -> dict[str, list[str]]:
-    columns: dict[str, list[str]] = {name: [] for name in agreement.kinds()}
+def _whole_columns(batches: Iterable[dict[str, list[str]]], agreement: Agreement) -> dict[str, Coded]:
+    columns = CodedColumns(agreement.kinds())
     for batch in batches:
-        for name, values in batch.items():
-            columns[name] += values
-    return columns
+        columns.add(batch)
+    return columns.coded()
 
 
 def _without_copies(
     batches: Iterable[dict[str, list[str]]], dataset: Dataset, agreement: Agreement
-) -> tuple[dict[str, list[str]], NDArray[np.int64]]:
+) -> tuple[dict[str, Coded], NDArray[np.int64]]:
     """The columns of the records that are to be encoded, and for all records the place of their original.
 
     Where people have one record each, equal records are of different people.
     """
     columns = _whole_columns(batches, agreement)
     if not dataset.may_have_duplicates:
-        return columns, np.arange(len(next(iter(columns.values()))))
+        return columns, np.arange(len(next(iter(columns.values())).codes))
     original_of_each = originals(columns, agreement.kinds())
-    encoded = np.unique(original_of_each).tolist()
-    kept = {name: [values[place] for place in encoded] for name, values in columns.items()}
-    return kept, original_of_each
+    encoded = np.unique(original_of_each)
+    return {name: column.of(encoded) for name, column in columns.items()}, original_of_each
 
 
 def encodable_records(
@@ -202,10 +203,11 @@ def encodable_records(
     found = Survey()
     batches = _encodable(prepared_batches(rows, dataset, agreement, found, seen), [])
     if agreement.content.encoding.scheme == "clk":
-        return found, _whole_columns(batches, agreement.content)
-    columns, original_of_each = _without_copies(batches, dataset, agreement.content)
-    found.copies = copies_among(original_of_each)
-    return found, columns
+        columns = _whole_columns(batches, agreement.content)
+    else:
+        columns, original_of_each = _without_copies(batches, dataset, agreement.content)
+        found.copies = copies_among(original_of_each)
+    return found, {name: column.values() for name, column in columns.items()}
 
 
 def encode(
@@ -412,7 +414,7 @@ def _clks(
         return _Made((_EncodedPass(CLK_PASS, everyone, clks, clks),), everyone)
     # Whether a value is another record's too is known when all have been read.
     columns, names = _whole_columns(batches, agreement), [each.name for each in agreed]
-    clks = encoder.encode(columns)
+    clks = encoder.encode({name: column.values() for name, column in columns.items()})
     everyone = np.arange(len(clks))
     values = match_keys.values_of(columns, agreed, agreement.kinds())
     tags = match_keys.tags(values, names, key, random_bytes=random_bytes)
@@ -438,18 +440,25 @@ def _field_filters(
     columns, original_of_each = _without_copies(batches, dataset, agreement)
     encoded = np.unique(original_of_each)
     encoder = FieldFilterEncoder.agreed(agreement, key, several=dataset.may_have_duplicates)
+    records = encoder.records(columns)
     random_levels = encoder.random_levels(
-        columns, pairs=RANDOM_PAIRS, rng=np.random.default_rng(int.from_bytes(random_bytes(16)))
+        records, pairs=RANDOM_PAIRS, rng=np.random.default_rng(int.from_bytes(random_bytes(16)))
     )
     passes, suppressed = [], []
-    own = OwnPairs(len(encoded), len(agreement.encoding.field_filter_parameters.passes), encoder.fields)
-    for compared in encoder.encode_each(columns):
-        own.add(compared)
-        records = compared.to_send()
-        payload = payload_of(Blocked(records.tags, records.present, records.filters))
-        filters = payload[:, TAG_BYTES + PRESENT_BYTES :]
-        passes.append(_EncodedPass(records.name, encoded[records.rows], payload, filters))
-        suppressed.append(records.suppressed)
+    plans = list(encoder.plan(records))
+    own = OwnPairs(np.stack([planned.compared() for planned in plans], axis=1), encoder.fields)
+    for place, planned in enumerate(plans):
+        salted = encoder.salted(planned)
+        own.add(place, partial(encoder.filters, records, salted))
+        rows = np.flatnonzero(planned.sent)
+        filters, present = encoder.filters(records, salted, rows)
+        payload = payload_of(
+            Blocked(salted.tags[planned.block.numbers[rows]], present, filters.view(np.uint8))
+        )
+        passes.append(
+            _EncodedPass(planned.name, encoded[rows], payload, payload[:, TAG_BYTES + PRESENT_BYTES :])
+        )
+        suppressed.append(planned.suppressed)
     header_members = {
         "random_levels": tuple(tuple(map(int, field)) for field in random_levels),
         "suppressed": tuple(suppressed),

@@ -68,7 +68,9 @@ class MatchKeys:
 
 
 def values_of(
-    columns: Mapping[str, Sequence[str]], match_keys: Sequence[BlockingPass], kinds: Mapping[str, Kind]
+    columns: Mapping[str, Sequence[str] | Coded],
+    match_keys: Sequence[BlockingPass],
+    kinds: Mapping[str, Kind],
 ) -> list[Coded]:
     """The value that each record has of each match key, "" where a part is missing. Departments run it.
 

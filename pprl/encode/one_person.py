@@ -6,6 +6,9 @@ took one by chance, they would rarely take the same, and links would be lost; so
 what they say, which are the same wherever somebody is written down alike. The key is the pass's: who stands back
 in one pass may stand for a block in another.
 
+A digest costs more than anything else here, and most of them would decide nothing: whom a forename tells apart needs
+no rank of a postcode. So a value is digested only where records of one block are still level and differ in it.
+
 In a dataset where people have several records, those that seem to be of the person who stands for the block are
 sent with the first: they agree with it in two of forename, surname and birth date.
 
@@ -14,16 +17,16 @@ docs/formats/field-filters.md is the specification; docs/decisions/0007 says wha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pprl.crypto import derive
-from pprl.encode.passes import Coded, blocks
-from pprl.protocol.blocking import BlockingPass
+from pprl.encode.passes import NO_BLOCK, Coded, Codes, Known, transformed
 from pprl.protocol.kinds import Kind
+from pprl.protocol.levels import compiled
 
 RANK_LABEL = "pprl/v1/field-filters/rank"
 RANK_BYTES = 16
@@ -31,7 +34,9 @@ KEY_BYTES = 32
 ENOUGH_ALIKE = 2
 
 Indices = NDArray[np.int64]
-Transformed = dict[tuple[str, str], Coded]
+Ranks = NDArray[np.uint64]
+
+_HIGHEST = np.uint64(2**64 - 1)
 
 # What says who somebody is, in this order; the rest of the identifiers follows, each whole.
 _MAIN: tuple[tuple[Kind, str, str], ...] = (
@@ -58,7 +63,7 @@ class Likeness:
     main: tuple[str, ...]
 
 
-def likeness(columns: Mapping[str, Coded], kinds: Mapping[str, Kind], known: Transformed) -> Likeness:
+def likeness(columns: Mapping[str, Coded], kinds: Mapping[str, Kind], known: Known) -> Likeness:
     """The columns that rank a dataset's records.
 
     Args:
@@ -75,77 +80,114 @@ def likeness(columns: Mapping[str, Coded], kinds: Mapping[str, Kind], known: Tra
     named = {identifier for identifier, _, _ in main}
     rest = [(identifier, "whole") for identifier in kinds if identifier not in named]
     ranked = [
-        blocks(columns, BlockingPass("rank", (f"{identifier}:{transform}",)), kinds, known)
+        transformed(columns, identifier, transform, known)
         for identifier, transform in (*(each[:2] for each in main), *rest)
     ]
     return Likeness(tuple(ranked), tuple(tells for _, _, tells in main))
 
 
-def block_numbers(block: Coded) -> Indices:
-    """The number of each record's block, -1 for records without one."""
-    numbers = np.where([bool(text) for text in block.distinct], np.arange(len(block.distinct)), -1)
-    return numbers[block.codes].astype(np.int64)
-
-
-def ranks(like: Likeness, key: bytes, pass_: str) -> Indices:
-    """The rank of each record in a pass, lowest first; records that are alike in everything share one.
+def rank_key(key: bytes, pass_: str) -> bytes:
+    """The key of a pass's ranks.
 
     Args:
-        like: what ranks them.
         key: the scheme's key.
         pass_: name of the pass.
     """
-    of_pass = derive.hkdf(key, label=RANK_LABEL, context=pass_.encode("ascii"), length=KEY_BYTES)
-    digests = []
-    for column in like.ranked:
-        raw = derive.keyed_digests(of_pass, column.distinct, length=RANK_BYTES)
-        digests.append(np.frombuffer(raw, dtype=">u8").reshape(-1, 2)[:, 0].astype(np.uint64)[column.codes])
-    return np.unique(np.stack(digests, axis=1), axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    return derive.hkdf(key, label=RANK_LABEL, context=pass_.encode("ascii"), length=KEY_BYTES)
+
+
+def ranks_of(texts: Sequence[str], of_pass: bytes) -> Ranks:
+    """The ranks of values under a pass's `rank_key`, lowest first, shape (texts,)."""
+    raw = derive.keyed_digests(of_pass, texts, length=RANK_BYTES)
+    return np.frombuffer(raw, dtype=">u8").reshape(-1, 2)[:, 0].astype(np.uint64)
 
 
 def standing(
-    block: Indices, rank: Indices, like: Likeness, *, several: bool, most: int
+    block: Codes, like: Likeness, of_pass: bytes, *, several: bool, most: int
 ) -> tuple[NDArray[np.bool_], Indices]:
     """Who is sent of each block, and who would be next.
 
     Args:
         block: number of each record's block, -1 for none; shape (records,).
-        rank: as `ranks` gives it.
-        like: what shows that two records are of one person.
+        like: what ranks them, and what shows that two records are of one person.
+        of_pass: the pass's `rank_key`.
         several: whether a person may have several records in the dataset.
         most: a block whose first person has more records than this is left out.
 
     Returns:
-        Whether each record is sent, and the records that are the first of another person in a block that is sent:
-        only the department itself compares these, to learn how alike different people are.
+        Whether each record is sent, and in the order of their blocks the records that are the first of another person
+        in a block that is sent: only the department itself compares these, to learn how alike different people are.
     """
+    there = np.flatnonzero(block >= 0)
+    blocks = int(block.max(initial=NO_BLOCK)) + 1
+    leader = _first_of_each(there, block, blocks, like, of_pass)
     sent = np.zeros(len(block), dtype=np.bool_)
-    in_order = np.lexsort((rank, block))
-    in_order = in_order[block[in_order] >= 0]
-    first = in_order[_starts(block[in_order])]
-    leader = np.full(int(block.max(initial=-1)) + 1, -1, dtype=np.int64)
-    leader[block[first]] = first
-    sent[first] = True
+    sent[leader[leader >= 0]] = True
     if several:
-        there = np.flatnonzero(block >= 0)
         sent[there] |= _alike(like, there, leader[block[there]])
-        sizes = np.bincount(block[sent], minlength=len(leader))
+        sizes = np.bincount(block[sent], minlength=blocks)
         sent[there] &= sizes[block[there]] <= most
-    others = in_order[~sent[in_order] & sent[leader[block[in_order]]]]
-    return sent, others[_starts(block[others])]
+    beside = there[~sent[there] & sent[leader[block[there]]]]
+    following = _first_of_each(beside, block, blocks, like, of_pass)
+    return sent, following[following >= 0]
+
+
+def _first_of_each(rows: Indices, block: Codes, blocks: int, like: Likeness, of_pass: bytes) -> Indices:
+    """Of the given records, which are in ascending order, the one that ranks first in each block; -1 where none is."""
+    first = np.full(blocks, NO_BLOCK, dtype=np.int64)
+    left = rows
+    for column in like.ranked:
+        left = _undecided(left, block, first)
+        if not len(left):
+            return first
+        stays = ~_contested(left, block, column.codes, blocks)
+        stays[~stays] = _lowest(left[~stays], block, blocks, column, of_pass)
+        left = left[stays]
+    # Those that are still level are alike in everything: any will do.
+    first[block[left[::-1]]] = left[::-1]
+    return first
+
+
+def _undecided(rows: Indices, block: Codes, first: Indices) -> Indices:
+    """The records of blocks that have several of them; where there is one, it is first."""
+    alone = np.bincount(block[rows], minlength=len(first))[block[rows]] == 1
+    first[block[rows[alone]]] = rows[alone]
+    several: Indices = rows[~alone]
+    return several
+
+
+def _contested(rows: Indices, block: Codes, codes: Codes, blocks: int) -> NDArray[np.bool_]:
+    """Whether each record is of a block whose records differ in a column."""
+    its_block, its_code = block[rows], codes[rows]
+    one_of_them = np.empty(blocks, dtype=codes.dtype)
+    one_of_them[its_block] = its_code
+    contested = np.zeros(blocks, dtype=np.bool_)
+    contested[its_block[its_code != one_of_them[its_block]]] = True
+    return contested[its_block]
+
+
+def _lowest(rows: Indices, block: Codes, blocks: int, column: Coded, of_pass: bytes) -> NDArray[np.bool_]:
+    """Whether no record of its block comes before each record in a column."""
+    codes, place = np.unique(column.codes[rows], return_inverse=True)
+    texts = list(map(column.distinct.__getitem__, codes.tolist()))
+    rank = ranks_of(texts, of_pass)[place]
+    lowest = np.full(blocks, _HIGHEST)
+    _take_lowest(block[rows], rank, lowest)
+    return np.asarray(rank == lowest[block[rows]])
+
+
+@compiled
+def _take_lowest(blocks: Codes, rank: Ranks, lowest: Ranks) -> None:
+    for place in range(len(blocks)):
+        lowest[blocks[place]] = min(lowest[blocks[place]], rank[place])
 
 
 def _alike(like: Likeness, records: Indices, leaders: Indices) -> NDArray[np.bool_]:
     """Whether records agree with those that lead their blocks in enough of what says who somebody is."""
     agreeing: dict[str, NDArray[np.bool_]] = {}
     for column, tells in zip(like.ranked, like.main, strict=False):
-        there = np.array([bool(text) for text in column.distinct], dtype=np.bool_)[column.codes]
-        agrees = (column.codes[records] == column.codes[leaders]) & there[records]
+        theirs = column.codes[records]
+        agrees = (theirs == column.codes[leaders]) & (theirs != column.missing())
         agreeing[tells] = agreeing.get(tells, np.zeros(len(records), dtype=np.bool_)) | agrees
     alike = np.sum(list(agreeing.values()), axis=0) if agreeing else np.zeros(len(records), dtype=np.int64)
     return np.asarray(alike >= min(ENOUGH_ALIKE, max(len(agreeing), 1)), dtype=np.bool_)
-
-
-def _starts(numbers: Indices) -> Indices:
-    """Where each run of equal numbers begins."""
-    return np.flatnonzero(np.append(True, numbers[1:] != numbers[:-1])[: len(numbers)])

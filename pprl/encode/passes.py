@@ -1,17 +1,17 @@
 """From standardised records to the value of each record's block in a pass. Runs at departments only.
 
 A value's transforms are taken once for each distinct value; blocks are then combinations of small whole numbers,
-and their text is written once for each distinct block. The texts are part of the protocol, since tags and salts
-are keyed digests of them: docs/formats/field-filters.md is the specification, and
-tests/conformance/field_filters holds vectors.
+numbered by a compiled hash table, and their text is written once for each distinct block, when it is asked for. The
+texts are part of the protocol, since tags and salts are keyed digests of them: docs/formats/field-filters.md is the
+specification, and tests/conformance/field_filters holds vectors.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
 from types import MappingProxyType
@@ -23,6 +23,7 @@ from pprl.encode.phonetic import phonetic
 from pprl.errors import ConfigError, DataError
 from pprl.protocol.blocking import BlockingPass, problem_of
 from pprl.protocol.kinds import Kind
+from pprl.protocol.levels import compiled
 
 SEPARATOR = "\x1f"
 """Between the parts of a block value; no standardised value holds a control character."""
@@ -36,7 +37,15 @@ PARTICLES = frozenset(
 )  # fmt: skip
 """Words that belong to the word behind them, whether or not there is a space: de Souza, Desouza."""
 
-Codes = NDArray[np.int64]
+Codes = NDArray[np.int32]
+Indices = NDArray[np.int64]
+
+NO_BLOCK = -1
+
+# A multiplier whose products spread well over the high bits: 2 ** 64 over the golden ratio, made odd.
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+_HALF = np.uint64(32)
+_WORD_BITS = 64
 
 _UK_POSTCODE = re.compile(r"([a-z]{1,2}[0-9][0-9a-z]?)([0-9])([a-z]{2})")
 _UK_DISTRICT = re.compile(r"[a-z]{1,2}[0-9][0-9a-z]?")
@@ -48,24 +57,93 @@ class Coded:
     """A column as numbers.
 
     Attributes:
-        distinct: its distinct values, "" among them only if some row has it.
+        distinct: its distinct values; "" among them only if some row has it, or had it before rows were taken out.
         codes: for each row the place of its value in `distinct`, shape (rows,).
     """
 
-    distinct: list[str]
-    codes: Codes
+    distinct: list[str] = field(repr=False)
+    codes: Codes = field(repr=False)
 
     def values(self) -> list[str]:
         """The column as it was."""
-        return [self.distinct[code] for code in self.codes.tolist()]
+        return list(map(self.distinct.__getitem__, self.codes.tolist()))
+
+    def of(self, rows: NDArray[np.integer]) -> Coded:
+        """The column of some rows, in that order."""
+        return Coded(self.distinct, self.codes[rows])
+
+    def missing(self) -> int:
+        """The number of the missing value; -1 if no row has it."""
+        return self.distinct.index("") if "" in self.distinct else -1
 
 
-def coded(values: Sequence[str]) -> Coded:
-    """Number a column's distinct values in the order in which they come."""
+class CodedColumns:
+    """Columns as numbers, while a table is read batch by batch: what is kept of a value is a number of four bytes.
+
+    Args:
+        names: of the columns.
+    """
+
+    __slots__ = ("_codes", "_places")
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._places: dict[str, defaultdict[str, int]] = {name: defaultdict() for name in names}
+        for place in self._places.values():
+            place.default_factory = place.__len__
+        self._codes: dict[str, list[Codes]] = {name: [] for name in self._places}
+
+    def add(self, columns: Mapping[str, Sequence[str]]) -> None:
+        """Take one more batch: a value a row for each column."""
+        for name, place in self._places.items():
+            values = columns[name]
+            self._codes[name].append(np.fromiter(map(place.__getitem__, values), np.int32, len(values)))
+
+    def coded(self) -> dict[str, Coded]:
+        """The columns of all batches, distinct values numbered in the order in which they came."""
+        nothing = np.empty(0, dtype=np.int32)
+        return {
+            name: Coded(list(place), np.concatenate([nothing, *self._codes[name]]))
+            for name, place in self._places.items()
+        }
+
+
+def coded(values: Sequence[str] | Coded) -> Coded:
+    """Number a column's distinct values in the order in which they come; one that is numbered is left as it is."""
+    if isinstance(values, Coded):
+        return values
     place: defaultdict[str, int] = defaultdict()
     place.default_factory = place.__len__
-    codes = np.fromiter(map(place.__getitem__, values), np.int64, len(values))
+    codes = np.fromiter(map(place.__getitem__, values), np.int32, len(values))
     return Coded(list(place), codes)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockNumbers:
+    """The blocks of a dataset in one pass, as numbers from 0 in the order in which they come.
+
+    Attributes:
+        numbers: of each record's block, `NO_BLOCK` for none, shape (records,).
+        firsts: the first record of each block, shape (blocks,).
+        parts: what a block's value is made of, in the order of the parts.
+    """
+
+    numbers: Codes
+    firsts: Codes
+    parts: tuple[Coded, ...]
+
+    def texts(self, blocks: slice = slice(None)) -> list[str]:
+        """The values of some blocks."""
+        firsts = self.firsts[blocks]
+        columns = [part.of(firsts).values() for part in self.parts]
+        return columns[0] if len(columns) == 1 else list(map(SEPARATOR.join, zip(*columns, strict=True)))
+
+    def sizes(self) -> Indices:
+        """How many records each block has."""
+        return np.bincount(self.numbers[self.numbers >= 0], minlength=len(self.firsts))
+
+
+Known = dict[tuple[str, str], Coded]
+"""Transformed columns by identifier and transform."""
 
 
 def block_values(
@@ -96,9 +174,23 @@ def blocks(
     columns: Mapping[str, Coded],
     pass_: BlockingPass,
     kinds: Mapping[str, Kind],
-    known: dict[tuple[str, str], Coded] | None = None,
+    known: Known | None = None,
 ) -> Coded:
-    """As `block_values`, on numbered columns.
+    """As `block_values`, on numbered columns. Arguments and errors are those of `numbered_blocks`."""
+    found = numbered_blocks(columns, pass_, kinds, known)
+    texts = found.texts()
+    if not (found.numbers == NO_BLOCK).any():
+        return Coded(texts, found.numbers)
+    return Coded([*texts, ""], np.where(found.numbers == NO_BLOCK, np.int32(len(texts)), found.numbers))
+
+
+def numbered_blocks(
+    columns: Mapping[str, Coded],
+    pass_: BlockingPass,
+    kinds: Mapping[str, Kind],
+    known: Known | None = None,
+) -> BlockNumbers:
+    """The blocks of a dataset's records in one pass. Departments run it.
 
     Args:
         columns: numbered columns by identifier.
@@ -113,21 +205,27 @@ def blocks(
         raise ConfigError(f"Pass '{pass_.name}' can't be used: {problem}.")
     split = list(pass_.split_parts())
     known = {} if known is None else known
-    for name, transform, _ in split:
-        if (name, transform) not in known:
-            known[name, transform] = _transformed(columns[name], transform)
-    parts = [known[name, transform] for name, transform, _ in split]
+    parts = [transformed(columns, name, transform, known) for name, transform, _ in split]
     in_order = _in_ascending_order(parts, [unordered for _, _, unordered in split])
-    combined = in_order[0]
-    for part in in_order[1:]:
-        combined = _joined(combined, part)
-    return combined
+    return BlockNumbers(*_numbered(in_order), tuple(in_order))
 
 
-def _transformed(column: Coded, transform: str) -> Coded:
-    rule = _RULES[transform]
-    results = coded([rule(value) if value else "" for value in column.distinct])
-    return Coded(results.distinct, results.codes[column.codes])
+def transformed(columns: Mapping[str, Coded], name: str, transform: str, known: Known) -> Coded:
+    """A column under a transform, from `known` if it is there and else put there."""
+    if (name, transform) not in known:
+        column, rule = columns[name], _RULES[transform]
+        results = coded([rule(value) if value else "" for value in column.distinct])
+        known[name, transform] = Coded(results.distinct, results.codes[column.codes])
+    return known[name, transform]
+
+
+def same_rows(columns: Sequence[Coded]) -> Indices:
+    """For each row the first one that has the same value in every column, missing equal to missing; shape (rows,)."""
+    numbers = np.zeros(len(columns[0].codes), dtype=np.int32)
+    firsts = numbers[:1]
+    for column in columns:
+        numbers, firsts = _joined(numbers, column.codes, NO_BLOCK)
+    return firsts[numbers].astype(np.int64)
 
 
 def _in_ascending_order(parts: list[Coded], unordered: list[bool]) -> list[Coded]:
@@ -138,7 +236,7 @@ def _in_ascending_order(parts: list[Coded], unordered: list[bool]) -> list[Coded
     texts = sorted({text for index in loose for text in parts[index].distinct})
     rank = {text: place for place, text in enumerate(texts)}
     ranks = [
-        np.array([rank[text] for text in parts[index].distinct], dtype=np.int64)[parts[index].codes]
+        np.array([rank[text] for text in parts[index].distinct], dtype=np.int32)[parts[index].codes]
         for index in loose
     ]
     ascending = np.sort(np.stack(ranks), axis=0)
@@ -148,20 +246,54 @@ def _in_ascending_order(parts: list[Coded], unordered: list[bool]) -> list[Coded
     return result
 
 
-def _joined(left: Coded, right: Coded) -> Coded:
-    """Each two parts of a row as one, "" if either is missing."""
-    width = len(right.distinct)
-    missing = _missing(left) | _missing(right)
-    keys, codes = np.unique(np.where(missing, -1, left.codes * width + right.codes), return_inverse=True)
-    texts = [
-        "" if key < 0 else left.distinct[key // width] + SEPARATOR + right.distinct[key % width]
-        for key in keys.tolist()
-    ]
-    return Coded(texts, codes.astype(np.int64))
+def _numbered(parts: Sequence[Coded]) -> tuple[Codes, Codes]:
+    """The number of each row's combination, and the first row of each; rows that lack a part have none."""
+    numbers = np.zeros(len(parts[0].codes), dtype=np.int32)
+    firsts = numbers[:1]
+    for part in parts:
+        numbers, firsts = _joined(numbers, part.codes, part.missing())
+    return numbers, firsts
 
 
-def _missing(part: Coded) -> NDArray[np.bool_]:
-    return np.array([not text for text in part.distinct], dtype=np.bool_)[part.codes]
+def _joined(left: Codes, right: Codes, missing: int) -> tuple[Codes, Codes]:
+    """Each two numbers of a row as one, `NO_BLOCK` if the left one is that or the right one `missing`."""
+    bits = max(4, (2 * len(left)).bit_length())
+    keys, places = np.zeros(1 << bits, dtype=np.uint64), np.empty(1 << bits, dtype=np.int32)
+    numbers, firsts = np.empty(len(left), dtype=np.int32), np.empty(len(left), dtype=np.int32)
+    count = _number_pairs(left, right, missing, bits, keys, places, numbers, firsts)
+    return numbers, firsts[:count].copy()
+
+
+@compiled
+def _number_pairs(
+    left: Codes,
+    right: Codes,
+    missing: int,
+    bits: int,
+    keys: NDArray[np.uint64],
+    places: Codes,
+    numbers: Codes,
+    firsts: Codes,
+) -> int:
+    """Number distinct pairs in the order in which they come, in a hash table with as many slots as 2 ** `bits`."""
+    rest, last = np.uint64(_WORD_BITS - bits), len(keys) - 1
+    count = 0
+    for row in range(len(left)):
+        if left[row] < 0 or right[row] == missing:
+            numbers[row] = NO_BLOCK
+            continue
+        # One more than the pair, so that it is never the 0 of a free slot.
+        key = ((np.uint64(left[row]) << _HALF) | np.uint64(right[row])) + np.uint64(1)
+        slot = np.int64((key * _SPREAD) >> rest)
+        while keys[slot] != 0 and keys[slot] != key:
+            slot = (slot + 1) & last
+        if keys[slot] == 0:
+            keys[slot] = key
+            places[slot] = count
+            firsts[count] = row
+            count += 1
+        numbers[row] = places[slot]
+    return count
 
 
 # Transforms: each takes a standardised value that is not empty; "" is missing

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import lru_cache
+from itertools import repeat
 from operator import add
 from types import MappingProxyType
 
@@ -69,7 +71,7 @@ def _pairs_of_letters(value: str) -> list[str]:
     for word in value.split():
         pairs += map(add, "_" + word, word + "_")
     if len(set(pairs)) == len(pairs):
-        return [pair + "0" for pair in pairs]
+        return list(map(add, pairs, repeat("0")))
     seen: Counter[str] = Counter()
     numbered = []
     for pair in pairs:
@@ -99,13 +101,29 @@ def _year(value: str) -> list[str]:
 def _postcode(value: str) -> list[str]:
     """The whole and its parts, from unit to area; each character by its place from the nearer end."""
     district, sector = district_and_sector(value)
-    area = district[:1] if district[1:2].isdigit() else district[:2]
-    found = ["U" + value, "O" + district, "A" + area]
+    found = ["U" + value, *_of_district(district)]
     if sector:
         found.append("S" + sector)
-    found += map(add, _PLACES, district)
-    found += map(add, _PLACES_FROM_END, reversed(value[len(district) :]))
+    found += _from_start(district)
+    found += _from_end(value[len(district) :])
     return found
+
+
+# A country has some thousand districts and endings, and a million postcodes.
+@lru_cache(maxsize=8192)
+def _of_district(district: str) -> tuple[str, ...]:
+    area = district[:1] if district[1:2].isdigit() else district[:2]
+    return "O" + district, "A" + area
+
+
+@lru_cache(maxsize=8192)
+def _from_start(district: str) -> tuple[str, ...]:
+    return tuple(map(add, _PLACES, district))
+
+
+@lru_cache(maxsize=8192)
+def _from_end(rest: str) -> tuple[str, ...]:
+    return tuple(map(add, _PLACES_FROM_END, reversed(rest)))
 
 
 def _number(value: str) -> list[str]:

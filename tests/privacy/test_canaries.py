@@ -424,9 +424,9 @@ def test_no_key_of_a_scheme_is_sent(field_filter_project: Project) -> None:
 @pytest.mark.parametrize(
     "place",
     [
-        "pprl.encode.field_filters.FieldFilterEncoder.encode_each",
+        "pprl.encode.field_filters.FieldFilterEncoder.plan",
         "pprl.encode.field_filters.FieldFilterEncoder.random_levels",
-        "pprl.encode.field_filters.tokens",
+        "pprl.encode.token_filters.tokens",
     ],
 )
 def test_faults_of_ours_in_field_filters(
