@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pprl.protocol.levels import compiled
+from pprl.protocol.random_order import order_of
 from pprl.protocol.submission import TAG_BYTES
 
 MOST_PAIRS_AT_ONCE = 4_000_000
@@ -83,40 +84,64 @@ def _blocks(left: Tags, right: Tags | None) -> _Blocks:
     for tags in (left, other):
         if tags.ndim != 2 or tags.shape[1] != TAG_BYTES or tags.dtype != np.uint8:
             raise ValueError(f"tags must be rows of {TAG_BYTES} bytes")
-    block = _numbered(left if right is None else np.concatenate([left, right]))
-    of_left, of_right = block[: len(left)], block[len(block) - len(other) :]
-    blocks = int(block.max()) + 1 if len(block) else 0
-    in_left = np.bincount(of_left, minlength=blocks)
-    in_right = np.bincount(of_right, minlength=blocks)
-    used = (in_left > 1) if right is None else (in_left > 0) & (in_right > 0)
+    ordered, order = _ascending(left)
+    other_ordered, other_order = (ordered, order) if right is None else _ascending(right)
+    rows = np.empty(len(left), dtype=np.uint32), np.empty(len(other), dtype=np.uint32)
+    most = min(len(left), len(other)) + 1
+    starts = np.zeros((2, most), dtype=np.int64)
+    blocks = _fill_blocks(ordered, order, other_ordered, other_order, right is None, *rows, starts)
+    left_start, right_start = starts[:, : blocks + 1].copy()
     return _Blocks(
-        _by_block(of_left, used),
-        _by_block(of_right, used),
-        _starts(in_left[used]),
-        _starts(in_right[used]),
-        right is None,
+        rows[0][: left_start[-1]], rows[1][: right_start[-1]], left_start, right_start, right is None
     )
 
 
-def _numbered(tags: Tags) -> Indices:
-    """The place of each tag among the distinct tags in ascending order."""
+def _ascending(tags: Tags) -> tuple[NDArray[np.uint64], Indices]:
+    """Tags in ascending order as rows of two numbers, and which row each is of; equal ones keep their order."""
     words = np.ascontiguousarray(tags).view(">u8").astype(np.uint64).reshape(len(tags), 2)
-    order = np.lexsort((words[:, 1], words[:, 0]))
+    order = order_of(words[:, 0])
     ordered = words[order]
-    new = np.zeros(len(tags), dtype=np.int64)
-    new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
-    numbers = np.empty(len(tags), dtype=np.int64)
-    numbers[order] = np.cumsum(new)
-    return numbers
+    same, below = ordered[1:, 0] == ordered[:-1, 0], ordered[1:, 1] < ordered[:-1, 1]
+    if (same & below).any():
+        # Two tags with equal first halves: chance makes none, but nothing forbids them.
+        order = np.lexsort((words[:, 1], words[:, 0]))
+        ordered = words[order]
+    return ordered, order
 
 
-def _by_block(block: Indices, used: NDArray[np.bool_]) -> Rows:
-    rows = np.flatnonzero(used[block])
-    return rows[np.argsort(block[rows], kind="stable")].astype(np.uint32)
-
-
-def _starts(counts: Indices) -> Indices:
-    return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+@compiled
+def _fill_blocks(
+    left: NDArray[np.uint64],
+    left_order: Indices,
+    right: NDArray[np.uint64],
+    right_order: Indices,
+    within: bool,
+    left_rows: Rows,
+    right_rows: Rows,
+    starts: Indices,
+) -> int:
+    """Walk both sides' tags together; gives the number of blocks that hold pairs."""
+    blocks, i, j = 0, 0, 0
+    while i < len(left) and j < len(right):
+        high, low = left[i]
+        if right[j, 0] != high or right[j, 1] != low:
+            if right[j, 0] < high or (right[j, 0] == high and right[j, 1] < low):
+                j += 1
+            else:
+                i += 1
+            continue
+        of_left, of_right = starts[0, blocks], starts[1, blocks]
+        while i < len(left) and left[i, 0] == high and left[i, 1] == low:
+            left_rows[of_left] = left_order[i]
+            of_left, i = of_left + 1, i + 1
+        while j < len(right) and right[j, 0] == high and right[j, 1] == low:
+            right_rows[of_right] = right_order[j]
+            of_right, j = of_right + 1, j + 1
+        if within and of_left - starts[0, blocks] < 2:
+            continue
+        blocks += 1
+        starts[0, blocks], starts[1, blocks] = of_left, of_right
+    return blocks
 
 
 def _pairs_of_each_left(blocks: _Blocks) -> Indices:

@@ -2,111 +2,315 @@
 
 Pass by pass, as references differ from pass to pass: pairs with a common tag, the pattern of each, a model fitted to
 the counts of patterns, and only those pairs handed on that are not hopeless under it.
+
+One pass of all datasets is held at a time. Where that is more than the budget, the encodings are read several times,
+and each time the records whose tags lie in one of as many equal ranges are kept: tags are random, and a block is in
+one range. So n ranges cost n readings and decryptions, and give the same pairs. What a pass has given is put on the
+shelf when it is finished, and so is each range of it before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
 import numpy as np
 from numpy.typing import NDArray
 
-from coordinator.linkage.blocks import block_pairs
+from coordinator.linkage.budget import Budget
 from coordinator.linkage.competition import Competing
-from coordinator.linkage.matching import Matched, Progress
-from coordinator.linkage.model import Comparison, Roles, fit_pass, may_link, random_distribution
+from coordinator.linkage.engine import Engine, PassPairs, joined, pass_pairs
+from coordinator.linkage.matching import EncodingsAtHand, Matched, Progress
+from coordinator.linkage.model import Comparison, Roles, random_distribution
+from coordinator.linkage.pass_fit import Tally, fit_pass, fit_tallies, may_link
+from coordinator.linkage.ranges import in_range, ranges_for
+from coordinator.linkage.work import Shelf, packed, unpacked
+from pprl.errors import FormatError
 from pprl.protocol import patterns
 from pprl.protocol.agreement import Agreement, AgreementFile
 from pprl.protocol.field_layout import field_layout
-from pprl.protocol.levels import Fields, Patterns, compare_levels
+from pprl.protocol.framing import ID_BYTES, Bytes
+from pprl.protocol.levels import Fields
 from pprl.protocol.patterns import (
     MatchedDataset,
     PatternPairs,
-    PatternsDocument,
     PatternsHeader,
     PatternTable,
 )
-from pprl.protocol.submission import Blocked, Encodings, FieldFilterHeader, blocked, filters_of, passes
+from pprl.protocol.submission import Blocked, FieldFilterHeader, blocked, filters_of, passes
+
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """What one pass of one comparison gives: how many pairs, and those that are left."""
+class _Plan:
+    """What is to be compared, and how it is divided.
 
-    compared: int
-    left: NDArray[np.int64]
-    right: NDArray[np.int64]
-    patterns: Patterns
+    Attributes:
+        agreement: the agreement.
+        headers: of the datasets' encodings, in its order.
+        sides: every two datasets, each with itself among them, in the order of the document.
+        ranges: of tags, each compared by itself.
+    """
+
+    agreement: AgreementFile
+    headers: tuple[FieldFilterHeader, ...]
+    sides: tuple[tuple[int, int], ...]
+    ranges: int
+
+    @property
+    def fields(self) -> Fields:
+        """What the filters of a record are."""
+        return field_layout(list(self.agreement.content.kinds().values()))
+
+    @property
+    def passes(self) -> list[str]:
+        """The names of the passes."""
+        return [name for name, _ in passes(self.agreement)]
+
+    @property
+    def random_levels(self) -> NDArray[np.int64]:
+        """The departments' counts of levels of random pairs, added up, shape (fields, levels)."""
+        counted = [np.array(each.random_levels) for each in self.headers]
+        total: NDArray[np.int64] = np.stack(counted).sum(axis=0, dtype=np.int64)
+        return total
+
+    def rows(self, place: int) -> list[int]:
+        """How many records of each dataset are in a pass."""
+        return [header.passes[place].records for header in self.headers]
 
 
-def match(agreement: AgreementFile, encodings: Mapping[str, Encodings], *, progress: Progress) -> Matched:
-    """See `matching.match`."""
-    content = agreement.content
-    names = [dataset.name for dataset in content.dataset]
-    sides = list(combinations_with_replacement(range(len(names)), 2))
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The pairs of a pass whose tags are in one range.
+
+    Attributes:
+        rows: records of each dataset there.
+        pairs: for each two datasets.
+        references: of the records of each pair, left and right.
+    """
+
+    rows: tuple[int, ...]
+    pairs: tuple[PassPairs, ...]
+    references: tuple[tuple[Bytes, Bytes], ...]
+
+
+def match(
+    agreement: AgreementFile,
+    encodings: Mapping[str, EncodingsAtHand],
+    *,
+    budget: Budget,
+    shelf: Shelf,
+    progress: Progress,
+    engine: Engine = pass_pairs,
+) -> Matched:
+    """See `matching.match`.
+
+    Args:
+        agreement: names the datasets.
+        encodings: of every dataset.
+        budget: the most memory to use.
+        shelf: where finished passes and ranges are kept.
+        progress: told what is done.
+        engine: what finds pairs and compares them.
+    """
+    names = [dataset.name for dataset in agreement.content.dataset]
     headers = _headers([encodings[name] for name in names])
-    random_levels = _random_levels(headers)
-    wanted = [name for name, _ in passes(agreement)]
-    found: dict[tuple[int, int, int], _Found] = {}
-    for place in range(len(wanted)):
-        progress("passes", place / len(wanted))
-        records = [blocked(encodings[each].filters[place], filters_of(agreement)) for each in names]
-        for (left, right), result in zip(
-            sides, _of_pass(records, sides, content, random_levels, place), strict=True
-        ):
-            found[left, right, place] = result
-    progress("passes", 1.0)
-    tables, rows = [], []
-    for left, right in sides:
-        for place, name in enumerate(wanted):
-            each = found[left, right, place]
-            tables.append(
-                PatternTable(
-                    left=names[left],
-                    right=names[right],
-                    blocking_pass=name,
-                    compared=each.compared,
-                    pairs=len(each.patterns),
-                )
+    plan = _Plan(
+        agreement,
+        headers,
+        tuple(combinations_with_replacement(range(len(names)), 2)),
+        ranges_for(headers, filters_of(agreement), budget),
+    )
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        for number in range(plan.ranges):
+            _compare_range(
+                plan, [encodings[name] for name in names], number, shelf, engine, threads, progress
             )
-            references = [encodings[names[side]].references[place] for side in (left, right)]
-            rows.append(PatternPairs(references[0][each.left], references[1][each.right], each.patterns))
+    tables = []
+    for side, (left, right) in enumerate(plan.sides):
+        for place, name in enumerate(plan.passes):
+            compared, rows = _finished(place, side, shelf)
+            tables.append(PatternTable(left=names[left], right=names[right], blocking_pass=name,
+                                       compared=compared, pairs=len(rows)))  # fmt: skip
     header = PatternsHeader(
         agreement_sha256=agreement.sha256,
         datasets=tuple(map(_matched, headers)),
-        random_levels=tuple(tuple(map(int, field)) for field in random_levels),
+        random_levels=tuple(tuple(map(int, field)) for field in plan.random_levels),
         tables=tuple(tables),
     )
     return Matched(
-        patterns.write(PatternsDocument(header, tuple(rows))),
+        lambda: patterns.pieces(header, _tables(plan, shelf)),
         compared=sum(table.compared for table in tables),
         pairs=sum(table.pairs for table in tables),
         tables=tuple(tables),
         records=sum(each.records for each in header.datasets),
+        length=patterns.document_bytes(header),
+        parts=plan.ranges * len(plan.passes),
     )
 
 
-def _of_pass(
+def _tables(plan: _Plan, shelf: Shelf) -> Iterator[Bytes]:
+    """The records of each table of the document, in its order."""
+    for side in range(len(plan.sides)):
+        for place in range(len(plan.passes)):
+            yield _finished(place, side, shelf)[1]
+
+
+def _compare_range(
+    plan: _Plan,
+    encodings: Sequence[EncodingsAtHand],
+    number: int,
+    shelf: Shelf,
+    engine: Engine,
+    threads: ThreadPoolExecutor,
+    progress: Progress,
+) -> None:
+    """Read all passes once, and put on the shelf what one range of tags gives in each."""
+    told = "passes" if plan.ranges == 1 else f"passes, part {number + 1} of {plan.ranges}"
+    missing = [place for place in range(len(plan.passes)) if not _is_done(plan, place, number, shelf)]
+    if not missing:
+        _finish_what_can_be(plan, shelf)
+        return
+    wanted = None if plan.ranges == 1 else in_range(number, plan.ranges)
+    read = [each.passes(wanted) for each in encodings]
+    for place in range(len(plan.passes)):
+        progress(told, place / len(plan.passes))
+        tables = list(threads.map(next, read))
+        if place in missing:
+            part = _part(plan, tables, engine, threads)
+            del tables
+            if plan.ranges > 1:
+                shelf.put(_name_of_part(plan, place, number), _packed_part(part))
+            else:
+                _finish(plan, place, [part], shelf)
+    # Only now is all of it checked.
+    for rest in read:
+        if next(rest, None) is not None:
+            raise FormatError("The encodings have more passes than agreed.")
+    _finish_what_can_be(plan, shelf)
+    progress(told, 1.0)
+
+
+def _part(plan: _Plan, tables: list[Bytes], engine: Engine, threads: ThreadPoolExecutor) -> _Part:
+    """Compare the records of a pass, or of one range of it."""
+    records, references = [], []
+    filters = filters_of(plan.agreement)
+    while tables:
+        table = tables.pop(0)
+        references.append(table[:, :ID_BYTES].copy())
+        records.append(blocked(table[:, ID_BYTES:], filters))
+        del table
+    found = pairs_of(records, plan.sides, plan.fields, engine, threads)
+    ids = [
+        (references[left][pairs.left], references[right][pairs.right])
+        for (left, right), pairs in zip(plan.sides, found, strict=True)
+    ]
+    return _Part(tuple(len(each.tags) for each in records), tuple(found), tuple(ids))
+
+
+def pairs_of(
     records: Sequence[Blocked],
     sides: Sequence[tuple[int, int]],
+    fields: Fields,
+    engine: Engine,
+    threads: ThreadPoolExecutor,
+) -> list[PassPairs]:
+    """The pairs of every two datasets in one pass, compared."""
+
+    def of(side: tuple[int, int]) -> PassPairs:
+        left, right = side
+        return engine(records[left], None if left == right else records[right], fields)
+
+    return list(threads.map(of, sides))
+
+
+def _finish_what_can_be(plan: _Plan, shelf: Shelf) -> None:
+    """Finish the passes of which all ranges are there."""
+    for place in range(len(plan.passes)):
+        names = [_name_of_part(plan, place, number) for number in range(plan.ranges)]
+        if _is_finished(plan, place, shelf) or not all(map(shelf.has, names)):
+            continue
+        parts = [_unpacked_part(shelf.take(name)) for name in names]
+        _finish(plan, place, parts, shelf)
+        for name in names:
+            shelf.drop(name)
+
+
+def _finish(plan: _Plan, place: int, parts: Sequence[_Part], shelf: Shelf) -> None:
+    """Fit the pass, and put the records of its tables on the shelf."""
+    pairs = [_together(parts, side, plan.sides[side]) for side in range(len(plan.sides))]
+    keep = kept_of(plan.agreement.content, plan.sides, plan.rows(place), pairs, plan.random_levels, place)
+    for side, (left, right) in enumerate(plan.sides):
+        ids = [np.concatenate([part.references[side][each] for part in parts])[keep[side]] for each in (0, 1)]
+        found = PatternPairs(ids[0], ids[1], pairs[side].patterns[keep[side]])
+        table = patterns.rows_of(found, within=left == right)
+        shelf.put(_name_of_table(place, side), packed({"compared": len(pairs[side])}, [table]))
+
+
+def _together(parts: Sequence[_Part], side: int, datasets: tuple[int, int]) -> PassPairs:
+    """The pairs of all ranges; records are numbered on from range to range."""
+    found, before = [], np.zeros(2, dtype=np.uint32)
+    for part in parts:
+        pairs = part.pairs[side]
+        found.append(PassPairs(pairs.left + before[0], pairs.right + before[1], pairs.patterns))
+        before += np.array([part.rows[each] for each in datasets], dtype=np.uint32)
+    return joined(found)
+
+
+def kept_of(
     agreement: Agreement,
+    sides: Sequence[tuple[int, int]],
+    rows: Sequence[int],
+    pairs: Sequence[PassPairs],
     random_levels: NDArray[np.int64],
     place: int,
-) -> list[_Found]:
-    fields = field_layout(list(agreement.kinds().values()))
+) -> list[Flags]:
+    """Which pairs of a pass are handed on: not the hopeless, and none inside a dataset with one record a person.
+
+    Args:
+        agreement: the agreement.
+        sides: every two datasets, by their places in it.
+        rows: records of each dataset in the pass.
+        pairs: of each two datasets.
+        random_levels: how often random pairs have each level, counted, shape (fields, levels).
+        place: which pass it is.
+    """
+    roles, random = Roles.of(list(agreement.kinds().values())), random_distribution(random_levels)
     clean = [not dataset.may_have_duplicates for dataset in agreement.dataset]
-    comparisons = [_comparison(records, left, right, fields, clean) for left, right in sides]
-    roles = Roles.of(list(agreement.kinds().values()))
-    one_person = agreement.encoding.field_filter_parameters.one_person_a_block
-    blocked_by = _blocked_by(agreement, place) if one_person else None
-    fit = fit_pass(comparisons, random_distribution(random_levels), roles, clean, blocked_by)
-    plausible = fit.plausible()
-    return [
-        _found(each, keep if may_link(each, clean) else np.zeros_like(keep))
-        for each, keep in zip(comparisons, plausible, strict=True)
+    if not agreement.encoding.field_filter_parameters.one_person_a_block:
+        comparisons = [_comparison(each, side, rows, clean) for each, side in zip(pairs, sides, strict=True)]
+        plausible = fit_pass(comparisons, random, roles, clean).plausible()
+        return [
+            keep if may_link(each, clean) else np.zeros_like(keep)
+            for each, keep in zip(comparisons, plausible, strict=True)
+        ]
+    tallies = [
+        Tally.of(each.patterns, side, (rows[side[0]], rows[side[1]]))
+        for each, side in zip(pairs, sides, strict=True)
     ]
+    fit = fit_tallies(tallies, random, roles, clean, _blocked_by(agreement, place))
+    return [
+        (keep & may_link(tally, clean))[np.searchsorted(tally.patterns, each.patterns)]
+        for each, tally, keep in zip(pairs, tallies, fit.plausible(), strict=True)
+    ]
+
+
+def _comparison(
+    pairs: PassPairs, side: tuple[int, int], rows: Sequence[int], clean: Sequence[bool]
+) -> Comparison:
+    left, right = side
+    competing = Competing(
+        pairs.left.astype(np.int64),
+        pairs.right.astype(np.int64),
+        (rows[left], rows[right]),
+        one_left=left != right and clean[right],
+        one_right=left != right and clean[left],
+    )
+    return Comparison(left, right, competing, pairs.patterns)
 
 
 def _blocked_by(agreement: Agreement, place: int) -> list[int]:
@@ -116,47 +320,61 @@ def _blocked_by(agreement: Agreement, place: int) -> list[int]:
     return sorted({names.index(identifier) for identifier, _, _ in parts})
 
 
-def _comparison(
-    records: Sequence[Blocked], left: int, right: int, fields: Fields, clean: Sequence[bool]
-) -> Comparison:
-    within = left == right
-    one, other = records[left], records[right]
-    words = [np.ascontiguousarray(each.filters).view(np.uint64) for each in (one, other)]
-    found: list[tuple[NDArray[np.int64], NDArray[np.int64], Patterns]] = [_NO_PAIRS]
-    for rows, others in block_pairs(one.tags, None if within else other.tags):
-        pattern = compare_levels(words[0], one.present, words[1], other.present, rows, others, fields)
-        found.append((rows.astype(np.int64), others.astype(np.int64), pattern))
-    pairs = Competing(
-        np.concatenate([rows for rows, _, _ in found]),
-        np.concatenate([others for _, others, _ in found]),
-        (len(one.tags), len(other.tags)),
-        one_left=not within and clean[right],
-        one_right=not within and clean[left],
+# What lies on the shelf.
+
+
+def _name_of_table(place: int, side: int) -> str:
+    return f"pass-{place}-table-{side}"
+
+
+def _name_of_part(plan: _Plan, place: int, number: int) -> str:
+    return f"pass-{place}-range-{number}-of-{plan.ranges}"
+
+
+def _is_finished(plan: _Plan, place: int, shelf: Shelf) -> bool:
+    """Whether all tables of a pass are there and can be used; otherwise it is done again."""
+    names = [_name_of_table(place, side) for side in range(len(plan.sides))]
+    return all(map(shelf.has, names)) and all(shelf.take(name) is not None for name in names)
+
+
+def _is_done(plan: _Plan, place: int, number: int, shelf: Shelf) -> bool:
+    """Whether a range of a pass needs no reading."""
+    name = _name_of_part(plan, place, number)
+    if shelf.has(name) and shelf.take(name) is not None:
+        return True
+    return _is_finished(plan, place, shelf)
+
+
+def _finished(place: int, side: int, shelf: Shelf) -> tuple[int, Bytes]:
+    """Of two datasets in a finished pass: the number of pairs compared, and the records of the table."""
+    piece = shelf.take(_name_of_table(place, side))
+    if piece is None:
+        raise FormatError("A finished pass can't be read again.", hint="Run the same command again.")
+    numbers, (table,) = unpacked(piece)
+    return numbers["compared"], table
+
+
+def _packed_part(part: _Part) -> bytes:
+    columns: list[NDArray[np.unsignedinteger]] = []
+    for pairs, ids in zip(part.pairs, part.references, strict=True):
+        columns += [pairs.left, pairs.right, pairs.patterns, *ids]
+    return packed({f"rows-{each}": rows for each, rows in enumerate(part.rows)}, columns)
+
+
+def _unpacked_part(piece: bytes | None) -> _Part:
+    if piece is None:
+        raise FormatError("A finished part can't be read again.", hint="Run the same command again.")
+    numbers, columns = unpacked(piece)
+    sides = [columns[start : start + 5] for start in range(0, len(columns), 5)]
+    return _Part(
+        tuple(numbers[f"rows-{each}"] for each in range(len(numbers))),
+        tuple(PassPairs(left, right, found) for left, right, found, _, _ in sides),
+        tuple((left, right) for _, _, _, left, right in sides),
     )
-    return Comparison(left, right, pairs, np.concatenate([pattern for _, _, pattern in found]))
 
 
-_NO_PAIRS = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint64))
-
-
-def _found(comparison: Comparison, keep: NDArray[np.bool_]) -> _Found:
-    return _Found(
-        compared=len(comparison.patterns),
-        left=comparison.pairs.left[keep],
-        right=comparison.pairs.right[keep],
-        patterns=comparison.patterns[keep],
-    )
-
-
-def _headers(encodings: Sequence[Encodings]) -> list[FieldFilterHeader]:
-    return [each.header for each in encodings if isinstance(each.header, FieldFilterHeader)]
-
-
-def _random_levels(headers: Sequence[FieldFilterHeader]) -> NDArray[np.int64]:
-    """The departments' counts of levels of random pairs, added up, shape (fields, levels)."""
-    counted = [np.array(each.random_levels) for each in headers]
-    total: NDArray[np.int64] = np.stack(counted).sum(axis=0, dtype=np.int64)
-    return total
+def _headers(encodings: Sequence[EncodingsAtHand]) -> tuple[FieldFilterHeader, ...]:
+    return tuple(each.header for each in encodings if isinstance(each.header, FieldFilterHeader))
 
 
 def _matched(header: FieldFilterHeader) -> MatchedDataset:

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
+from coordinator.linkage.budget import Budget
+from coordinator.linkage.work import InMemory, Shelf
 from pprl.protocol.agreement import AgreementFile
+from pprl.protocol.framing import Bytes
 from pprl.protocol.pairs import PairTable
 from pprl.protocol.patterns import PatternTable
-from pprl.protocol.submission import Encodings
+from pprl.protocol.submission import ClkHeader, Encodings, FieldFilterHeader, Wanted
 
 Progress = Callable[[str, float], None]
+
+
+class EncodingsAtHand(Protocol):
+    """Encodings of a dataset that can be read again and again, pass by pass."""
+
+    @property
+    def header(self) -> ClkHeader | FieldFilterHeader:
+        """Their header."""
+
+    def passes(self, wanted: Wanted | None = None) -> Iterator[Bytes]:
+        """See `EncodingsReader.passes`: of each pass the records that are wanted, by references."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,21 +33,46 @@ class Matched:
     """What the matcher has found.
 
     Attributes:
-        document: the bytes of `pairs`, or of `patterns` in scheme `field-filters`.
+        content: the bytes of `pairs`; or, in scheme `field-filters`, what gives those of `patterns`, piece by piece.
         compared: pairs that were compared.
         pairs: pairs that are left.
         tables: how many of both for each pass and each two datasets.
         records: records of all datasets.
+        length: bytes of the document.
+        parts: how many parts it was made in, one after the other.
     """
 
-    document: bytes = field(repr=False)
+    content: bytes | Callable[[], Iterator[bytes]] = field(repr=False)
     compared: int
     pairs: int
     tables: tuple[PairTable | PatternTable, ...]
     records: int
+    length: int = -1
+    parts: int = 1
+
+    def __post_init__(self) -> None:
+        """A document that is there has its own length."""
+        if isinstance(self.content, bytes):
+            object.__setattr__(self, "length", len(self.content))
+
+    def pieces(self) -> Iterator[bytes]:
+        """The bytes of the document, one after the other."""
+        return iter([self.content]) if isinstance(self.content, bytes) else self.content()
+
+    @property
+    def document(self) -> bytes:
+        """The whole document."""
+        return b"".join(self.pieces())
 
 
-def match(agreement: AgreementFile, encodings: Mapping[str, Encodings], *, progress: Progress) -> Matched:
+def match(
+    agreement: AgreementFile,
+    encodings: Mapping[str, EncodingsAtHand],
+    *,
+    budget: Budget | None = None,
+    shelf: Shelf | None = None,
+    progress: Progress,
+) -> Matched:
     """Compare every two datasets, and every dataset with itself; the matcher runs this.
 
     Pairs inside a dataset are needed even where it has no duplicates: they show how alike different people are.
@@ -40,6 +80,8 @@ def match(agreement: AgreementFile, encodings: Mapping[str, Encodings], *, progr
     Args:
         agreement: names the datasets, in the order of the result, and the scheme.
         encodings: of every dataset.
+        budget: the most memory to use; None for three quarters of what is free.
+        shelf: where what is finished is kept, so that a run that was stopped goes on; None for memory.
         progress: told what is compared, and the share of it that is done.
 
     Leaks: to the key issuer, which references are alike, and how much.
@@ -47,7 +89,20 @@ def match(agreement: AgreementFile, encodings: Mapping[str, Encodings], *, progr
     if agreement.content.encoding.scheme == "clk":
         from coordinator.linkage import match_clk  # noqa: PLC0415 - each scheme loads its own libraries
 
-        return match_clk.match(agreement, encodings, progress=progress)
+        whole = {name: _whole(each) for name, each in encodings.items()}
+        return match_clk.match(agreement, whole, progress=progress)
     from coordinator.linkage import match_field_filters  # noqa: PLC0415
 
-    return match_field_filters.match(agreement, encodings, progress=progress)
+    return match_field_filters.match(
+        agreement,
+        encodings,
+        budget=Budget.of_machine() if budget is None else budget,
+        shelf=InMemory() if shelf is None else shelf,
+        progress=progress,
+    )
+
+
+def _whole(encodings: EncodingsAtHand) -> Encodings:
+    return (
+        encodings if isinstance(encodings, Encodings) else Encodings.of(encodings.header, encodings.passes())
+    )

@@ -67,9 +67,6 @@ FIRST_MATCHED = 0.3
 LEAST_COMPETING_LOG_ODDS = -10.0
 # Odds are told apart up to here.
 MOST_LOG_ODDS = 60.0
-LEAST_LOG2_ODDS = -6.0
-# Share of the pairs of a pass that are taken to be of different people where nothing tells how many are.
-_UNKNOWN_SHARE = 0.5
 
 _LEAST = 1e-12
 
@@ -337,122 +334,7 @@ def _unused(table: PatternTable, shares: Numbers, everyday: Mixture) -> Numbers:
     return np.asarray(shares.sum(axis=0)[:, None, None] * everyday.levels * lacking[None, :, None])
 
 
-# Both together: the matcher's fit for one pass, on all of its pairs.
-
-
-@dataclass(frozen=True, slots=True)
-class PassFit:
-    """What the matcher has learnt from one pass.
-
-    Attributes:
-        non_matches: distribution of patterns among different people.
-        matches: distribution of patterns among matches.
-        log_odds: for each comparison, of each pair.
-    """
-
-    non_matches: Mixture
-    matches: Mixture
-    log_odds: tuple[Numbers, ...]
-
-    def plausible(self) -> list[NDArray[np.bool_]]:
-        """For each comparison, the pairs that are not hopeless: odds of at least 2 to the power of -6."""
-        return [odds >= LEAST_LOG2_ODDS * np.log(2) for odds in self.log_odds]
-
-
-def fit_pass(
-    comparisons: Sequence[Comparison],
-    random: Numbers,
-    roles: Roles,
-    clean: Sequence[bool],
-    one_person_of: Sequence[int] | None = None,
-) -> PassFit:
-    """Learn odds from one pass alone, so as to drop hopeless pairs. The matcher runs this.
-
-    Args:
-        comparisons: every two datasets, and every dataset with itself.
-        random: probability of each level for random pairs, shape (fields, 13).
-        roles: what the fields are.
-        clean: for each dataset, whether it has one record a person.
-        one_person_of: where one person stands for a block, the fields that the pass blocks by: pairs inside a
-            dataset are then of one person, and show nothing of different people.
-    """
-    tables, possible = within_tables(comparisons, len(random), roles, clean)
-    if one_person_of is not None:
-        tables = []
-    linking = [each for each in comparisons if may_link(each, clean)]
-    rate = sum(float(table.counts.sum()) for table in tables) / max(possible, 1.0)
-    unshown = not rate
-    if unshown:
-        random = in_a_block(random, linking, one_person_of or ())
-        rate = _UNKNOWN_SHARE * sum(len(each.patterns) for each in linking)
-        rate /= max(sum(each.possible for each in linking), 1.0)
-    non_matches = fit_non_matches(tables, random, roles)
-    sides = [Side.of(each, len(random), non_matches, rate) for each in linking]
-    matches, expected = (told_apart if unshown else _learnt)(sides, random)
-    found = dict(zip(map(id, linking), expected, strict=True))
-    share = sum(expected) / max(sum(each.possible for each in linking), 1.0)
-    odds = []
-    for each in comparisons:
-        # Pairs inside a clean dataset are judged as if they were between two: they are what mistakes look like.
-        side = Side.of(each, len(random), non_matches, rate)
-        odds.append(side.log_odds(matches, found.get(id(each), share * each.possible))[side.place])
-    return PassFit(non_matches, matches, tuple(odds))
-
-
-def in_a_block(random: Numbers, comparisons: Sequence[Comparison], blocked_by: Sequence[int]) -> Numbers:
-    """What different people of one block are like, where no two records of a dataset share one to learn it from.
-
-    In a field that the pass blocks by, everybody in a block is alike: all pairs tell how. The others are by chance.
-    """
-    patterns = np.concatenate([each.patterns for each in comparisons] or [np.empty(0, dtype=np.uint64)])
-    given = random.copy()
-    for field in blocked_by if len(patterns) else ():
-        given[field] = np.bincount(level_of(patterns, field), minlength=LEVELS) + 0.5
-        given[field] /= given[field].sum()
-    return given
-
-
-def _learnt(sides: Sequence[Side], random: Numbers) -> tuple[Mixture, list[float]]:
-    matches, expected, _ = expectation_maximisation(sides, random)
-    return matches, expected
-
-
-def told_apart(sides: Sequence[Side], random: Numbers) -> tuple[Mixture, list[float]]:
-    """Learn the matches where no pair has a rival: each pair by itself, as one of two sorts.
-
-    Returns:
-        The matches' distribution, and the expected matches of each comparison.
-    """
-    everyday = matches = everyday_matches(random)
-    expected = [(1 - _UNKNOWN_SHARE) * float(len(side.comparison.patterns)) for side in sides]
-    for _ in range(MATCH_ROUNDS):
-        teaching = []
-        for place, side in enumerate(sides):
-            found = 1 / (1 + np.exp(-side.log_odds(matches, expected[place])[side.place]))
-            expected[place] = float(found.sum())
-            teaching.append(side.counted(found))
-        matches = refit_matches(matches, teaching, everyday)
-    return matches, expected
-
-
-def may_link(comparison: Comparison, clean: Sequence[bool]) -> bool:
-    """Whether its pairs may be of one person: not those inside a dataset with one record a person."""
-    return not (comparison.within and clean[comparison.left_dataset])
-
-
-def within_tables(
-    comparisons: Sequence[Comparison], fields: int, roles: Roles, clean: Sequence[bool]
-) -> tuple[list[PatternTable], float]:
-    """Patterns of pairs of different people, and how many pairs they were looked for among."""
-    tables, possible = [], 0.0
-    for each in comparisons:
-        if not each.within:
-            continue
-        same = alike_in_everything if clean[each.left_dataset] else perhaps_one_person
-        different = ~same(each.patterns, roles)
-        tables.append(table_of(each.patterns[different], fields))
-        possible += each.possible
-    return tables, possible
+# Which pairs are of different people for sure.
 
 
 def alike_in_everything(patterns: Patterns, roles: Roles) -> NDArray[np.bool_]:

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from pprl.protocol.agreement import Agreement
 from pprl.protocol.filter_bits import chance_of_equal_filters
 from pprl.protocol.framing import Bytes
+from pprl.protocol.levels import compiled
+from pprl.protocol.random_order import different
 
 _FALSE = 1e-6
 # Where a Poisson count is normal enough, so many standard deviations are above its mean.
@@ -41,25 +43,25 @@ def stand_in_two_blocks(tags: Bytes, filters: Bytes, agreement: Agreement) -> bo
     chances = chance_of_equal_filters(
         [*agreement.kinds().values()], parameters.filter_bits, parameters.positions_per_field
     )
-    blocks = _mixed(tags)
-    return any(
-        _too_often(blocks, np.ascontiguousarray(filters[:, place]), chance)
-        for place, chance in enumerate(chances)
-    )
+    blocks = mixed(tags)
+    for place, chance in enumerate(chances):
+        there = filters[:, place].any(axis=1)
+        if too_often(mixed(filters[there, place]), blocks[there], chance):
+            return True
+    return False
 
 
-def _too_often(blocks: Words, filters: Bytes, chance: float) -> bool:
-    """Whether filters of one field do: there are fewer different filters than different ones in their blocks."""
-    there = filters.any(axis=1)
-    numbers = _mixed(filters[there])
-    in_blocks = _different(_mixed(np.stack([numbers, blocks[there]], axis=1)))
-    repeated = in_blocks - _different(numbers)
+def too_often(numbers: Words, blocks: Words, chance: float) -> bool:
+    """Whether the filters of one field do: there are fewer different ones than different ones in their blocks.
+
+    Args:
+        numbers: of the filters that are not empty, as `mixed` gives them.
+        blocks: of their blocks.
+        chance: that two filters of different blocks are equal.
+    """
+    in_blocks = different(mixed(np.stack([numbers, blocks], axis=1)))
+    repeated = in_blocks - different(numbers)
     return repeated > 0 and repeated > _most_by_chance(chance * in_blocks * (in_blocks - 1) / 2)
-
-
-def _different(numbers: Words) -> int:
-    ordered = np.sort(numbers)
-    return int((ordered[1:] != ordered[:-1]).sum()) + min(len(ordered), 1)
 
 
 def _most_by_chance(expected: float) -> int:
@@ -75,11 +77,18 @@ def _most_by_chance(expected: float) -> int:
     return most
 
 
-def _mixed(rows: Bytes | Words) -> Words:
+def mixed(rows: Bytes | Words) -> Words:
     """A number for each row, equal for equal ones; for others by an accident of one in 2 ** 64."""
     words = np.ascontiguousarray(rows).view(np.uint64)
-    mixed = np.zeros(len(words), dtype=np.uint64)
+    numbers = np.zeros(len(words), dtype=np.uint64)
     for place in range(words.shape[1]):
-        mixed = (mixed ^ words[:, place]) * _MIXED
-        mixed ^= mixed >> _SHIFT
-    return mixed
+        numbers = (numbers ^ words[:, place]) * _MIXED
+        numbers ^= numbers >> _SHIFT
+    return numbers
+
+
+@compiled
+def mixed_in(number: np.uint64, word: np.uint64) -> np.uint64:
+    """The number of a row that has one word more, in compiled code."""
+    number = (number ^ word) * _MIXED
+    return number ^ (number >> _SHIFT)

@@ -20,8 +20,8 @@ the dataset, ascending keys. What the rest of the header and the records mean is
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import Annotated, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated, BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pprl.errors import ConfigError, FormatError, VerificationError
 from pprl.protocol import canonical
 from pprl.protocol.agreement import AgreementFile, Dataset, Name, Sha256
+from pprl.protocol.random_order import order_of
 
 ID_BYTES = 16
 MAX_HEADER_BYTES = 1 << 20
@@ -76,9 +77,18 @@ def write(magic: bytes, header: DocumentHeader, tables: Iterable[Bytes], *, padd
         tables: arrays of shape (records, record bytes), each in ascending order.
         padding: how many zero bytes follow the tables.
     """
+    return b"".join(pieces(magic, header, tables, padding=padding))
+
+
+def pieces(
+    magic: bytes, header: DocumentHeader, tables: Iterable[Bytes], *, padding: int = 0
+) -> Iterator[bytes]:
+    """The bytes of a document one after the other, a table at a time; arguments are those of `write`."""
     head = _head(header)
-    body = (np.ascontiguousarray(table).tobytes() for table in tables)
-    return b"".join([magic, len(head).to_bytes(4, "big"), head, *body, bytes(padding)])
+    yield b"".join([magic, len(head).to_bytes(4, "big"), head])
+    for table in tables:
+        yield np.ascontiguousarray(table).tobytes()
+    yield bytes(padding)
 
 
 def unpadded_bytes(header: DocumentHeader, shapes: Shapes) -> int:
@@ -88,7 +98,7 @@ def unpadded_bytes(header: DocumentHeader, shapes: Shapes) -> int:
         header: its header.
         shapes: (records, record bytes) of each table, from the header.
     """
-    return 8 + 4 + len(_head(header)) + _table_bytes(shapes)
+    return header_bytes(header) + _table_bytes(shapes)
 
 
 def padme(length: int) -> int:
@@ -135,6 +145,14 @@ def read_header(raw: bytes | memoryview, magic: bytes, model: type[Header]) -> t
     if left_out:
         raise _wrong_header(magic, left_out)
     return header, view[12 + length :]
+
+
+def read_header_from(stream: BinaryIO, magic: bytes, model: type[Header]) -> Header:
+    """The header at the start of a stream, which then stands behind it. Refuses what `read_header` does."""
+    start = stream.read(12)
+    length = int.from_bytes(start[8:12], "big")
+    rest = stream.read(length) if len(start) == 12 and length <= MAX_HEADER_BYTES else b""
+    return read_header(start + rest, magic, model)[0]
 
 
 def require_agreement(header: DocumentHeader, agreement: AgreementFile, *, what: str) -> None:
@@ -208,11 +226,7 @@ def read_tables(body: memoryview, shapes: Shapes, *, padding: int = 0) -> list[B
     Raises:
         FormatError: truncated, trailing bytes, or padding that is not zero.
     """
-    # Whole numbers of Python: no count times width of a header can overflow, and nothing is read before.
-    expected = _table_bytes(shapes) + padding
-    if len(body) != expected:
-        what = "truncated" if len(body) < expected else "longer than its header says"
-        raise FormatError(f"The document is {what}: {len(body)} bytes of records for {expected}.")
+    require_length(len(body), shapes, padding=padding)
     tables, start = [], 0
     for records, width in shapes:
         end = start + records * width
@@ -222,6 +236,19 @@ def read_tables(body: memoryview, shapes: Shapes, *, padding: int = 0) -> list[B
     if np.frombuffer(body[start:], dtype=np.uint8).any():
         raise FormatError("The padding of the document is not zero.")
     return tables
+
+
+def require_length(found: int, shapes: Shapes, *, padding: int = 0) -> None:
+    """Refuse a document that has more or fewer bytes after its header than follow from it.
+
+    Raises:
+        FormatError: it is truncated, or has trailing bytes.
+    """
+    # Whole numbers of Python: no count times width of a header can overflow, and nothing is read before.
+    expected = _table_bytes(shapes) + padding
+    if found != expected:
+        what = "truncated" if found < expected else "longer than its header says"
+        raise FormatError(f"The document is {what}: {found} bytes of records for {expected}.")
 
 
 def require_ascending(table: Bytes, *, key_bytes: int = ID_BYTES, what: str) -> None:
@@ -275,6 +302,11 @@ def below(left: Bytes, right: Bytes) -> NDArray[np.bool_]:
 def ascending(ids: Bytes) -> NDArray[np.int64]:
     """The order that sorts byte strings of equal length, a multiple of 8; shape (records, bytes) in."""
     words = _words(ids)
+    order = order_of(words[:, 0])
+    firsts = words[order, 0]
+    # Random ids differ in their first word already.
+    if words.shape[1] == 1 or not (firsts[1:] == firsts[:-1]).any():
+        return order
     return np.lexsort(words.T[::-1])
 
 
@@ -307,6 +339,11 @@ def magic_name(magic: bytes) -> str:
         b"PPRLKEY": "linkage keys",
         b"PPRLXWK": "crosswalk",
     }[magic[:7]]
+
+
+def header_bytes(header: DocumentHeader) -> int:
+    """The length of a document up to its first table."""
+    return 8 + 4 + len(_head(header))
 
 
 def _head(header: DocumentHeader) -> bytes:

@@ -193,7 +193,8 @@ _ONE, _TWO, _FOUR, _LAST_BYTE = np.uint64(1), np.uint64(2), np.uint64(4), np.uin
 
 
 @compiled
-def _bits(word: np.uint64) -> int:
+def bits_of(word: np.uint64) -> int:
+    """How many bits of a word are set."""
     word -= (word >> _ONE) & _M1
     word = (word & _M2) + ((word >> _TWO) & _M2)
     word = (word + (word >> _FOUR)) & _M4
@@ -205,9 +206,9 @@ def bit_counts(x: Filters, y: Filters) -> tuple[int, int, int]:
     """Bits set in one filter, in the other, and in both."""
     in_x, in_y, common = 0, 0, 0
     for word in range(len(x)):
-        in_x += _bits(x[word])
-        in_y += _bits(y[word])
-        common += _bits(x[word] & y[word])
+        in_x += bits_of(x[word])
+        in_y += bits_of(y[word])
+        common += bits_of(x[word] & y[word])
     return in_x, in_y, common
 
 

@@ -10,6 +10,7 @@ It takes the place of `pairs` and has its kind; docs/protocol.md has it byte by 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from typing import Annotated, Literal
@@ -99,13 +100,39 @@ class PatternsDocument:
 
 def write(document: PatternsDocument) -> bytes:
     """The bytes of `patterns`; the matcher runs this. Rows, and sides inside a dataset, may come in any order."""
-    tables = []
-    for about, table in zip(document.header.tables, document.tables, strict=True):
-        ids = np.hstack([table.left, table.right])
-        if about.left == about.right:
-            ids = lower_first(ids)
-        tables.append(np.hstack([ids, eight_bytes(table.patterns)])[framing.ascending(ids)])
-    return framing.write(PATTERNS_MAGIC, document.header, tables, padding=_padding(document.header))
+    tables = (
+        rows_of(each, within=about.left == about.right)
+        for about, each in zip(document.header.tables, document.tables, strict=True)
+    )
+    return b"".join(pieces(document.header, tables))
+
+
+def pieces(header: PatternsHeader, tables: Iterable[Bytes]) -> Iterator[bytes]:
+    """The bytes of `patterns` one after the other, so that one table at a time is held.
+
+    Args:
+        header: its header.
+        tables: each as `rows_of` gives it.
+    """
+    return framing.pieces(PATTERNS_MAGIC, header, tables, padding=_padding(header))
+
+
+def document_bytes(header: PatternsHeader) -> int:
+    """How long the document with this header is, padding included."""
+    return framing.padme(framing.unpadded_bytes(header, _shapes(header)))
+
+
+def rows_of(pairs: PatternPairs, *, within: bool) -> Bytes:
+    """The records of a table as they stand in it, shape (pairs, 40); the matcher runs this.
+
+    Args:
+        pairs: in any order.
+        within: whether they are inside a dataset; then sides may be in any order, too.
+    """
+    ids = np.hstack([pairs.left, pairs.right])
+    if within:
+        ids = lower_first(ids)
+    return np.hstack([ids, eight_bytes(pairs.patterns)])[framing.ascending(ids)]
 
 
 def parse(raw: bytes, agreement: AgreementFile) -> PatternsDocument:

@@ -19,7 +19,8 @@ The file that carries both::
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, BinaryIO, Literal
 
@@ -32,6 +33,7 @@ from pprl.protocol import block_salting, framing, members
 from pprl.protocol.agreement import Agreement, AgreementFile, Dataset, FieldFilterParameters, Name, Sha256
 from pprl.protocol.canonical import LARGEST_INTEGER
 from pprl.protocol.filter_bits import FORENAME_KINDS, least_bits, most_bits
+from pprl.protocol.filter_checks import SweptPass
 from pprl.protocol.framing import ID_BYTES, Bytes, Count, DatasetHeader, Hex128
 from pprl.protocol.linkage_keys import may_share, require_a_key_each
 from pprl.protocol.pattern_counts import (
@@ -44,6 +46,7 @@ from pprl.protocol.pattern_counts import (
     parse_table,
     table_of,
 )
+from pprl.protocol.random_order import in_order
 
 SUBMISSION_MAGIC = b"PPRLSUB1"
 ENCODINGS_MAGIC = b"PPRLENC1"
@@ -53,8 +56,12 @@ REFERENCES_KIND = "references"
 POSITION_BYTES = 4
 TAG_BYTES = 16
 PRESENT_BYTES = 4
+BATCH_RECORDS = 65_536
 CLK_PASS = "clk"  # noqa: S105 - the name of scheme clk's only pass
 
+
+Wanted = Callable[[Bytes], NDArray[np.bool_]]
+"""Of the records of a batch, shape (records, record bytes), the ones that are to be given out."""
 
 Histogram = Annotated[tuple[Count, ...], Field(min_length=LEVEL_COUNT, max_length=LEVEL_COUNT)]
 
@@ -204,6 +211,24 @@ class Encodings:
     references: tuple[Bytes, ...]
     filters: tuple[Bytes, ...]
 
+    @classmethod
+    def of(cls, header: ClkHeader | FieldFilterHeader, tables: Iterable[Bytes]) -> Encodings:
+        """All passes together, from the records of each, shape (records, record bytes)."""
+        found = list(tables)
+        for table in found:
+            table.flags.writeable = False
+        references, filters = (
+            (table[:, :ID_BYTES] for table in found),
+            (table[:, ID_BYTES:] for table in found),
+        )
+        return cls(header, tuple(references), tuple(filters))
+
+    def passes(self, wanted: Wanted | None = None) -> Iterator[Bytes]:
+        """The records of each pass, as `EncodingsReader.passes` gives them."""
+        for ids, filters in zip(self.references, self.filters, strict=True):
+            table = np.hstack([ids, filters])
+            yield table if wanted is None else table[wanted(table)]
+
 
 @dataclass(frozen=True, slots=True)
 class Keyed:
@@ -300,41 +325,172 @@ def write_encodings(encodings: Encodings) -> bytes:
 
 
 def parse_encodings(raw: bytes, agreement: AgreementFile) -> Encodings:
-    """Read `encodings`; the matcher runs this on what it has opened.
+    """Read `encodings` at once; the matcher runs this on what it has opened. See `EncodingsReader` for large ones.
 
     Raises:
-        FormatError: the bytes are not as specified.
-        VerificationError: they belong to another agreement, or differ from what it says.
-        DisclosureError: an encoding has too many bits set, a block too many records, a match key's tag stands twice, or
-            they show more structure than they may.
+        FormatError, VerificationError, DisclosureError: as `EncodingsReader`.
     """
-    blocks = agreement.content.encoding.scheme == "field-filters"
-    header, body = framing.read_header(raw, ENCODINGS_MAGIC, encodings_header(agreement))
-    dataset = framing.require_dataset(header, agreement, what="encodings")
-    if header.scheme != agreement.content.encoding.scheme:
-        raise VerificationError("The encodings follow another scheme than the agreement.")
-    if tuple((each.name, each.record_bytes) for each in header.passes) != passes(agreement):
-        raise VerificationError("The document's passes or record sizes are not those of the agreement.")
-    _require_passes_fit(header.passes, header.records)
-    tables = framing.read_tables(body, [(each.records, each.record_bytes) for each in header.passes])
-    _require_fresh_references(tables)
-    if isinstance(header, FieldFilterHeader):
-        _require_counts_fit(header, agreement)
-    most = _most_of_a_block(agreement, header.dataset) if blocks else 0
-    for table in tables:
-        if blocks:
-            require_no_wildcards(table[:, ID_BYTES + TAG_BYTES + PRESENT_BYTES :], agreement)
-            _require_agreed_blocks(blocked(table[:, ID_BYTES:], filters_of(agreement)), most)
-        else:
-            parts = keyed(table[:, ID_BYTES:], agreement)
-            require_no_wildcards(parts.clks, agreement)
-            _require_tags_once(parts.tags)
-        require_no_structure(table[:, ID_BYTES:], dataset, agreement)
-    return Encodings(
-        header,
-        references=tuple(table[:, :ID_BYTES] for table in tables),
-        filters=tuple(table[:, ID_BYTES:] for table in tables),
-    )
+    reader = EncodingsReader(io.BytesIO(raw), agreement, size=len(raw))
+    return Encodings.of(reader.header, reader.passes())
+
+
+class EncodingsReader:
+    """Reads `encodings` pass by pass; the matcher runs this on what it opens.
+
+    A pass is checked before it is given out, and what concerns several passes at the end: until `passes` has come to
+    its end, the document is not accepted.
+
+    Attributes:
+        header: its header.
+    """
+
+    header: ClkHeader | FieldFilterHeader
+
+    def __init__(self, stream: BinaryIO, agreement: AgreementFile, *, size: int) -> None:
+        """Read and check the header.
+
+        Args:
+            stream: the document's bytes, from where it stands.
+            agreement: ours.
+            size: bytes of the whole document.
+
+        Raises:
+            FormatError: the bytes are not as specified.
+            VerificationError: they belong to another agreement, or differ from what it says.
+        """
+        self._stream, self._agreement = stream, agreement
+        self.header = header = framing.read_header_from(stream, ENCODINGS_MAGIC, encodings_header(agreement))
+        self._dataset = framing.require_dataset(header, agreement, what="encodings")
+        if header.scheme != agreement.content.encoding.scheme:
+            raise VerificationError("The encodings follow another scheme than the agreement.")
+        if tuple((each.name, each.record_bytes) for each in header.passes) != passes(agreement):
+            raise VerificationError("The document's passes or record sizes are not those of the agreement.")
+        _require_passes_fit(header.passes, header.records)
+        shapes = [(each.records, each.record_bytes) for each in header.passes]
+        framing.require_length(size - framing.header_bytes(header), shapes)
+        if isinstance(header, FieldFilterHeader):
+            _require_counts_fit(header, agreement)
+
+    def passes(self, wanted: Wanted | None = None, *, across: bool = True) -> Iterator[Bytes]:
+        """The records of each pass. It can be asked for once.
+
+        Args:
+            wanted: tells which records of a batch are given out, from their bytes; None for all. All are checked.
+            across: whether references are held against those of the other passes, for which all are remembered. Where
+                they were, when these very bytes were received, it need not be again.
+
+        Yields:
+            For each pass, shape (records, record bytes): a reference and what is sent under it, by references.
+
+        Raises:
+            FormatError: the bytes are not as specified.
+            DisclosureError: an encoding has too many bits set, a block too many records, a match key's tag stands
+                twice, or they show more structure than they may.
+        """
+        references = []
+        for each in self.header.passes:
+            table, ids = self._read(each, wanted)
+            references += [ids] if across else []
+            del ids
+            yield table
+            del table
+        if self._stream.read(1):
+            raise FormatError("The document is longer than its header says.")
+        _require_apart(references)
+
+    def _read(self, about: EncodedPass, wanted: Wanted | None) -> tuple[Bytes, Bytes]:
+        """A pass's records that are wanted, and all its references."""
+        width = about.record_bytes
+        checked = _checks_of_pass(self._agreement, self._dataset, about.records)
+        ids = np.empty((about.records, ID_BYTES), dtype=np.uint8)
+        # Batch by batch, so that what is looked at is near, and so that no more is held than is wanted.
+        table = np.empty((about.records if wanted is None else 0, width), dtype=np.uint8)
+        given = [table]
+        for start in range(0, about.records, BATCH_RECORDS):
+            batch = table[start : start + BATCH_RECORDS]
+            if wanted is not None:
+                batch = np.empty((min(BATCH_RECORDS, about.records - start), width), dtype=np.uint8)
+            _fill(self._stream, batch)
+            ids[start : start + len(batch)] = batch[:, :ID_BYTES]
+            framing.require_ascending(ids[max(start - 1, 0) : start + len(batch)], what="reference")
+            checked.batch(batch[:, ID_BYTES:])
+            if wanted is not None:
+                given.append(batch[wanted(batch)])
+        checked.whole(table[:, ID_BYTES:])
+        return (table if wanted is None else np.concatenate(given)), ids
+
+
+class _FiltersOfPass:
+    """The checks of a pass in scheme `field-filters`: a quick look at all, and a plain one at what is found."""
+
+    def __init__(self, agreement: AgreementFile, dataset: Dataset, records: int) -> None:
+        self._agreement, self._dataset = agreement, dataset
+        self._swept = SweptPass(agreement, records)
+
+    def batch(self, payload: Bytes) -> None:
+        records = blocked(payload, filters_of(self._agreement))
+        if not self._swept.sound(records.tags, records.present, records.filters):
+            require_no_wildcards(payload[:, TAG_BYTES + PRESENT_BYTES :], self._agreement)
+            _require_agreed_masks(records)
+
+    def whole(self, _payload: Bytes) -> None:
+        most = _most_of_a_block(self._agreement, self._dataset.name)
+        if not self._swept.blocks_within(most):
+            _require_agreed_blocks(self._swept.tags, most)
+        if not self._swept.salted_by_block():
+            raise _not_salted_by_block()
+
+
+class _ClksOfPass:
+    """The checks of the one pass of scheme `clk`, all at once."""
+
+    def __init__(self, agreement: AgreementFile, dataset: Dataset) -> None:
+        self._agreement, self._dataset = agreement, dataset
+
+    def batch(self, payload: Bytes) -> None:
+        require_no_wildcards(
+            payload[:, : self._agreement.content.encoding.clk_parameters.clk_bits // 8], self._agreement
+        )
+
+    def whole(self, payload: Bytes) -> None:
+        _require_tags_once(keyed(payload, self._agreement).tags)
+        require_no_structure(payload, self._dataset, self._agreement)
+
+
+def _checks_of_pass(agreement: AgreementFile, dataset: Dataset, records: int) -> _FiltersOfPass | _ClksOfPass:
+    if agreement.content.encoding.scheme == "clk":
+        return _ClksOfPass(agreement, dataset)
+    return _FiltersOfPass(agreement, dataset, records)
+
+
+def _fill(stream: BinaryIO, batch: Bytes) -> None:
+    room = memoryview(batch.data).cast("B")
+    while room:
+        found = stream.readinto(room)  # type: ignore[attr-defined]
+        if not found:
+            raise FormatError("The document is truncated.")
+        room = room[found:]
+
+
+def _require_apart(references: Sequence[Bytes]) -> None:
+    """Refuse a reference that stands in two passes: it would tell the matcher what goes together.
+
+    A range of references after the other, as each pass has them in ascending order.
+    """
+    if len(references) < 2:
+        return
+    firsts = [
+        np.ascontiguousarray(each[:, :8]).view(">u8").reshape(-1).astype(np.uint64) for each in references
+    ]
+    starts = [np.searchsorted(each, np.arange(16, dtype=np.uint64) << np.uint64(60)) for each in firsts]
+    for number in range(16):
+        windows = [slice(at[number], at[number + 1] if number < 15 else None) for at in starts]
+        some = np.concatenate([each[window] for each, window in zip(firsts, windows, strict=True)])
+        # All begin with the same four bits, which sorting by the first bits does better without.
+        some = in_order(some << np.uint64(4))
+        if (some[1:] == some[:-1]).any():
+            together = [each[window] for each, window in zip(references, windows, strict=True)]
+            framing.require_distinct(np.concatenate(together), what="reference")
 
 
 def write_references(references: References) -> bytes:
@@ -573,10 +729,14 @@ def _require_no_visible_structure(filters: Bytes, *, copies: bool) -> None:
 
 def _require_salted_by_block(tags: Bytes, filters: Bytes, agreement: Agreement) -> None:
     if block_salting.stand_in_two_blocks(tags, filters, agreement):
-        raise DisclosureError(
-            "The same filters stand in several blocks of a pass, so that they show how frequent values are.",
-            hint="Encode again with this version, which salts filters by their block.",
-        )
+        raise _not_salted_by_block()
+
+
+def _not_salted_by_block() -> DisclosureError:
+    return DisclosureError(
+        "The same filters stand in several blocks of a pass, so that they show how frequent values are.",
+        hint="Encode again with this version, which salts filters by their block.",
+    )
 
 
 def _require_bits_of_a_value(filters: Bytes, agreement: Agreement) -> None:
@@ -615,13 +775,17 @@ def _most_of_a_block(agreement: AgreementFile, dataset: str) -> int:
     return parameters.most_sent_of_a_block(agreement.content.dataset_named(dataset))
 
 
-def _require_agreed_blocks(records: Blocked, most: int) -> None:
-    """Refuse filters that are not as the mask says, and blocks so large that their size could name them."""
+def _require_agreed_masks(records: Blocked) -> None:
+    """Refuse filters that are not as the mask says."""
     places = np.arange(records.filters.shape[1], dtype=np.uint32)
     there = (records.filters.any(axis=2).astype(np.uint32) << places).sum(axis=1, dtype=np.uint32)
     if (there != records.present).any():
         raise FormatError("A record does not have the filters that it says it has.")
-    tags = records.tags[framing.ascending(records.tags)]
+
+
+def _require_agreed_blocks(tags: Bytes, most: int) -> None:
+    """Refuse blocks so large that their size could name them."""
+    tags = tags[framing.ascending(tags)]
     starts = np.flatnonzero(np.append(True, (tags[1:] != tags[:-1]).any(axis=1)))
     if np.diff(starts, append=len(tags)).max(initial=0) > most:
         raise DisclosureError(

@@ -8,13 +8,13 @@ from coordinator.linkage.model import (
     Roles,
     everyday_matches,
     fit_non_matches,
-    fit_pass,
     perhaps_one_person,
     random_distribution,
     refit_matches,
     table_of,
     weights_by_level,
 )
+from coordinator.linkage.pass_fit import fit_pass
 from pprl.protocol.levels import EXACT, LEVELS, MISSING, NONE
 
 FIELDS = 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from coordinator.linkage import match_field_filters
+from coordinator.linkage import engine, match_field_filters
 from pprl.privacy import exposure
 from pprl.protocol.levels import EXACT
 from pprl.protocol.submission import Blocked
@@ -87,7 +87,17 @@ def test_about_the_pairs_are_handed_on_that_the_matcher_hands_on(
     )
     for number in passes:
         records = [Blocked(each[number].tags, each[number].present, each[number].filters) for each in sides]
-        found = match_field_filters._of_pass(records, [(0, 0), (0, 1), (1, 1)], agreement, random, number)[1]
+        seen_by_matcher = engine.pass_pairs(*records, encoder.fields)
+        others = [engine.pass_pairs(each, None, encoder.fields) for each in records]
+        handed_on = match_field_filters.kept_of(
+            agreement, [(0, 0), (0, 1), (1, 1)], [len(each.tags) for each in records],
+            [others[0], seen_by_matcher, others[1]], random, number,
+        )[1]  # fmt: skip
+        found = engine.PassPairs(
+            seen_by_matcher.left[handed_on],
+            seen_by_matcher.right[handed_on],
+            seen_by_matcher.patterns[handed_on],
+        )
         theirs = set(zip(left[number].rows[found.left], right[number].rows[found.right] + 2000, strict=True))
         mine = kept.found_by == number
         ours = set(zip(kept.left[mine], kept.right[mine], strict=True))
