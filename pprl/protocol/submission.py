@@ -328,7 +328,10 @@ def parse_encodings(raw: bytes, agreement: AgreementFile) -> Encodings:
     """Read `encodings` at once; the matcher runs this on what it has opened. See `EncodingsReader` for large ones.
 
     Raises:
-        FormatError, VerificationError, DisclosureError: as `EncodingsReader`.
+        FormatError: the bytes are not as specified.
+        VerificationError: they belong to another agreement, or differ from what it says.
+        DisclosureError: an encoding has too many bits set, a block too many records, a match key's tag stands twice, or
+            they show more structure than they may.
     """
     reader = EncodingsReader(io.BytesIO(raw), agreement, size=len(raw))
     return Encodings.of(reader.header, reader.passes())

@@ -27,6 +27,7 @@ WITHIN_OTHERS = {
     "pprl.protocol.dsse.parse_statement": "container-statement, agreement-signature",
     "pprl.protocol.members.from_base64": "container-header, agreement-signature",
     "pprl.protocol.framing.read_header": "every document of docs/protocol.md",
+    "pprl.protocol.framing.read_header_from": "encodings-clk, encodings-field-filters, encodings-match-keys",
     "pprl.protocol.framing.read_tables": "every document of docs/protocol.md",
     "pprl.protocol.pattern_counts.parse_table": "references-field-filters",
     "pprl.protocol.pattern_counts.parse_patterns": "patterns, references-field-filters",
