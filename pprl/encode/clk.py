@@ -21,14 +21,15 @@ from __future__ import annotations
 
 import base64
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pprl.encode.clk_tokens import TokenFilters, Tokens, renumbered, unite
+from pprl.encode.clk_tokens import TokenFilters, ValueFilters, renumbered
 from pprl.encode.passes import Coded, coded
 from pprl.encode.standardise import FIRST_YEAR, LAST_YEAR, MOST_CHARACTERS
 from pprl.errors import ConfigError, DataError, Finding, KeyFileError
@@ -198,16 +199,13 @@ class ClkEncoder:
         self._clk_bytes = clk.clk_bits // 8
         self._filter_bytes = self._clk_bytes << clk.xor_folds
         self._features = [
-            (
-                feature.identifier,
-                TokenFilters(
-                    feature,
-                    agreement.kind_of(feature.identifier),
-                    field,
-                    field_keys,
-                    filter_bytes=self._filter_bytes,
-                    cache_bytes=CACHE_BYTES // len(clk.features),
-                ),
+            TokenFilters(
+                feature,
+                agreement.kind_of(feature.identifier),
+                field,
+                field_keys,
+                filter_bytes=self._filter_bytes,
+                cache_bytes=CACHE_BYTES // len(clk.features),
             )
             for feature, field, field_keys in zip(clk.features, schema.fields, keys, strict=True)
         ]
@@ -230,12 +228,8 @@ class ClkEncoder:
         """
         chosen = self._chosen(columns)
         rows = _the_length({len(column) for column in chosen})
-        clks = np.empty((rows, self._clk_bytes), dtype=np.uint8)
-        for start, stop in self._chunks(rows):
-            clks[start:stop] = self._encode_chunk(
-                [coded(column[start:stop]) for column in chosen], stop - start
-            )
-        return clks
+        texts = [_Texts(column, feature) for column, feature in zip(chosen, self._features, strict=True)]
+        return self._clks(rows, texts)
 
     def encode_coded(self, columns: Mapping[str, Coded], rows: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
         """Encode some records of a dataset, in any order.
@@ -254,31 +248,29 @@ class ClkEncoder:
         """
         chosen = self._chosen(columns)
         _the_length({len(column.codes) for column in chosen})
-        parts = [_Part(column) for column in chosen]
-        clks = np.empty((len(rows), self._clk_bytes), dtype=np.uint8)
-        for start, stop in self._chunks(len(rows)):
-            wanted = [part.of(rows[start:stop]) for part in parts]
-            clks[start:stop] = self._encode_chunk(wanted, stop - start)
-        return clks
+        wanted = [
+            _Wanted(column, rows, feature) for column, feature in zip(chosen, self._features, strict=True)
+        ]
+        return self._clks(len(rows), wanted)
 
     def _chosen(self, columns: Mapping[str, _Column]) -> list[_Column]:
-        for identifier, _ in self._features:
-            if identifier not in columns:
-                raise DataError(f"There is no column for identifier '{identifier}'.")
-        return [columns[identifier] for identifier, _ in self._features]
+        for feature in self._features:
+            if feature.identifier not in columns:
+                raise DataError(f"There is no column for identifier '{feature.identifier}'.")
+        return [columns[feature.identifier] for feature in self._features]
 
-    def _chunks(self, rows: int) -> Iterator[tuple[int, int]]:
-        """Some megabytes of filters each, so that memory does not grow with the batch."""
+    def _clks(self, rows: int, columns: Sequence[_Texts | _Wanted]) -> NDArray[np.uint8]:
+        """Some megabytes of filters at a time, so that memory does not grow with the records."""
+        clks = np.empty((rows, self._clk_bytes), dtype=np.uint8)
         step = max(1, _CHUNK_BYTES // self._filter_bytes)
         for start in range(0, rows, step):
-            yield start, min(start + step, rows)
-
-    def _encode_chunk(self, columns: list[Coded], rows: int) -> NDArray[np.uint8]:
-        filters = np.zeros((rows, self._filter_bytes // 8), dtype=np.uint64)
-        for (identifier, tokens), column in zip(self._features, columns, strict=True):
-            found = _tokens_of(column.distinct, identifier, tokens)
-            unite(filters, column.codes.astype(np.int32), found.first, found.rows, tokens.filters)
-        return _folded(filters.view(np.uint8), self._folds)
+            stop = min(start + step, rows)
+            filters = np.zeros((stop - start, self._filter_bytes // 8), dtype=np.uint64)
+            for column in columns:
+                values, codes = column.between(start, stop)
+                values.add_to(filters, codes)
+            clks[start:stop] = _folded(filters.view(np.uint8), self._folds)
+        return clks
 
 
 def _the_length(lengths: set[int]) -> int:
@@ -287,30 +279,40 @@ def _the_length(lengths: set[int]) -> int:
     return lengths.pop()
 
 
-def _tokens_of(values: Sequence[str], identifier: str, tokens: TokenFilters) -> Tokens:
-    try:
-        return tokens.tokens_of(values)
-    except ValueError:
-        # Of clkhash's own kinds or of Unicode's; the message holds the value, so it goes no further.
-        raise DataError(
-            f"Identifier '{identifier}' has a value that is not standardised.",
-            hint="Encode only what was standardised for this agreement.",
-        ) from None
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """A column of values, and its feature."""
+
+    column: Sequence[str]
+    feature: TokenFilters
+
+    def between(self, start: int, stop: int) -> tuple[ValueFilters, NDArray[np.int32]]:
+        """The filters of the values between two rows, and which of them each row has."""
+        some = coded(self.column[start:stop])
+        return self.feature.of(some.distinct), some.codes.astype(np.int32)
 
 
-class _Part:
-    """Takes some rows of a numbered column, with the values that they have and no others."""
+class _Wanted:
+    """Some rows of a numbered column, and its feature.
 
-    __slots__ = ("_column", "_place_of")
+    If there is room, filters are of all values of the column; else of those that some rows have.
+    """
 
-    def __init__(self, column: Coded) -> None:
-        self._column = column
-        self._place_of = np.full(len(column.distinct), -1, dtype=np.int32)
+    __slots__ = ("_all", "_column", "_feature", "_place_of", "_rows")
 
-    def of(self, rows: NDArray[np.integer[Any]]) -> Coded:
-        used = np.empty(len(rows), dtype=np.int64)
-        count, codes = renumbered(self._column.codes[rows].astype(np.int64), self._place_of, used)
-        return Coded([self._column.distinct[code] for code in used[:count].tolist()], codes.astype(np.int64))
+    def __init__(self, column: Coded, rows: NDArray[np.integer[Any]], feature: TokenFilters) -> None:
+        self._column, self._rows, self._feature = column, rows, feature
+        self._all = feature.of_all(column.distinct)
+        self._place_of = np.full(0 if self._all else len(column.distinct), -1, dtype=np.int32)
+
+    def between(self, start: int, stop: int) -> tuple[ValueFilters, NDArray[np.int32]]:
+        """As `_Texts.between`, on the wanted rows."""
+        codes = self._column.codes[self._rows[start:stop]]
+        if self._all:
+            return self._all, codes.astype(np.int32)
+        used = np.empty(len(codes), dtype=np.int64)
+        count, places = renumbered(codes.astype(np.int64), self._place_of, used)
+        return self._feature.of([self._column.distinct[code] for code in used[:count].tolist()]), places
 
 
 def _folded(filters: NDArray[np.uint8], folds: int) -> NDArray[np.uint8]:

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pprl.encode.standardise import FIRST_YEAR, LAST_YEAR
+from pprl.errors import DataError
 from pprl.protocol.agreement import ClkFeature
 from pprl.protocol.kinds import Kind
 from pprl.protocol.levels import compiled
@@ -31,6 +32,8 @@ MOST_DAYS = 366 * (LAST_YEAR - FIRST_YEAR + 1)
 
 _POSITIONS_A_DIGEST = 32
 _BITS_AT_ONCE = 1 << 22
+_VALUES_AT_ONCE = 1 << 16
+_MOST_UNITED_BYTES = 16 << 20
 _LEAST_SLOTS = 1 << 12
 
 # A piece as two whole numbers: three characters of 21 bits; the fourth, how many bits it sets, and its place or 0.
@@ -42,23 +45,47 @@ _PLACE_SHIFT = _CHARACTER_BITS + _COUNT_BITS
 _SPACE = 32
 
 Filters = NDArray[np.uint64]
-Numbers = NDArray[np.int64]
-Rows = NDArray[np.int32]
+Places = NDArray[np.int64]
+Numbers = NDArray[np.int32]
 Counted = tuple[str, int]
 """A token, and how many times it is hashed to a bit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """The tokens of some values.
+    """The tokens of some values, by number.
 
     Attributes:
-        first: where each value's tokens begin in `rows`, and at last where they all end, shape (values + 1,).
-        rows: the row of each token's filter.
+        first: where each value's tokens begin in `numbers`, and at last where they all end, shape (values + 1,).
+        numbers: of tokens.
     """
 
-    first: Numbers
-    rows: Rows
+    first: Places
+    numbers: Numbers
+
+
+@dataclass(frozen=True, slots=True)
+class ValueFilters:
+    """The Bloom filters of some values, before folding: of each the union of some rows of a table.
+
+    Attributes:
+        first: where each value's rows begin in `rows`, and at last where they all end, shape (values + 1,).
+        rows: of `table`.
+        table: filters, shape (rows or more, words).
+    """
+
+    first: Places
+    rows: Numbers
+    table: Filters
+
+    def add_to(self, filters: Filters, codes: Numbers) -> None:
+        """Set, in the filter of each record, the bits of its value.
+
+        Args:
+            filters: of the records, shape (records, words).
+            codes: the place of each record's value.
+        """
+        unite(filters, codes, self.first, self.rows, self.table)
 
 
 class TokenFilters:
@@ -74,6 +101,8 @@ class TokenFilters:
     """
 
     __slots__ = (
+        "_all",
+        "_all_values",
         "_cutter",
         "_filter_bytes",
         "_filters",
@@ -82,6 +111,7 @@ class TokenFilters:
         "_most_kept",
         "_positions",
         "_start",
+        "identifier",
     )
 
     def __init__(
@@ -94,37 +124,84 @@ class TokenFilters:
         filter_bytes: int,
         cache_bytes: int,
     ) -> None:
+        self.identifier = feature.identifier
         hashed = _blake_positions if feature.hash == "blake" else _double_positions
-        self._positions: Callable[[Sequence[str], Numbers], Numbers] = partial(hashed, keys, filter_bytes * 8)
+        self._positions: Callable[[Sequence[str], Places], Places] = partial(hashed, keys, filter_bytes * 8)
         self._formatted = _formatting(feature, kind, field)
         self._start: Callable[[], _Cutter] = partial(_Pieces if feature.n else _Wholes, feature, field)
         self._filter_bytes = filter_bytes
         self._most_kept = cache_bytes // filter_bytes
+        self._all_values: Sequence[str] | None = None
+        self._all: ValueFilters | None = None
         self._start_anew()
 
-    @property
-    def filters(self) -> Filters:
-        """The filters of all tokens that were met and room for more, shape (rows, words)."""
-        return self._filters
-
-    def tokens_of(self, values: Sequence[str]) -> Tokens:
-        """Find the tokens of some distinct values, and make those filters that are not there yet.
-
-        What an earlier call gave is void afterwards.
+    def of(self, values: Sequence[str]) -> ValueFilters:
+        """The filters of some distinct values. What an earlier call gave is void afterwards.
 
         Args:
-            values: standardised values; "" where missing, which has no token.
+            values: standardised values; "" where missing, which sets no bit.
 
         Raises:
-            ValueError: a value is not standardised; the message may hold it.
+            DataError: a value is not standardised.
         """
         if self._made > self._most_kept:
             self._start_anew()
-        tokens = self._cutter.tokens_of(self._formatted(values))
+        return self._united(self._tokens_of(values))
+
+    def of_all(self, values: Sequence[str]) -> ValueFilters | None:
+        """The filters of all distinct values of a column, made once however often the same sequence is given.
+
+        Args:
+            values: as `of` takes them; they must not change as long as they are asked for.
+
+        Returns:
+            Their filters, or None where they have more different tokens than are kept.
+
+        Raises:
+            DataError: as `of`.
+        """
+        if self._all_values is not values:
+            self._start_anew()
+            tokens = self._tokens_of_all(values)
+            self._all_values, self._all = values, self._united(tokens) if tokens else None
+        return self._all
+
+    def _tokens_of_all(self, values: Sequence[str]) -> Tokens | None:
+        first, numbers, ended = [np.zeros(1, np.int64)], [np.empty(0, np.int32)], 0
+        for start in range(0, len(values), _VALUES_AT_ONCE):
+            tokens = self._tokens_of(values[start : start + _VALUES_AT_ONCE])
+            if self._made > self._most_kept:
+                return None
+            first.append(tokens.first[1:] + ended)
+            numbers.append(tokens.numbers)
+            ended += len(tokens.numbers)
+        return Tokens(np.concatenate(first), np.concatenate(numbers))
+
+    def _tokens_of(self, values: Sequence[str]) -> Tokens:
+        try:
+            tokens = self._cutter.tokens_of(self._formatted(values))
+        except ValueError:
+            # Of clkhash's own kinds or of Unicode's; the message holds the value, so it goes no further.
+            raise DataError(
+                f"Identifier '{self.identifier}' has a value that is not standardised.",
+                hint="Encode only what was standardised for this agreement.",
+            ) from None
         self._add_filters()
         return tokens
 
+    def _united(self, tokens: Tokens) -> ValueFilters:
+        """A row for each value, where all of them stay in the processor's cache; else one for each token."""
+        of_tokens = ValueFilters(tokens.first, tokens.numbers, self._filters)
+        count = len(tokens.first) - 1
+        if count * self._filter_bytes > _MOST_UNITED_BYTES:
+            return of_tokens
+        table = np.zeros((count, self._filters.shape[1]), dtype=np.uint64)
+        each = np.arange(count + 1)
+        of_tokens.add_to(table, each[:-1].astype(np.int32))
+        return ValueFilters(each, each[:-1].astype(np.int32), table)
+
     def _start_anew(self) -> None:
+        self._all_values = None
         self._cutter = self._start()
         self._filters = np.zeros((64, self._filter_bytes // 8), dtype=np.uint64)
         self._made = 0
@@ -141,7 +218,7 @@ class TokenFilters:
             self._filters[start:stop] = self._filters_of(*self._cutter.tokens(start, stop))
         self._made = met
 
-    def _filters_of(self, tokens: Sequence[str], counts: Numbers) -> Filters:
+    def _filters_of(self, tokens: Sequence[str], counts: Places) -> Filters:
         bits = np.zeros((len(tokens), self._filter_bytes * 8), dtype=np.bool_)
         positions = self._positions(tokens, counts)
         taken = np.arange(positions.shape[1]) < counts[:, None]
@@ -190,8 +267,8 @@ class _Days:
 
 
 def _blake_positions(
-    keys: Sequence[bytes], filter_bits: int, tokens: Sequence[str], counts: Numbers
-) -> Numbers:
+    keys: Sequence[bytes], filter_bits: int, tokens: Sequence[str], counts: Places
+) -> Places:
     """As `blake_encode_ngrams`: digests of 32 numbers each, under the first key and a salt that counts them."""
     messages = [token.encode() for token in tokens]
     digests = -(-int(counts.max()) // _POSITIONS_A_DIGEST)
@@ -208,14 +285,14 @@ def _blake_positions(
 
 
 def _double_positions(
-    keys: Sequence[bytes], filter_bits: int, tokens: Sequence[str], counts: Numbers
-) -> Numbers:
+    keys: Sequence[bytes], filter_bits: int, tokens: Sequence[str], counts: Places
+) -> Places:
     """As `double_hash_encode_ngrams_non_singular`: a first position, and a step that is not zero."""
     messages = [token.encode() for token in tokens]
     begin = [int.from_bytes(hmac.digest(keys[0], each, "sha1"), "big") % filter_bits for each in messages]
     step = [_step(keys[1], each, filter_bits) for each in messages]
     along = np.arange(counts.max(), dtype=np.int64)
-    positions: Numbers = (np.array(begin)[:, None] + np.array(step)[:, None] * along) % filter_bits
+    positions: Places = (np.array(begin)[:, None] + np.array(step)[:, None] * along) % filter_bits
     return positions
 
 
@@ -239,7 +316,7 @@ class _Cutter(Protocol):
     def met(self) -> int:
         """How many there are."""
 
-    def tokens(self, start: int, stop: int) -> tuple[Sequence[str], Numbers]:
+    def tokens(self, start: int, stop: int) -> tuple[Sequence[str], Places]:
         """Some of them, by number, and how many bits each sets."""
 
 
@@ -266,7 +343,7 @@ class _Wholes:
     def met(self) -> int:
         return len(self._number)
 
-    def tokens(self, start: int, stop: int) -> tuple[Sequence[str], Numbers]:
+    def tokens(self, start: int, stop: int) -> tuple[Sequence[str], Places]:
         some = list(islice(self._number, start, stop))
         return [token for token, _ in some], np.array([count for _, count in some], dtype=np.int64)
 
@@ -314,7 +391,7 @@ class _Pieces:
     def met(self) -> int:
         return self._met
 
-    def tokens(self, start: int, stop: int) -> tuple[Sequence[str], Numbers]:
+    def tokens(self, start: int, stop: int) -> tuple[Sequence[str], Places]:
         low, high = self._keys[start:stop, 0], self._keys[start:stop, 1]
         points = np.stack(
             [
@@ -336,12 +413,12 @@ class _Pieces:
 @compiled
 def number_pieces(
     points: NDArray[np.uint32],
-    starts: Numbers,
-    first: Numbers,
-    rows: Rows,
+    starts: Places,
+    first: Places,
+    rows: Numbers,
     done: int,
     met: int,
-    slots: Rows,
+    slots: Numbers,
     keys: NDArray[np.uint64],
     n: int,
     positional: bool,
@@ -396,7 +473,7 @@ def number_pieces(
 
 
 @compiled
-def slot_of(low: np.uint64, high: np.uint64, slots: Rows, keys: NDArray[np.uint64]) -> np.int64:
+def slot_of(low: np.uint64, high: np.uint64, slots: Numbers, keys: NDArray[np.uint64]) -> np.int64:
     """The slot where a token has its number, or would have it."""
     mixed = (np.uint64(low) ^ (np.uint64(high) * np.uint64(0xC2B2AE3D27D4EB4F))) * np.uint64(
         0x9E3779B97F4A7C15
@@ -408,14 +485,14 @@ def slot_of(low: np.uint64, high: np.uint64, slots: Rows, keys: NDArray[np.uint6
 
 
 @compiled
-def fill_slots(slots: Rows, keys: NDArray[np.uint64], met: int) -> None:
+def fill_slots(slots: Numbers, keys: NDArray[np.uint64], met: int) -> None:
     """Put the numbers of all tokens into empty slots."""
     for number in range(met):
         slots[slot_of(keys[number, 0], keys[number, 1], slots, keys)] = number
 
 
 @compiled
-def unite(filters: Filters, codes: Rows, first: Numbers, rows: Rows, table: Filters) -> None:
+def unite(filters: Filters, codes: Numbers, first: Places, rows: Numbers, table: Filters) -> None:
     """Set, in each record's filter, the bits of each token of its value.
 
     Args:
@@ -434,7 +511,7 @@ def unite(filters: Filters, codes: Rows, first: Numbers, rows: Rows, table: Filt
 
 
 @compiled
-def renumbered(codes: Numbers, place_of: Rows, used: Numbers) -> tuple[int, Rows]:
+def renumbered(codes: Places, place_of: Numbers, used: Places) -> tuple[int, Numbers]:
     """Number the distinct codes of a chunk in the order in which they come.
 
     Args:

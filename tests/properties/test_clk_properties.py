@@ -129,7 +129,7 @@ def test_more_tokens_than_there_is_room_for_are_numbered_all_the_same(values):
     for place, value in enumerate(values):
         padded = f"  {value}  "
         expected = [f"{at + 1} {padded[at : at + 3]}" for at in range(len(padded) - 2)]
-        assert [texts[row] for row in found.rows[found.first[place] : found.first[place + 1]]] == expected
+        assert [texts[row] for row in found.numbers[found.first[place] : found.first[place + 1]]] == expected
 
 
 def test_bits_of_tokens_are_clkhashs_also_where_a_step_is_zero_or_bits_are_many():

@@ -11,6 +11,7 @@ from clkhash.schema import from_json_dict, validate_schema_dict
 
 from pprl.encode import clk as clk_module
 from pprl.encode.clk import KDF_INFO, KDF_SALT, ClkEncoder, linkage_schema
+from pprl.encode.passes import coded
 from pprl.errors import ConfigError, DataError, KeyFileError
 from pprl.protocol.agreement import ClkFeature
 
@@ -122,6 +123,36 @@ def test_batches_and_full_caches_change_nothing(agreement_with, monkeypatch):
     assert np.array_equal(np.vstack(parts), whole)
 
 
+@pytest.mark.parametrize("kept", [4_096, 1 << 28])
+def test_rows_of_a_dataset_are_encoded_a_few_at_a_time_and_of_another_dataset_then(
+    agreement_with, monkeypatch, kept
+):
+    monkeypatch.setattr(clk_module, "CACHE_BYTES", kept)
+    monkeypatch.setattr(clk_module, "_CHUNK_BYTES", 1_000)
+    encoder = ClkEncoder(agreement_with([NAME, SEX]), KEY)
+    for turn in ("a", "b"):
+        columns = {
+            "surname": [
+                f"{turn}name{chr(97 + number % 26)}{chr(97 + number // 26)}" for number in range(300)
+            ],
+            "sex": ["f", "m", ""] * 100,
+        }
+        numbered = {name: coded(values) for name, values in columns.items()}
+        backwards = np.arange(299, -1, -1)
+        parts = [encoder.encode_coded(numbered, backwards[at : at + 70]) for at in range(0, 300, 70)]
+        expected = ClkEncoder(agreement_with([NAME, SEX]), KEY).encode(columns)[::-1]
+        assert np.array_equal(np.vstack(parts), expected)
+
+
+def test_numbered_columns_that_are_short_or_not_there_are_refused(agreement_with):
+    encoder = ClkEncoder(agreement_with([NAME, SEX]), KEY)
+    names = coded(["smith", "jones"])
+    with pytest.raises(DataError, match="length"):
+        encoder.encode_coded({"surname": names, "sex": coded(["f"])}, np.arange(1))
+    with pytest.raises(DataError, match="'sex'"):
+        encoder.encode_coded({"surname": names}, np.arange(1))
+
+
 def test_columns_beside_the_features_and_their_order_do_not_matter(agreement_with):
     encoder = ClkEncoder(agreement_with([NAME, SEX]), KEY)
     one = encoder.encode({"surname": ["smith"], "sex": ["f"]})
@@ -162,6 +193,8 @@ def test_a_value_that_is_not_standardised_is_refused_and_not_shown(
 ):
     with pytest.raises(DataError) as caught:
         ClkEncoder(agreement_with([feature]), KEY).encode({identifier: [value]})
+    with pytest.raises(DataError, match="standardised"):
+        ClkEncoder(agreement_with([feature]), KEY).encode_coded({identifier: coded([value])}, np.arange(1))
     error = caught.value
     assert identifier in error.message
     assert "canary" not in f"{error.message}{error.hint}{error.findings}"
