@@ -43,7 +43,9 @@ class LinkageKeys:
 
 def write(result: LinkageKeys) -> bytes:
     """The bytes of `linkage-keys`; the key issuer runs this."""
-    table = np.hstack([result.handles, result.keys])[framing.ascending(result.handles)]
+    table, handles = np.hstack([result.handles, result.keys]), result.handles
+    if framing.below(handles[1:], handles[:-1]).any():
+        table = table[framing.ascending(handles)]
     return framing.write(LINKAGE_KEYS_MAGIC, result.header, [table])
 
 

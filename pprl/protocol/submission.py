@@ -55,6 +55,8 @@ ENCODINGS_KIND = "encodings"
 REFERENCES_KIND = "references"
 POSITION_BYTES = 4
 TAG_BYTES = 16
+# References of all passes are held against each other, so many at a time if they are random.
+REFERENCES_AT_A_TIME = 1 << 20
 PRESENT_BYTES = 4
 BATCH_RECORDS = 65_536
 CLK_PASS = "clk"  # noqa: S105 - the name of scheme clk's only pass
@@ -309,7 +311,7 @@ class References:
     header: ReferencesHeader
     handles: Bytes
     references: tuple[Bytes, ...]
-    positions: tuple[NDArray[np.int64], ...]
+    positions: tuple[NDArray[np.uint32] | NDArray[np.int64], ...]
     copies: Copies = NO_COPIES
     own_patterns: PatternCounts | None = None
     previous: Previous = NO_PREVIOUS
@@ -546,7 +548,7 @@ def parse_references(raw: bytes, agreement: AgreementFile) -> References:
             parsed,
             copies=_copies(copies, places, header.records),
             own_patterns=_own_patterns(
-                counted, places, fields, agreement.content.encoding.field_filter_parameters
+                counted, places, header.records, fields, agreement.content.encoding.field_filter_parameters
             ),
         )
     if further:
@@ -826,17 +828,41 @@ def _require_fresh_references(tables: Sequence[Bytes]) -> None:
     """Refuse a reference that stands twice, in one pass or in two: it would tell the matcher what goes together."""
     for table in tables:
         framing.require_ascending(table, what="reference")
-    if len(tables) > 1:
-        framing.require_distinct(np.concatenate([table[:, :ID_BYTES] for table in tables]), what="reference")
+    for ids in _by_first_bytes(tables) if len(tables) > 1 else ():
+        halves = np.sort(np.ascontiguousarray(ids[:, :8]).view(">u8").reshape(-1).astype(np.uint64))
+        # Random ids differ in their first half already.
+        if (halves[1:] == halves[:-1]).any():
+            framing.require_distinct(ids, what="reference")
 
 
-def _positions(table: Bytes, records: int) -> NDArray[np.int64]:
-    places = _places(table[:, ID_BYTES:])
+def _by_first_bytes(tables: Sequence[Bytes]) -> Iterator[Bytes]:
+    """References of all passes together, a range of their first bytes after the other: few at a time."""
+    ranges = sum(len(table) for table in tables) // REFERENCES_AT_A_TIME + 1
+    edges = (np.arange(1, ranges) * (1 << 16) // ranges).astype(np.uint16)
+    cuts = []
+    for table in tables:
+        first = np.ascontiguousarray(table[:, :2]).view(">u2").reshape(-1).astype(np.uint16)
+        cuts.append([0, *np.searchsorted(first, edges).tolist(), len(table)])
+    for place in range(ranges):
+        ends = zip(tables, cuts, strict=True)
+        yield np.concatenate([table[cut[place] : cut[place + 1], :ID_BYTES] for table, cut in ends])
+
+
+def _positions(table: Bytes, records: int) -> NDArray[np.uint32]:
+    places = np.ascontiguousarray(table[:, ID_BYTES:]).view(">u4").reshape(-1).astype(np.uint32)
     if len(places) and places.max() >= records:
         raise FormatError("A reference points beyond the last handle.")
-    if len(np.unique(places)) != len(places):
+    if int(_there([places], records).sum()) != len(places):
         raise FormatError("Two references of one pass point to one handle.")
     return places
+
+
+def _there(places: Sequence[NDArray[np.uint32]], records: int) -> NDArray[np.bool_]:
+    """Which records have a reference in any of some passes."""
+    there = np.zeros(records, dtype=bool)
+    for of_pass in places:
+        there[of_pass] = True
+    return there
 
 
 def _require_copies_fit(header: FieldFilterReferencesHeader, dataset: Dataset) -> None:
@@ -844,7 +870,7 @@ def _require_copies_fit(header: FieldFilterReferencesHeader, dataset: Dataset) -
         raise VerificationError(f"'{dataset.name}' has copies, and by the agreement one record a person.")
 
 
-def _copies(table: Bytes, places: Sequence[NDArray[np.int64]], records: int) -> Copies:
+def _copies(table: Bytes, places: Sequence[NDArray[np.uint32]], records: int) -> Copies:
     """Copies in ascending order, each of a record that is before it, is no copy, and stands for it in the passes."""
     copies, originals = _places(table[:, :POSITION_BYTES]), _places(table[:, POSITION_BYTES:])
     if len(copies) and copies.max() >= records:
@@ -855,7 +881,7 @@ def _copies(table: Bytes, places: Sequence[NDArray[np.int64]], records: int) -> 
         raise FormatError("A copy is not behind its original.")
     if np.isin(originals, copies).any():
         raise FormatError("A copy is said to be of a copy.")
-    if any(np.isin(of_pass, copies).any() for of_pass in places):
+    if _there(places, records)[copies].any():
         raise FormatError("A copy has a reference of its own.")
     return Copies(copies, originals)
 
@@ -893,15 +919,19 @@ def _places(raw: Bytes) -> NDArray[np.int64]:
     return np.ascontiguousarray(raw).view(">u4").reshape(-1).astype(np.int64)
 
 
-def _four_bytes(places: NDArray[np.int64]) -> Bytes:
+def _four_bytes(places: NDArray[np.int64] | NDArray[np.uint32]) -> Bytes:
     return places.astype(">u4").view(np.uint8).reshape(-1, POSITION_BYTES)
 
 
 def _own_patterns(
-    table: Bytes, places: Sequence[NDArray[np.int64]], fields: int, parameters: FieldFilterParameters
+    table: Bytes,
+    places: Sequence[NDArray[np.uint32]],
+    records: int,
+    fields: int,
+    parameters: FieldFilterParameters,
 ) -> PatternCounts:
     """Counts of no more pairs than the records in any pass can have, with those that stay at home beside them."""
-    records = len(np.unique(np.concatenate(places)))
+    records = int(_there(places, records).sum())
     in_blocks = sum(most_block_pairs(len(each), parameters.most_compared_at_home) for each in places)
     among = in_blocks if parameters.one_person_a_block else records * (records - 1) // 2
     return parse_table(table, fields, most_pairs=min(among, in_blocks))
