@@ -453,10 +453,6 @@ class Side:
         """How many pairs there are of each distinct pattern and part, shape (patterns, parts)."""
         return self.kinds.counts.reshape(len(self.distinct), self.parts)
 
-    def counted(self, weights: Numbers) -> PatternTable:
-        """The distinct patterns, with the weights of their pairs summed."""
-        return self.table(np.bincount(self.place, weights, len(self.levels)).astype(np.float64))
-
     def table(self, counts: Numbers) -> PatternTable:
         """The distinct patterns with these counts, shape (patterns,)."""
         return PatternTable(self.levels, counts, self.used)
