@@ -28,6 +28,7 @@ from pprl.files import fields
 from pprl.files.csv_writer import write_csv
 from pprl.files.holdings import RiskFiles
 from pprl.files.tables import Table, open_table
+from pprl.privacy import usual
 from pprl.protocol import crosswalk, framing, linkage_keys, row_proofs, secret_shares, submission
 from pprl.protocol.agreement import Agreement, AgreementFile, Dataset, Role
 from pprl.protocol.crosswalk import Crosswalk
@@ -178,45 +179,80 @@ def records_to_attack(table: Table, dataset: Dataset, agreement: AgreementFile, 
     return Attackable(columns, dataset.may_have_duplicates, survey, committed.root(), salt_key)
 
 
+@dataclass(frozen=True, slots=True)
+class Attacks:
+    """Which attacks are wanted.
+
+    Attributes:
+        people: most records to attack.
+        known_people: whom an attacker recognises who counts.
+        seed: of everything that is drawn.
+        required_only: whether to leave out what a risk statement can do without.
+    """
+
+    people: int
+    known_people: int
+    seed: int
+    required_only: bool
+
+    @classmethod
+    def asked_for(
+        cls,
+        agreement: Agreement,
+        *,
+        people: int | None = None,
+        known_people: int | None = None,
+        seed: int | None = None,
+        required_only: bool = False,
+    ) -> Attacks:
+        """What is asked for; else as the agreement has it, and where it sets no limits, as usual."""
+        limits = agreement.privacy.risk
+        expected = (limits.people, limits.known_people) if limits else (usual.PEOPLE, usual.KNOWN_PEOPLE)
+        return cls(
+            expected[0] if people is None else people,
+            expected[1] if known_people is None else known_people,
+            usual.SEED if seed is None else seed,
+            required_only,
+        )
+
+
 def attack(
     attackable: Attackable,
     agreement: Agreement,
+    wanted: Attacks,
     *,
-    people: int,
-    known_people: int,
-    seed: int,
     budget: float,
     clock: Callable[[], float],
     progress: Callable[[str, float], None],
-    required_only: bool = False,
 ) -> Risk:
     """Attack one's own encodings, made under a test secret, as everybody who might see them could.
 
     Args:
         attackable: the records.
         agreement: how they are encoded.
-        people: most of them to attack.
-        known_people: whom an attacker recognises who counts.
-        seed: of everything that is drawn.
+        wanted: which attacks.
         budget: seconds for all attacks.
         clock: tells seconds.
         progress: told what is done, and the share of it that is done.
-        required_only: whether to leave out what a risk statement can do without.
     """
     from pprl.privacy import battery, sampling  # noqa: PLC0415 - attacks take a second to load; no other step has any
 
     chosen = sampling.sample(
-        attackable.columns, agreement.kinds(), people=people, seed=seed, several=attackable.several
+        attackable.columns,
+        agreement.kinds(),
+        people=wanted.people,
+        seed=wanted.seed,
+        several=attackable.several,
     )
     return battery.attack(
         chosen,
         agreement,
-        known_people=known_people,
-        seed=seed,
+        known_people=wanted.known_people,
+        seed=wanted.seed,
         budget=budget,
         clock=clock,
         progress=progress,
-        required_only=required_only,
+        required_only=wanted.required_only,
     )
 
 

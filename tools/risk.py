@@ -16,6 +16,7 @@ import hashlib
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, lru_cache
@@ -66,11 +67,13 @@ class Encoding:
         name: what the page calls it.
         profile: whose agreement it goes by.
         transform: what is done to filters of that profile; None for the profile itself.
+        of_one_year: whether those alone are attacked who were born in the file's most frequent year.
     """
 
     name: str
     profile: Profile
     transform: Callable[[AgreementFile], Encode] | None = None
+    of_one_year: bool = False
 
 
 # Hardenings. Each is for the encoder of an agreement, and takes its place.
@@ -170,6 +173,7 @@ ENCODINGS: tuple[Encoding, ...] = (
     Encoding("BLIP 10 %", "clkhash-compatible", flipped(0.10)),
     Encoding("rule 90", "clkhash-compatible", rule_90()),
     Encoding("salt by year of birth", "clkhash-compatible", salted_by_year()),
+    Encoding("salt by year of birth, years told apart", "clkhash-compatible", of_one_year=True),
     Encoding(NOTHING, "clkhash-compatible", random_bits()),
 )
 
@@ -190,6 +194,7 @@ class Cell:
         list: the attacker's list; for quality how careless the offices are: light or heavy.
         overlap: how many in a hundred of the file's people are on the list, or in both files.
         known: records that the attacker recognises.
+        seed: of people, errors, secrets and attackers.
     """
 
     size: int
@@ -200,42 +205,47 @@ class Cell:
     list: str
     overlap: int
     known: int
+    seed: int = SEED
 
 
-def cells(sizes: Sequence[int]) -> Iterator[tuple[Cell, Callable[[float], dict[str, Any]]]]:
+def cells(sizes: Sequence[int], seed: int = SEED) -> Iterator[tuple[Cell, Callable[[float], dict[str, Any]]]]:
     """Every cell with what measures it in a number of seconds, in the order in which they are to be measured."""
     for size in sizes:
         for encoding in ENCODINGS:
-            for errors in ERROR_SCALES if encoding.name != NOTHING else ():
-                cell = Cell(size, encoding.name, "quality", "", "", errors, round(100 * LINKED_OVERLAP), 0)
+            for errors in ERROR_SCALES if encoding.name != NOTHING and not encoding.of_one_year else ():
+                cell = Cell(
+                    size, encoding.name, "quality", "", "", errors, round(100 * LINKED_OVERLAP), 0, seed
+                )
                 yield (
                     cell,
                     lambda _seconds, size=size, encoding=encoding, errors=errors: quality(
-                        size, encoding, errors
+                        size, encoding, errors, seed
                     ),
                 )
         for encoding in ENCODINGS:
             for attempt in attempts(SCHEME_OF[encoding.profile], records=size, known_people=KNOWN_PEOPLE):
-                yield _cell(size, encoding, attempt), _measure(size, encoding, attempt)
+                yield _cell(size, encoding, attempt, seed), _measure(size, encoding, attempt, seed)
 
 
-def _cell(size: int, encoding: Encoding, attempt: Attempt) -> Cell:
+def _cell(size: int, encoding: Encoding, attempt: Attempt, seed: int) -> Cell:
     attack, knows = attempt.attack, attempt.knowledge
-    return Cell(
-        size, encoding.name, "attack", attack.name, attack.holder, knows.list, knows.overlap, knows.known
-    )
+    known = knows.list, knows.overlap, knows.known
+    return Cell(size, encoding.name, "attack", attack.name, attack.holder, *known, seed)
 
 
-def _measure(size: int, encoding: Encoding, attempt: Attempt) -> Callable[[float], dict[str, Any]]:
+def _measure(size: int, encoding: Encoding, attempt: Attempt, seed: int) -> Callable[[float], dict[str, Any]]:
+    """What makes an attempt, in seconds of one processor."""
+
     def measure(seconds: float) -> dict[str, Any]:
-        ground = ground_of(size, encoding.name)
-        told = made(attempt, ground, _until(time.monotonic() + seconds), time.monotonic)
+        ground = ground_of(size, encoding.name, seed)
+        told = made(attempt, ground, _until(time.process_time() + seconds), time.process_time)
         return {
             "of": told.named.of,
             "named": told.named.right,
             "wrong": told.named.wrong,
             "upper_per_10000": told.named.upper,
             "finished": told.finished,
+            "seconds": round(told.seconds, 1),
         }
 
     return measure
@@ -243,7 +253,7 @@ def _measure(size: int, encoding: Encoding, attempt: Attempt) -> Callable[[float
 
 def _until(end: float) -> Tick:
     def tick() -> None:
-        if time.monotonic() > end:
+        if time.process_time() > end:
             raise OutOfTime
 
     return tick
@@ -253,29 +263,36 @@ def _until(end: float) -> Tick:
 
 
 @lru_cache(1)
-def ground_of(size: int, name: str) -> Ground:
+def ground_of(size: int, name: str, seed: int = SEED) -> Ground:
     """The people of a size under an encoding: those attacked, and as many strangers."""
     encoding = next(each for each in ENCODINGS if each.name == name)
-    pair = _population(size)
+    pair = _population(size, seed)
     agreement = agreement_of(pair, encoding.profile)
     columns = standardised(pair.a.columns, agreement)
-    sample = Sample(
-        {name: values[:size] for name, values in columns.items()},
-        {name: values[size:] for name, values in columns.items()},
-        size,
+    file, strangers = (
+        {name: values[part] for name, values in columns.items()} for part in (slice(size), slice(size, None))
     )
+    if encoding.of_one_year:
+        born = next(name for name, kind in agreement.content.kinds().items() if kind == "date-of-birth")
+        year = Counter(value[:4] for value in file[born] if value).most_common(1)[0][0]
+        file, strangers = (_born_in(each, born, year) for each in (file, strangers))
     encode = encoding.transform(agreement) if encoding.transform else None
-    return Ground(sample, agreement.content, SEED, encode=encode)
+    return Ground(Sample(file, strangers, size), agreement.content, seed, encode=encode)
+
+
+def _born_in(columns: Columns, born: str, year: str) -> dict[str, list[str]]:
+    rows = [row for row, value in enumerate(columns[born]) if value.startswith(year)]
+    return {name: [values[row] for row in rows] for name, values in columns.items()}
 
 
 @lru_cache(1)
-def _population(size: int) -> LinkagePair:
-    return linkage_pair(2 * size, size, 0.5, seed=SEED)
+def _population(size: int, seed: int) -> LinkagePair:
+    return linkage_pair(2 * size, size, 0.5, seed=seed)
 
 
 @lru_cache(2)
-def _linked(size: int, errors: str) -> LinkagePair:
-    return linkage_pair(size, size, LINKED_OVERLAP, error_scale=ERROR_SCALES[errors], seed=SEED + 1)
+def _linked(size: int, errors: str, seed: int = SEED) -> LinkagePair:
+    return linkage_pair(size, size, LINKED_OVERLAP, error_scale=ERROR_SCALES[errors], seed=seed + 1)
 
 
 def agreement_of(pair: LinkagePair, profile: Profile) -> AgreementFile:
@@ -305,9 +322,9 @@ def standardised(columns: Mapping[str, list[str]], agreement: AgreementFile) -> 
 # Quality.
 
 
-def quality(size: int, encoding: Encoding, errors: str) -> dict[str, Any]:
+def quality(size: int, encoding: Encoding, errors: str, seed: int = SEED) -> dict[str, Any]:
     """F1 of linking two files: at the threshold that the product sets; for filters also at the best of Dice."""
-    pair = _linked(size, errors)
+    pair = _linked(size, errors, seed)
     agreement = agreement_of(pair, encoding.profile)
     if encoding.transform is not None:
         return {"best_f1": round(best_f1(pair, agreement, encoding.transform(agreement)), 6)}
@@ -354,7 +371,7 @@ def most_alike(left: Bytes, right: Bytes) -> tuple[NDArray[np.int64], NDArray[np
 
 def key(line: Mapping[str, Any]) -> tuple[Any, ...]:
     """What cell a line is of."""
-    return tuple(line[name] for name in Cell.__slots__)
+    return tuple(line.get(name, SEED) if name == "seed" else line[name] for name in Cell.__slots__)
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -363,10 +380,12 @@ def read(path: Path) -> list[dict[str, Any]]:
     return list({key(line): line for line in lines}.values())
 
 
-def measure(path: Path, *, sizes: Sequence[int], only: str, budget: float, each: float) -> None:
+def measure(
+    path: Path, *, sizes: Sequence[int], only: str, budget: float, each: float, seed: int = SEED
+) -> None:
     """Measure the cells that the file lacks, or that had less time than they may have now."""
     done = {key(line): line for line in read(path)}
-    wanted = [(cell, run) for cell, run in cells(sizes) if only in _named(cell)]
+    wanted = [(cell, run) for cell, run in cells(sizes, seed) if only in _named(cell)]
     missing = [(cell, run) for cell, run in wanted if not _is_done(done.get(key(asdict(cell))), each)]
     sys.stderr.write(f"{len(missing)} of {len(wanted)} cells to measure, into {path}\n")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -378,12 +397,12 @@ def measure(path: Path, *, sizes: Sequence[int], only: str, budget: float, each:
             if left <= 0:
                 sys.stderr.write("The time is over; the same command goes on from here.\n")
                 return
-            started = time.monotonic()
+            started = time.process_time()
             found = run(min(each, left))
             line = {
                 **asdict(cell),
+                "seconds": round(time.process_time() - started, 1),
                 **found,
-                "seconds": round(time.monotonic() - started, 1),
                 "given": round(min(each, left)),
             }
             file.write(json.dumps(line) + "\n")
@@ -407,16 +426,26 @@ def main() -> None:
     parser.add_argument(
         "--sizes", type=_sizes, default=SIZES, help="records that are attacked, as 5000,20000"
     )
+    parser.add_argument("--seed", type=int, default=SEED, help="of people, errors, secrets and attackers")
     parser.add_argument("--only", default="", metavar="TEXT", help="cells with this in their name, as 'BLIP'")
     parser.add_argument("--budget", type=float, default=float("inf"), metavar="SECONDS", help="for all of it")
     parser.add_argument(
-        "--each", type=float, default=SECONDS_EACH, metavar="SECONDS", help="at most, for an attack"
+        "--each",
+        type=float,
+        default=SECONDS_EACH,
+        metavar="SECONDS",
+        help="of a processor, at most, for an attack",
     )
     parser.add_argument("--page", action="store_true", help="measure nothing: make the page of what is there")
     options = parser.parse_args()
     if not options.page:
         measure(
-            options.results, sizes=options.sizes, only=options.only, budget=options.budget, each=options.each
+            options.results,
+            sizes=options.sizes,
+            only=options.only,
+            budget=options.budget,
+            each=options.each,
+            seed=options.seed,
         )
     text = PAGE.read_text(encoding="utf-8")
     order = [each.name for each in ENCODINGS]

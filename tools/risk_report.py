@@ -13,6 +13,8 @@ RECOGNISED_IN_SUMMARY, MOST_RECOGNISED = 30, 1_000
 HOLDERS = {"matcher": "matcher", "key-issuer": "key issuer", "together": "together"}
 LISTS = ("very file", "light", "heavy")
 NOT_MEASURED, NOT_FINISHED = "", "no end"
+NOT_ALL = "not all ended"
+_ALL = 10_000
 
 
 def section(lines: Sequence[Line], encodings: Sequence[str]) -> str:
@@ -73,13 +75,15 @@ def _worst_cells(attacks: Sequence[Line]) -> list[str]:
 
 
 def _worst(lines: Iterable[Line], *, what: str = "upper") -> str:
+    """The highest figure. Where an attack had no end the word says so: it may have named more."""
     found = list(lines)
     ended = [line for line in found if line["finished"]]
     if not ended:
         return NOT_FINISHED if found else NOT_MEASURED
     if what == "named":
         return f"{max(map(per_10000, ended)):,}"
-    return f"{max(line['upper_per_10000'] for line in ended):,}"
+    highest = max(line["upper_per_10000"] for line in ended)
+    return f"{highest:,}" if len(ended) == len(found) or highest == _ALL else f"{highest:,}, {NOT_ALL}"
 
 
 def per_10000(line: Line) -> int:
@@ -88,10 +92,21 @@ def per_10000(line: Line) -> int:
 
 
 def _f1(lines: Sequence[Line], which: str) -> str:
-    found = {line["list"]: line[which] for line in lines if line["what"] == "quality" and which in line}
+    found: dict[str, list[float]] = {}
+    for line in lines:
+        if line["what"] == "quality" and which in line:
+            found.setdefault(line["list"], []).append(line[which])
     if not found:
         return NOT_MEASURED
-    return " / ".join(f"{found[errors]:.4f}" if errors in found else "-" for errors in ("light", "heavy"))
+    return " / ".join(
+        _range([f"{each:.4f}" for each in sorted(found[errors])]) if errors in found else "-"
+        for errors in ("light", "heavy")
+    )
+
+
+def _range(figures: Sequence[str]) -> str:
+    """One figure, or from the lowest to the highest of several seeds."""
+    return figures[0] if figures[0] == figures[-1] else f"{figures[0]} to {figures[-1]}"
 
 
 def details(lines: Sequence[Line], encodings: Sequence[str]) -> str:
@@ -110,9 +125,9 @@ def details(lines: Sequence[Line], encodings: Sequence[str]) -> str:
     for name in encodings:
         some = [line for line in attacks if line["encoding"] == name]
         for holder, attack in sorted({(line["holder"], line["attack"]) for line in some}, key=_order):
-            cells = {_knowledge(line): _cell(line) for line in some
-                     if (line["holder"], line["attack"]) == (holder, attack)}  # fmt: skip
-            rows.append([name, HOLDERS[holder], attack, *(cells.get(each, NOT_MEASURED) for each in known)])
+            mine = [line for line in some if (line["holder"], line["attack"]) == (holder, attack)]
+            cells = (_cell([line for line in mine if _knowledge(line) == each]) for each in known)
+            rows.append([name, HOLDERS[holder], attack, *cells])
     return _table(header, rows)
 
 
@@ -125,8 +140,15 @@ def _order(attack: tuple[str, str]) -> tuple[int, bool, str]:
     return list(HOLDERS).index(holder), name == LEAKED_SECRET, name
 
 
-def _cell(line: Line) -> str:
-    return f"{per_10000(line):,}" if line["finished"] else NOT_FINISHED
+def _cell(lines: Sequence[Line]) -> str:
+    """What an attack came to, under one seed or several."""
+    if not lines:
+        return NOT_MEASURED
+    ended = sorted(per_10000(line) for line in lines if line["finished"])
+    if len(ended) < len(lines):
+        given = max(line["given"] for line in lines if not line["finished"])
+        return f"{NOT_FINISHED} in {given:,} s"
+    return _range([f"{each:,}" for each in ended])
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -32,9 +32,8 @@ from coordinator.linkage.model import (
     refit_matches,
     table_of,
 )
-from pprl.protocol.levels import LEVELS, MISSING, Patterns, level_of
+from pprl.protocol.levels import LEAST_LOG2_ODDS, LEVELS, MISSING, Patterns, level_of
 
-LEAST_LOG2_ODDS = -6.0
 # Share of the pairs of a pass that are taken to be of different people where nothing tells how many are.
 _UNKNOWN_SHARE = 0.5
 _LEAST = 1e-12

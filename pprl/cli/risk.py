@@ -14,6 +14,7 @@ from pprl.cli.data import with_progress
 from pprl.cli.options import agreement_option, load_agreement, load_identity, table_options
 from pprl.console import force_option, json_option, path_argument, path_option, progress, show, table, talk
 from pprl.passphrase import PassphraseSource, passphrase_option
+from pprl.privacy import usual
 
 if TYPE_CHECKING:
     from pprl.crypto.identity import Identity
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from pprl.privacy.battery import Risk
     from pprl.protocol.agreement import AgreementFile, Dataset
 
-DEFAULT_PEOPLE, DEFAULT_KNOWN, DEFAULT_SEED = 5_000, 30, 1
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
@@ -51,17 +51,17 @@ class Duration(click.ParamType[float]):
 @click.option(
     "--people",
     type=click.IntRange(min=2),
-    help=f"Most records to attack.  [default: the agreement's, or {DEFAULT_PEOPLE:,}]",
+    help=f"Most records to attack.  [default: the agreement's, or {usual.PEOPLE:,}]",
 )
 @click.option(
     "--known",
     type=click.IntRange(min=0, max=100_000),
-    help=f"People whom an attacker recognises.  [default: the agreement's, or {DEFAULT_KNOWN}]",
+    help=f"People whom an attacker recognises.  [default: the agreement's, or {usual.KNOWN_PEOPLE}]",
 )
 @click.option(
     "--seed",
     type=click.IntRange(min=0, max=2**53 - 1),
-    help=f"Of all that is drawn: same seed, same figures.  [default: {DEFAULT_SEED}; always so with --sign]",
+    help=f"Of all that is drawn: same seed, same figures.  [default: {usual.SEED}; always so with --sign]",
 )
 @click.option(
     "--required", is_flag=True, help="Make only those attacks that a signed statement must have: quicker."
@@ -119,12 +119,12 @@ def risk(
     agreement = load_agreement(agreement_path)
     if sign != (key_path is not None):
         raise UsageError("--sign and -k go together.", hint="Give both, or neither.")
-    if sign and seed is not None:
-        raise UsageError("--sign takes no --seed.", hint="Nobody is to try seeds until one passes.")
-    limits = agreement.content.privacy.risk
-    signer = (
-        None if key_path is None else _Signer.of(agreement, key_path, passphrase, people=people, known=known)
+    if sign:
+        _require_as_agreed(people, known, seed)
+    wanted = department.Attacks.asked_for(
+        agreement.content, people=people, known_people=known, seed=seed, required_only=required
     )
+    signer = None if key_path is None else _Signer.of(agreement, key_path, passphrase)
     agreed = _dataset(agreement, dataset, signer)
     require_apart([page_path] if page_path else [], [data, agreement_path, *([key_path] if key_path else [])])
     _require_free(
@@ -138,13 +138,10 @@ def risk(
         found = department.attack(
             read,
             agreement.content,
-            people=people or (limits.people if limits else DEFAULT_PEOPLE),
-            known_people=known if known is not None else (limits.known_people if limits else DEFAULT_KNOWN),
-            seed=DEFAULT_SEED if seed is None else seed,
+            wanted,
             budget=budget,
             clock=time.monotonic,
             progress=lambda _attack, share: tell("attacks", share),
-            required_only=required,
         )
     findings = department.judge_risk(found, read, agreed, agreement)
     if page_path is not None:
@@ -171,27 +168,13 @@ class _Signer:
     holdings: Holdings
 
     @classmethod
-    def of(
-        cls,
-        agreement: AgreementFile,
-        key_path: Path,
-        passphrase: PassphraseSource,
-        *,
-        people: int | None,
-        known: int | None,
-    ) -> _Signer:
+    def of(cls, agreement: AgreementFile, key_path: Path, passphrase: PassphraseSource) -> _Signer:
         """The department of a key file, if it may state anything under the agreement."""
         from pprl import department
-        from pprl.errors import UsageError
         from pprl.files.holdings import Holdings
 
         identity = load_identity(key_path, passphrase)
         department.require_limits(agreement, identity)
-        if people is not None or known is not None:
-            raise UsageError(
-                "What is signed is of as many people as the agreement says: --people and --known are not for it.",
-                hint="Leave them out, or leave --sign out.",
-            )
         return cls(identity, agreement, Holdings.beside(key_path, identity.party, agreement.sha256))
 
     def files(self, dataset: Dataset) -> list[Path]:
@@ -218,6 +201,19 @@ def _dataset(agreement: AgreementFile, name: str | None, signer: _Signer | None)
         names = ", ".join(each.name for each in agreement.content.dataset)
         raise UsageError("Which dataset is it?", hint=f"Say --dataset with one of: {names}.")
     return agreement.content.dataset_named(name)
+
+
+def _require_as_agreed(people: int | None, known: int | None, seed: int | None) -> None:
+    """What is signed is what the agreement asks for."""
+    from pprl.errors import UsageError
+
+    if seed is not None:
+        raise UsageError("--sign takes no --seed.", hint="Nobody is to try seeds until one passes.")
+    if people is not None or known is not None:
+        raise UsageError(
+            "What is signed is of as many people as the agreement says: --people and --known are not for it.",
+            hint="Leave them out, or leave --sign out.",
+        )
 
 
 def _require_free(paths: Sequence[Path], *, force: bool) -> None:
@@ -256,7 +252,7 @@ def _text(found: Risk, findings: tuple[Finding, ...] | None) -> str:
     from pprl.privacy import words
 
     lines = [words.sentence(found), ""]
-    lines += [words.holder_words(holder, told) for holder, told in words.by_holder(found)]
+    lines += [words.holder_words(found, holder, told) for holder, told in words.by_holder(found)]
     lines += ["", words.verdict(findings), *(f"  - {each}" for each in findings or ())]
     lines += ["", table(words.rows(found), header=words.HEADER, right=(2, 3, 5, 6)), ""]
     return "\n".join([*lines, *words.notes(found), words.CAUTION])

@@ -26,6 +26,7 @@ from pprl.privacy import (
 )
 from pprl.privacy.ground import Ground, known_in_passes
 from pprl.privacy.measure import Named
+from pprl.privacy.sampling import length_of
 from pprl.privacy.views import NOBODY, NOBODY_KNOWN, Bytes, Names, SeenPass, Tick
 from pprl.protocol.agreement import Holder, Scheme
 from pprl.protocol.risk_statement import EVERYBODY, LEAKED_SECRET, VERY_FILE, ListKind, required
@@ -129,11 +130,18 @@ def _block_frequency(ground: Ground, knows: Knowledge, rng: np.random.Generator,
 
 
 def _record_blocks(ground: Ground, knows: Knowledge, rng: np.random.Generator, tick: Tick) -> Named:
+    """With both departments' files before it, and a list of each."""
     people = ground.listed(knows.list, knows.overlap)
     known = ground.known(people, knows.known)
-    listed = ground.listed_passes(knows.list, knows.overlap)
     names = record_blocks.attack(
-        ground.passes, listed, known, ground.encoder.fields, rng=rng, tick=tick, records=ground.records
+        ground.both_passes,
+        ground.both_listed_passes(knows.list, knows.overlap),
+        known,
+        ground.encoder.fields,
+        rng=rng,
+        tick=tick,
+        records=ground.records,
+        first=(ground.records, length_of(people.columns)),
     )
     return ground.counted(names, people, known)
 

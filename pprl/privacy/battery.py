@@ -5,7 +5,9 @@ small leaves out the rest. Each attempt has its share of the time that is left; 
 named nobody, and says so.
 
 The controls show that the attackers can do their work, and that their success isn't chance: a plain CLK of the same
-columns must fall to them, and random bits must not.
+columns must fall to them, and random bits must not. Attackers of scheme `field-filters` have one of their own: blocks
+with everybody in them, of people so near in age that most share some. How many they name there depends on the passes,
+so it is told and not judged.
 """
 
 from __future__ import annotations
@@ -18,11 +20,12 @@ import numpy as np
 
 from pprl.agreements.draft import DEFAULT_FEATURES
 from pprl.privacy.attempts import CONTROLS, Attempt, Knowledge, attempts
-from pprl.privacy.ground import Ground, RandomGround
+from pprl.privacy.ground import Ground, RandomGround, with_whole_blocks
 from pprl.privacy.measure import PER, Named, OutOfTime
 from pprl.privacy.sampling import Sample, length_of, made_up
 from pprl.privacy.views import Tick
 from pprl.protocol.agreement import Agreement, ClkFeature, ClkParameters, Encoding
+from pprl.protocol.kinds import Kind
 from pprl.protocol.risk_statement import (
     EVERYBODY,
     LEAST_OF_PLAIN_CLK,
@@ -37,6 +40,8 @@ IN_CONTROLS, KNOWN_IN_CONTROLS = 1_000, 30
 """Records that the controls take, made-up ones among them where the file has fewer, and how many are recognised."""
 
 PLAIN_BITS_SET = 600
+_BIRTHS: frozenset[Kind] = frozenset({"date-of-birth", "year-of-birth"})
+_YEARS = range(1990, 1995)
 _OF_CONTROLS, _WEIGHT_OF_REQUIRED, _MUCH_MORE = 0.2, 4, 1.2
 
 Clock = Callable[[], float]
@@ -86,6 +91,8 @@ class Risk:
         known_people: whom an attacker recognises who counts.
         seed: of everything that was drawn.
         controls: whether the rest shows anything.
+        whole_blocks: of 10,000 people of an age in whole blocks, how many each attack of scheme `field-filters` named
+            that came to its end.
         tried: every attempt, in the order in which they were made.
     """
 
@@ -94,6 +101,7 @@ class Risk:
     known_people: int
     seed: int
     controls: Controls
+    whole_blocks: Mapping[str, int]
     tried: tuple[Tried, ...]
 
     @property
@@ -152,14 +160,24 @@ def attack(
     ]
     time = _Time(clock, clock() + budget)
     progress("controls", 0.0)
-    controls = _controls(sample, agreement, seed, time.share(_OF_CONTROLS))
+    tick = time.share(_OF_CONTROLS)
+    controls, whole_blocks = (
+        _controls(sample, agreement, seed, tick),
+        _in_whole_blocks(sample, agreement, seed, tick),
+    )
     ground = Ground(sample, agreement, seed)
     tried: dict[Attempt, Tried] = {}
     for attempt, tick in _turns(wanted, tried, time):
         tried[attempt] = made(attempt, ground, tick, clock)
         progress(attempt.attack.name, sum(each.finished for each in tried.values()) / len(wanted))
     return Risk(
-        sample.records, sample.of, known_people, seed, controls, tuple(tried[each] for each in wanted)
+        records=sample.records,
+        of=sample.of,
+        known_people=known_people,
+        seed=seed,
+        controls=controls,
+        whole_blocks=whole_blocks,
+        tried=tuple(tried[each] for each in wanted),
     )
 
 
@@ -256,6 +274,34 @@ def _controls(sample: Sample, agreement: Agreement, seed: int, tick: Tick) -> Co
         # What didn't come to its end has shown nothing.
         max((_per_10000(each) if each else PER for each in lucky), default=PER),
     )
+
+
+def _in_whole_blocks(sample: Sample, agreement: Agreement, seed: int, tick: Tick) -> dict[str, int]:
+    if agreement.encoding.scheme == "clk":
+        return {}
+    people = _for_controls(sample, agreement, seed)
+    kinds = agreement.kinds()
+    ground = Ground(
+        Sample(_of_an_age(people.file, kinds), _of_an_age(people.strangers, kinds), people.of),
+        with_whole_blocks(agreement),
+        seed,
+    )
+    knows = Knowledge(VERY_FILE, EVERYBODY, KNOWN_IN_CONTROLS)
+    named = {each.name: _named(Attempt(each, knows), ground, tick) for each in CONTROLS["field-filters"]}
+    return {name: _per_10000(each) for name, each in named.items() if each}
+
+
+def _of_an_age(columns: Mapping[str, Sequence[str]], kinds: Mapping[str, Kind]) -> dict[str, list[str]]:
+    """The people as if they had been born in one of a few years: so many share a day of birth as in a large file."""
+    return {
+        name: [
+            f"{_YEARS[0] + int(value[:4]) % len(_YEARS)}{value[4:]}"
+            if value and kinds[name] in _BIRTHS
+            else value
+            for value in values
+        ]
+        for name, values in columns.items()
+    }
 
 
 def _for_controls(sample: Sample, agreement: Agreement, seed: int) -> Sample:

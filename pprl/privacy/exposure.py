@@ -9,21 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pprl.encode.clk import ClkEncoder
 from pprl.encode.field_filters import FieldFilterEncoder, PassRecords
 from pprl.privacy.views import Bytes, Indices, SeenPairs, SeenPass
 from pprl.protocol.agreement import Agreement
-from pprl.protocol.levels import LEVELS, Fields, Patterns, compare_levels, level_of
+from pprl.protocol.levels import Fields, Patterns, compare_levels
 from pprl.protocol.submission import TAG_BYTES
 
 Columns = Mapping[str, Sequence[str]]
-
-# The matcher's own limit (`coordinator.linkage.model`).
-LEAST_LOG2_ODDS = -6.0
-# Share of one person's pairs whose levels are those of others, in each field.
-CARELESS = 0.1
 
 
 def whole_filters(columns: Columns, agreement: Agreement, key: bytes) -> Bytes:
@@ -59,6 +53,25 @@ def passes_of_two(
         for side, each, blocks in zip(seen, (one, other), np.split(numbers, [len(one.rows)]), strict=True):
             side.append(SeenPass(each.rows, blocks, each.present, each.filters))
     return seen
+
+
+def as_one(left: Sequence[SeenPass], right: Sequence[SeenPass], records: int) -> list[SeenPass]:
+    """The passes of two datasets as who sees both has them: records of the second are numbered after the first's.
+
+    Args:
+        left: passes of one dataset.
+        right: of the other, with the same block numbers.
+        records: how many records the first has.
+    """
+    return [
+        SeenPass(
+            np.concatenate([one.rows, other.rows + records]),
+            np.concatenate([one.blocks, other.blocks]),
+            np.concatenate([one.present, other.present]),
+            np.concatenate([one.filters, other.filters]),
+        )
+        for one, other in zip(left, right, strict=True)
+    ]
 
 
 def as_the_matcher_sees(
@@ -118,53 +131,6 @@ def pairs_between(
         np.repeat(passes, [len(each[0]) for each in found]),
         np.concatenate([each[2] for each in found]),
     )
-
-
-def as_handed_on(seen: SeenPairs, same: Indices, fields: Fields) -> SeenPairs:
-    """The pairs that are not hopeless, about those that the matcher hands on to the key issuer.
-
-    An approximation: the matcher learns its odds from patterns alone, with a mixture for related people and with
-    competition; here, where the truth is known, levels are counted among pairs of one person and among the others in
-    the same pass, as in Fellegi and Sunter's model with fields taken for independent. It drops what the matcher
-    drops, pairs with odds below 2 to the power of `LEAST_LOG2_ODDS`. On two generated files of 5,000 records with
-    light and with heavy errors it keeps 30,868 and 26,593 pairs where the matcher keeps 30,692 and 26,412, and 99 % of
-    these are the same. Where one person stands for a block the matcher has less to go by: of two files of 2,000 it
-    keeps 4,261 of 4,473 pairs, where this keeps 3,951.
-
-    Args:
-        seen: all pairs of common blocks.
-        same: pairs of records that are of one person, shape (pairs, 2), in either order.
-        fields: what the filters of a record are.
-    """
-    width = len(seen.dataset)
-    of_one_person = np.isin(
-        np.minimum(seen.left, seen.right) * width + np.maximum(seen.left, seen.right),
-        same.min(axis=1) * width + same.max(axis=1),
-    )
-    keep = np.zeros(len(seen.left), dtype=bool)
-    for number in range(seen.in_pass.shape[1]):
-        found = np.flatnonzero(seen.found_by == number)
-        odds = _log2_odds(seen.patterns[found], of_one_person[found], fields.count)
-        keep[found] = odds >= LEAST_LOG2_ODDS
-    return SeenPairs(
-        seen.dataset,
-        seen.in_pass,
-        seen.left[keep],
-        seen.right[keep],
-        seen.found_by[keep],
-        seen.patterns[keep],
-    )
-
-
-def _log2_odds(patterns: Patterns, of_one_person: NDArray[np.bool_], fields: int) -> NDArray[np.float64]:
-    """Odds that pairs of one pass are of one person, from how often each level is there (and half a pair)."""
-    odds = np.full(len(patterns), np.log2((of_one_person.sum() + 0.5) / ((~of_one_person).sum() + 0.5)))
-    for field in range(fields):
-        level = level_of(patterns, field)
-        m, u = (np.bincount(level[each], minlength=LEVELS) + 0.5 for each in (of_one_person, ~of_one_person))
-        ratio = (m / m.sum()) / (u / u.sum())
-        odds += np.log2((1 - CARELESS) * ratio + CARELESS)[level]
-    return odds
 
 
 def _pairs_inside(seen: SeenPass, fields: Fields) -> tuple[Indices, Indices, Patterns]:

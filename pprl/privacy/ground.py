@@ -10,15 +10,17 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property, lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pprl.encode.field_filters import FieldFilterEncoder
-from pprl.privacy import exposure
+from pprl.privacy import exposure, handed_on
 from pprl.privacy.knowledge import Errors, List, known_people, list_of
 from pprl.privacy.measure import Named, count
 from pprl.privacy.sampling import Sample, length_of
 from pprl.privacy.views import NOBODY, Bytes, Indices, Known, Names, SeenPairs, SeenPass
 from pprl.protocol.agreement import Agreement, ClkFeature
 from pprl.protocol.kinds import Kind
+from pprl.protocol.pattern_counts import RANDOM_PAIRS
 from pprl.protocol.risk_statement import ListKind
 
 Columns = Mapping[str, Sequence[str]]
@@ -61,6 +63,9 @@ class Ground:
         self._listed_filters = lru_cache(_MOST_LISTS_IN_MEMORY)(self._made_filters)
         self._listed_passes = lru_cache(_MOST_LISTS_IN_MEMORY)(self._made_passes)
         self._whole_passes = lru_cache(_MOST_LISTS_IN_MEMORY)(self._made_whole_passes)
+        self._of_other_list = lru_cache(_MOST_LISTS_IN_MEMORY)(self._made_other_list)
+        self._listed_both = lru_cache(_MOST_LISTS_IN_MEMORY)(self._made_both_listed)
+        self._listed_pairs = lru_cache(_MOST_LISTS_IN_MEMORY)(self._made_listed_pairs)
 
     @property
     def records(self) -> int:
@@ -144,7 +149,7 @@ class Ground:
 
     @cached_property
     def passes(self) -> list[SeenPass]:
-        """The file's passes, with what records they are: what the two roles see together."""
+        """The file's passes, with what records they are."""
         return self._passes_of(self.sample.file, self.encoder)
 
     @cached_property
@@ -172,7 +177,7 @@ class Ground:
     def _made_whole_passes(self, kind: ListKind, overlap: int) -> list[list[SeenPass]]:
         columns = self.listed(kind, overlap).columns
         keys = [self.rng(12, number).bytes(_KEY_BYTES) for number in range(_ENCODINGS_OF_A_LIST)]
-        encoders = [exposure.encoder_of(_without_lottery(self.agreement), key) for key in keys]
+        encoders = [exposure.encoder_of(with_whole_blocks(self.agreement), key) for key in keys]
         return [self._passes_of(columns, encoder) for encoder in encoders]
 
     def passes_with_secret(self, people: List) -> list[SeenPass]:
@@ -184,7 +189,7 @@ class Ground:
 
     @cached_property
     def other_file(self) -> List:
-        """Another office's file, whose pairs with this one the key issuer sees, and who of this file is in it."""
+        """Another office's file, that the coordinator gets as well, and who of this file is in it."""
         return list_of(
             self.sample.file,
             self.sample.strangers,
@@ -194,15 +199,12 @@ class Ground:
             rng=self.rng(50),
         )
 
-    @cached_property
-    def pairs(self) -> SeenPairs:
-        """The pairs of the two files that are handed on."""
-        return self._pairs_of(self.sample.file, self.other_file, self.encoder)
+    def listed_other(self, kind: ListKind, overlap: int) -> List:
+        """The attacker's list of the other office's people: of as many, and as good, as its list of this file's."""
+        return self._of_other_list(kind, overlap)
 
-    def listed_pairs(self, kind: ListKind, overlap: int) -> SeenPairs:
-        """The same of two lists: the attacker knows as much of the other office's file as of this one."""
-        people = self.listed(kind, overlap)
-        other = list_of(
+    def _made_other_list(self, kind: ListKind, overlap: int) -> List:
+        return list_of(
             self.other_file.columns,
             self.sample.strangers,
             self.agreement.kinds(),
@@ -210,6 +212,34 @@ class Ground:
             errors=ERRORS[kind],
             rng=self.rng(51, overlap, list(ERRORS).index(kind)),
         )
+
+    @cached_property
+    def both_passes(self) -> list[SeenPass]:
+        """The passes of both files, with what records they are: what the two roles see together."""
+        return self._both_of(self.sample.file, self.other_file.columns, self.encoder)
+
+    def both_listed_passes(self, kind: ListKind, overlap: int) -> list[SeenPass]:
+        """The same of the attacker's two lists."""
+        return self._listed_both(kind, overlap)
+
+    def _made_both_listed(self, kind: ListKind, overlap: int) -> list[SeenPass]:
+        people, other = self.listed(kind, overlap), self.listed_other(kind, overlap)
+        return self._both_of(people.columns, other.columns, self.list_encoder)
+
+    def _both_of(self, file: Columns, other: Columns, encoder: FieldFilterEncoder) -> list[SeenPass]:
+        return exposure.as_one(*exposure.passes_of_two(file, other, encoder), length_of(file))
+
+    @cached_property
+    def pairs(self) -> SeenPairs:
+        """The pairs of the two files that are handed on."""
+        return self._pairs_of(self.sample.file, self.other_file, self.encoder)
+
+    def listed_pairs(self, kind: ListKind, overlap: int) -> SeenPairs:
+        """The same of the attacker's two lists."""
+        return self._listed_pairs(kind, overlap)
+
+    def _made_listed_pairs(self, kind: ListKind, overlap: int) -> SeenPairs:
+        people, other = self.listed(kind, overlap), self.listed_other(kind, overlap)
         return self._pairs_of(
             people.columns, List(other.columns, self._who_is_who(people, other)), self.list_encoder
         )
@@ -225,12 +255,30 @@ class Ground:
         """Pairs that the matcher would hand on; `other.truth` tells who of the first file is in the second."""
         left, right = exposure.passes_of_two(file, other.columns, encoder)
         records = length_of(file), length_of(other.columns)
-        pairs = exposure.pairs_between(
-            left, right, records, encoder.fields, duplicates=(self.sample.several, False)
-        )
+        several = self.sample.several, False
+        pairs = exposure.pairs_between(left, right, records, encoder.fields, duplicates=several)
+        parameters = self.agreement.encoding.field_filter_parameters
+        if parameters.one_person_a_block:
+            random = self._random_levels(file, other.columns, encoder)
+            return handed_on.as_it_is_learnt(pairs, random, self._blocked_by, duplicates=several)
         both = np.flatnonzero(other.truth != NOBODY)
         same = np.stack([both, other.truth[both] + records[0]], axis=1)
-        return exposure.as_handed_on(pairs, same, encoder.fields)
+        return handed_on.as_it_would_be_known(pairs, same, encoder.fields.count)
+
+    def _random_levels(self, file: Columns, other: Columns, encoder: FieldFilterEncoder) -> NDArray[np.int64]:
+        """How often random pairs have each level, as the two departments count them."""
+        one, two = (
+            encoder.random_levels(columns, pairs=RANDOM_PAIRS, rng=self.rng(70, number))
+            for number, columns in enumerate((file, other))
+        )
+        return one + two
+
+    @cached_property
+    def _blocked_by(self) -> list[list[int]]:
+        """For each pass, the fields whose identifiers are parts of it."""
+        names = list(self.agreement.kinds())
+        passes = (each.blocking_pass() for each in self.agreement.encoding.field_filter_parameters.passes)
+        return [sorted({names.index(name) for name, _, _ in each.split_parts()}) for each in passes]
 
     # Counting.
 
@@ -280,7 +328,18 @@ class RandomGround(Ground):
 
     def _passes_of(self, columns: Columns, encoder: FieldFilterEncoder) -> list[SeenPass]:
         """As many records in blocks of the same sizes, but any records."""
-        records, chance = length_of(columns), self._chance
+        return self._at_random(super()._passes_of(columns, encoder), length_of(columns))
+
+    def _both_of(self, file: Columns, other: Columns, encoder: FieldFilterEncoder) -> list[SeenPass]:
+        sides = exposure.passes_of_two(file, other, encoder)
+        left, right = (
+            self._at_random(each, length_of(columns))
+            for each, columns in zip(sides, (file, other), strict=True)
+        )
+        return exposure.as_one(left, right, length_of(file))
+
+    def _at_random(self, passes: Sequence[SeenPass], records: int) -> list[SeenPass]:
+        chance = self._chance
         return [
             SeenPass(
                 np.sort(chance.permutation(records)[: len(each.rows)]),
@@ -288,7 +347,7 @@ class RandomGround(Ground):
                 np.full_like(each.present, np.bitwise_or.reduce(each.present, initial=0)),
                 chance.integers(0, 256, each.filters.shape, dtype=np.uint8),
             )
-            for each in super()._passes_of(columns, encoder)
+            for each in passes
         ]
 
     def _pairs_of(self, file: Columns, other: List, encoder: FieldFilterEncoder) -> SeenPairs:
@@ -335,7 +394,7 @@ def _tokens(value: str, feature: ClkFeature) -> list[str]:
     return [f"{place} {gram}" for place, gram in enumerate(grams)] if feature.positional else grams
 
 
-def _without_lottery(agreement: Agreement) -> Agreement:
+def with_whole_blocks(agreement: Agreement) -> Agreement:
     """The agreement with everybody in every block where one person would stand for it."""
     parameters = agreement.encoding.field_filter_parameters
     if not parameters.one_person_a_block:

@@ -99,7 +99,7 @@ def _about(about: About) -> str:
 
 
 def _how(risk: Risk) -> list[str]:
-    holders = [words.holder_words(holder, told) for holder, told in words.by_holder(risk)]
+    holders = [words.holder_words(risk, holder, told) for holder, told in words.by_holder(risk)]
     return ["<h2>By who holds what</h2>", _list(holders), *map(_p, words.notes(risk))]
 
 

@@ -2,7 +2,8 @@
 
 That is an office with both coordinator roles, or the two of them colluding. It sees which block each record is in,
 pass by pass: a graph of records and blocks, the same under any secret. It holds a list of people in plain text and
-encodes that under a secret of its own, and perhaps it recognises a few records.
+encodes that under a secret of its own, and perhaps it recognises a few records. Of two departments it sees both files,
+and holds a list of each: records of one block then are of two datasets, and how alike those two are is a look as well.
 
 The tour. A pair of a record and a person has a score, the log of how much likelier what is seen is if they are one:
 
@@ -61,6 +62,7 @@ SETTLED = 500
 
 _ABSENT = -1
 _PAIRS_AT_ONCE = 1 << 20
+_OF_THE_SECOND = np.uint64(1 << 32)
 
 
 def attack(
@@ -72,6 +74,7 @@ def attack(
     rng: np.random.Generator,  # noqa: ARG001 - every attack takes it
     tick: Tick,
     records: int | None = None,
+    first: tuple[int, int] | None = None,
 ) -> Names:
     """Name records from the blocks that they share.
 
@@ -83,9 +86,12 @@ def attack(
         rng: not used: the attack has no chance in it.
         tick: called in each round and more often.
         records: how many records the file has, also those in no pass; by default up to the last that is in one.
+        first: of two datasets, how many records of the file and how many on the list are of the first; those behind
+            them are of the second, and nobody is named after a record of the other.
     """
-    file = _View.of(seen, fields, tick, records or 0, known[:, 0])
-    people = _View.of(listed, fields, tick, 0, known[:, 1])
+    ours, theirs = first or (None, None)
+    file = _View.of(seen, fields, tick, records or 0, known[:, 0], ours)
+    people = _View.of(listed, fields, tick, 0, known[:, 1], theirs)
     matcher = _Matcher(file, people, known, tick)
     return matcher.run()
 
@@ -96,7 +102,7 @@ class _View:
 
     Attributes:
         blocks: number of each record's block in each pass, or -1, shape (records, passes).
-        masks: which values each record has, shape (records,).
+        masks: which values each record has, and of which dataset it is, shape (records,).
         labels: what each record looks like in each pass, from coarse to fine: whether it is there, the size of its
             block, how alike it is to those in it, and what those look like; shape (4, records, passes).
         shared: whether another record is in the block, shape (records, passes).
@@ -105,19 +111,21 @@ class _View:
     """
 
     blocks: Indices
-    masks: NDArray[np.uint32]
+    masks: Looks
     labels: Looks
     shared: NDArray[np.bool_]
     inside: Scores
 
     @staticmethod
-    def of(seen: Sequence[SeenPass], fields: Fields, tick: Tick, records: int, also: Indices) -> _View:
+    def of(
+        seen: Sequence[SeenPass], fields: Fields, tick: Tick, records: int, also: Indices, first: int | None
+    ) -> _View:
         last = max(
             [records - 1, int(also.max(initial=-1)), *(int(each.rows.max(initial=-1)) for each in seen)]
         )
         shape = (last + 1, len(seen))
         blocks = np.full(shape, _ABSENT, dtype=np.int64)
-        masks = np.zeros(last + 1, dtype=np.uint32)
+        masks = np.zeros(last + 1, dtype=np.uint64)
         sizes = np.zeros(shape, dtype=np.int64)
         alike = np.zeros(shape, dtype=np.uint64)
         edges = []
@@ -130,10 +138,12 @@ class _View:
             edges.append(_edges(each, numbers, fields, tick))
             left, _, look = edges[-1]
             np.add.at(alike[:, place], left, mixed(look))
+        if first is not None:
+            masks[first:] |= _OF_THE_SECOND
         there = (blocks != _ABSENT).astype(np.uint64)
         sized = mixed(sizes.astype(np.uint64)) * there
         alike = mixed(sized + alike) * there
-        own = mixed(alike @ odd_numbers(len(seen)) + masks.astype(np.uint64))
+        own = mixed(alike @ odd_numbers(len(seen)) + masks)
         around = np.zeros(shape, dtype=np.uint64)
         for place, (left, right, look) in enumerate(edges):
             np.add.at(around[:, place], left, mixed(look + own[right]))
@@ -357,8 +367,12 @@ class _Matcher:
         one, other = together(found)
         keys = np.unique(one * width + other)
         one, other = np.divmod(keys, width)
-        free = self._free[0][one] & self._free[1][other]
+        free = self._free[0][one] & self._free[1][other] & self._of_one_dataset(one, other)
         return one[free], other[free]
+
+    def _of_one_dataset(self, one: Indices, other: Indices) -> NDArray[np.bool_]:
+        same: NDArray[np.bool_] = (self._file.masks[one] ^ self._people.masks[other]) < _OF_THE_SECOND
+        return same
 
     def _alike_pairs(self) -> Pairs:
         """Pairs that look alike as few do, over all passes or in one."""
@@ -481,7 +495,7 @@ def _log_shares(file: _View, people: _View, level: int, place: int) -> Scores:
     Who lacks a value is absent from several passes at once, which must not count for more than lacking the value.
     """
     looks = [side.labels[level][:, place] for side in (file, people)]
-    masks = [side.masks.astype(np.uint64) for side in (file, people)]
+    masks = [side.masks for side in (file, people)]
     groups = [
         np.where(side.blocks[:, place] == _ABSENT, mask + np.uint64(1), np.uint64(0))
         for side, mask in zip((file, people), masks, strict=True)

@@ -38,7 +38,8 @@ class SeenPass:
 
     Attributes:
         rows: number of each record, shape (records,). To who sees the passes together it is the same in all of them,
-            and for a list it is the place on it; to the matcher alone it means nothing.
+            and for a list it is the place on it; to the matcher alone it means nothing. Of two datasets, records of
+            the second are numbered after the first's.
         blocks: number of each record's block, shape (records,); of no meaning outside this pass.
         present: mask of the filters that stand for a value, shape (records,).
         filters: shape (records, filters, bytes).

@@ -90,6 +90,16 @@ def unfinished(risk: Risk) -> list[Tried]:
     return [each for each in risk.tried if not each.finished]
 
 
+def unended(risk: Risk, holder: Holder | None = None) -> bool:
+    """Whether an attack that counts for a holder, or for any, did not come to its end: more may be named then."""
+    return any(
+        not each.attempt.attack.has_secret
+        and each.attempt.knowledge.known <= risk.known_people
+        and holder in (None, "together", each.attempt.attack.holder)
+        for each in unfinished(risk)
+    )
+
+
 def sentence(risk: Risk) -> str:
     """The one sentence for the auditor."""
     found = worst(counting(risk))
@@ -101,6 +111,7 @@ def sentence(risk: Risk) -> str:
     parts = [
         f"Worst known attack: {per_10000(found.named):,} of 10,000 people named (at most {found.named.upper:,}, at"
         f" 95 % confidence), by someone who {knowledge_words(found)}.",
+        "Some attacks did not come to their end, and may name more." if unended(risk) else "",
         f"Blind guessing would name {blind_per_10000(risk):,}.",
         f"If the secret leaked it would be {leaked:,}." if leaked is not None else "",
     ]
@@ -138,6 +149,15 @@ def control_words(risk: Risk) -> str:
     return f"{told}. It must be more than {LEAST_OF_PLAIN_CLK:,}, and at most {MOST_OF_RANDOM_BITS:,}."
 
 
+def blocks_words(risk: Risk) -> str:
+    """What the attacks of scheme `field-filters` do where they have much to go by: no limit is set to it."""
+    named = ", ".join(f"'{name}' {count:,}" for name, count in risk.whole_blocks.items())
+    return (
+        "of 10,000 people of an age, if everybody were in every block and the attacker had the very file, attacks "
+        f"would name: {named}. One that names few there shows little by naming few here."
+    )
+
+
 def by_holder(risk: Risk) -> Iterator[tuple[Holder, Tried]]:
     """The worst attempt of each holder who was tried."""
     for holder in HOLDERS:
@@ -173,6 +193,7 @@ def notes(risk: Risk) -> list[str]:
         f"seed {risk.seed}. The attacker knows all parameters, and not the secret.",
         f"Those who recognise more than {risk.known_people:,} people are told below, and not counted above.",
         f"Controls: {control_words(risk)}",
+        *([f"In blocks: {blocks_words(risk)}"] if risk.whole_blocks else []),
         *(
             [
                 f"{len(missing)} of {len(risk.tried)} attacks did not come to their end in the time that they had: "
@@ -184,9 +205,15 @@ def notes(risk: Risk) -> list[str]:
     ]
 
 
-def holder_words(holder: Holder, told: Tried) -> str:
-    """The worst that a holder can do, in a line."""
-    return f"{HOLDERS[holder].capitalize()}: at most {told.named.upper:,} of 10,000, by '{told.attempt.attack.name}'."
+def holder_words(risk: Risk, holder: Holder, told: Tried) -> str:
+    """The worst that a holder can do, in a line; no bound where an attack had no end."""
+    who, attack = HOLDERS[holder].capitalize(), f"by '{told.attempt.attack.name}'"
+    if unended(risk, holder):
+        return (
+            f"{who}: {told.named.upper:,} of 10,000 or more, {attack}; not all attacks came to their end, so that "
+            "this is no bound."
+        )
+    return f"{who}: at most {told.named.upper:,} of 10,000, {attack}."
 
 
 def rows(risk: Risk) -> list[tuple[str, ...]]:
@@ -249,14 +276,24 @@ def data(risk: Risk) -> dict[str, Any]:
             "plain_clk": risk.controls.plain_clk,
             "random_bits": risk.controls.random_bits,
             "valid": risk.valid,
+            "whole_blocks": dict(risk.whole_blocks),
         },
-        "holders": {holder: told.named.upper for holder, told in by_holder(risk)},
+        "holders": {
+            holder: None if unended(risk, holder) else told.named.upper for holder, told in by_holder(risk)
+        },
         "attacks": [attempt_data(each) for each in risk.tried],
     }
 
 
+_COUNTS = ("of", "named", "wrong", "upper_per_10000")
+
+
+def _counts(named: Named) -> dict[str, int]:
+    return dict(zip(_COUNTS, (named.of, named.right, named.wrong, named.upper), strict=True))
+
+
 def attempt_data(tried: Tried) -> dict[str, Any]:
-    """One attempt for JSON."""
+    """One attempt for JSON; null for what an attack counts that had no end."""
     attack, knows = tried.attempt.attack, tried.attempt.knowledge
     return {
         "attack": attack.name,
@@ -265,10 +302,7 @@ def attempt_data(tried: Tried) -> dict[str, Any]:
         "list": knows.list,
         "overlap": knows.overlap,
         "known": knows.known,
-        "of": tried.named.of,
-        "named": tried.named.right,
-        "wrong": tried.named.wrong,
-        "upper_per_10000": tried.named.upper,
+        **(_counts(tried.named) if tried.finished else dict.fromkeys(_COUNTS)),
         "finished": tried.finished,
         "seconds": round(tried.seconds, 1),
     }

@@ -41,6 +41,8 @@ MISSING, EXACT, SUBSET = 0, 1, 2
 DICE_90, DICE_80, DICE_70, DICE_60, DICE_50, DICE_40, DICE_25, NONE = range(3, 11)
 CANONICAL, ELSEWHERE = 11, 12
 LEVELS = 13
+LEAST_LOG2_ODDS = -6.0
+"""A pair is hopeless, and not handed on to the key issuer, if 2 to this power is more than its odds in its pass."""
 LEVEL_NAMES = (
     "missing",
     "exact",

@@ -82,7 +82,8 @@ class Attacked:
         named: of these, how many were given the right person.
         wrong: records that were given a wrong person.
         upper_per_10000: upper end of a one-sided 95 % interval for the share named, in 10,000, rounded up.
-        finished: whether it came to its end within the time that it had.
+        finished: whether it came to its end within the time that it had. One that did not has counted nobody: what
+            it had named so far would be no bound.
         seconds: how long it took.
     """
 
@@ -108,6 +109,8 @@ class Attacked:
             raise FormatError("The finished of an attack must be true or false.")
         if not 1 <= self.overlap <= EVERYBODY or self.named > self.of:
             raise FormatError("An attack has more people than there are.")
+        if not self.finished and (self.of or self.named or self.wrong):
+            raise FormatError("An attack that did not come to its end counts people.")
         members.count(self.upper_per_10000, "The upper_per_10000 of an attack")
         _require_upper_end(self)
 

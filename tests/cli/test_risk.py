@@ -70,6 +70,7 @@ def test_text_page_and_json_tell_the_same(told: dict[str, Any]) -> None:
     assert told["data"]["sentence"] in page.text
     for holder, upper in told["data"]["holders"].items():
         name = next(words for words, each in HOLDERS.items() if each == holder)
+        assert upper is not None
         line = f"{name.capitalize()}: at most {upper:,} of 10,000"
         assert line in told["text"]
         assert line in page.text
@@ -127,6 +128,7 @@ def test_too_little_time_is_said(project: Project) -> None:
     told = json.loads(result.stdout)
     assert "Nothing is known: give more with --budget." in told["sentence"]
     assert not any(each["finished"] for each in told["attacks"])
+    assert {each["upper_per_10000"] for each in told["attacks"]} == {None}
 
 
 def test_refusals(project: Project) -> None:

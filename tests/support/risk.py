@@ -83,6 +83,10 @@ def passing(agreement: AgreementFile, dataset: str, records: int, /, **changes: 
     )
 
 
+CUT_SHORT = {"of": 0, "named": 0, "wrong": 0, "finished": False}
+"""Of an attack that did not come to its end."""
+
+
 def attacks(agreement: Agreement, records: int) -> tuple[Attacked, ...]:
     """Every attack that is required, none of which names anybody."""
     found = []

@@ -64,6 +64,9 @@ def upper_end(named: int, of: int) -> int:
     return next(m for m in range(1, 10_001) if is_unlikely(m))
 
 
+CUT_SHORT: Members = {"of": 0, "named": 0, "wrong": 0, "finished": False}
+
+
 def attack(name: str, holder: str, known: int, **changes: Any) -> Members:
     members = {
         "attack": name, "finished": True, "holder": holder, "known": known, "list": "very file", "named": 0,
@@ -143,7 +146,7 @@ def accepted() -> Iterator[tuple[str, str, Members]]:
     more = predicate("field-filters")
     more["attacks"] += [
         attack("in_blocks", "matcher", 100, named=300),
-        attack("record_blocks", "together", 10, list="heavy", overlap=20, of=80, finished=False),
+        attack("record_blocks", "together", 10, list="heavy", overlap=20, **CUT_SHORT),
         attack("dictionary", "matcher", 0, named=ROWS),
     ]
     yield "with attackers who are not judged", "field-filters", more
@@ -206,6 +209,7 @@ def misspelt() -> Iterator[tuple[str, Members]]:
         ("a list that is none", {"list": "medium"}),
         ("an overlap of more than all", {"overlap": 101}),
         ("finished as a number", {"finished": 1}),
+        ("not finished, and people counted", {"finished": False}),
         ("an attack that is none", {"name": "spectral attack"}),
     ):
         yield name, with_attack("clk", 0, **changes)
@@ -218,7 +222,7 @@ def failing() -> Iterator[tuple[str, str, Members]]:
     for scheme, required in MUST.items():
         for place, (name, holder, known) in enumerate(required):
             yield f"without {name} of {holder} with {known} known ({scheme})", scheme, without(scheme, place)
-    yield "not finished", "clk", with_attack("clk", 2, finished=False)
+    yield "not finished", "clk", with_attack("clk", 2, **CUT_SHORT)
     yield "an easier list", "clk", with_attack("clk", 0, overlap=50)
     yield "a list with errors alone", "clk", with_attack("clk", 0, list="light")
     yield "fewer people recognised", "clk", predicate("clk", known_people=9)

@@ -13,7 +13,7 @@ from pprl.errors import DisclosureError, FormatError, VerificationError
 from pprl.protocol.agreement import parse
 from pprl.protocol.certificate import CERTIFICATE_KIND
 from pprl.protocol.risk_statement import RISK_STATEMENT_KIND
-from tests.support.risk import RISK, passing, sign, with_attack, with_risk
+from tests.support.risk import CUT_SHORT, RISK, passing, sign, with_attack, with_risk
 from tests.unit.agreements.conftest import EXAMPLES
 from tests.unit.crypto.forgery import identity
 
@@ -71,7 +71,7 @@ def test_it_passes_for_the_very_rows_alone() -> None:
 
 
 def test_one_that_does_not_pass_is_refused_with_every_fault() -> None:
-    failing = with_attack(with_attack(STATEMENT, 0, named=900), 1, finished=False)
+    failing = with_attack(with_attack(STATEMENT, 0, named=900), 1, **CUT_SHORT)
     stated = open_risk_statement(sign(NORTH, failing, ROOT), agreement=AGREEMENT, dataset=DATASET)
     with pytest.raises(DisclosureError, match="does not pass") as caught:
         require_passing(stated, AGREEMENT, rows_root=ROOT, rows=ROWS)

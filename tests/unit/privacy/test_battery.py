@@ -92,6 +92,29 @@ def test_an_attack_that_does_not_end_is_cut_and_leaves_time_for_the_others() -> 
     assert all(each.finished for each in found.tried if each.attempt.attack is TRUTHFUL)
 
 
+def test_what_did_not_end_is_no_bound_for_who_might_have_made_it() -> None:
+    found = run(ENDLESS, CLUELESS)
+    told = {holder: words.holder_words(found, holder, each) for holder, each in words.by_holder(found)}
+    assert told["matcher"].startswith("The matcher: at most ")
+    assert "this is no bound" in told["together"]
+    assert "key-issuer" not in told
+    assert words.data(found)["holders"] == {"matcher": 722, "together": None}
+    assert "may name more" in words.sentence(found)
+    assert "may name more" not in words.sentence(run(CLUELESS))
+    assert {each["upper_per_10000"] for each in words.data(found)["attacks"] if not each["finished"]} == {
+        None
+    }
+
+
+def test_attackers_of_blocks_name_many_where_everybody_is_in_every_block() -> None:
+    ground = ground_of("field-filters")
+    named = battery._in_whole_blocks(ground.sample, ground.agreement, 1, no_limit)
+    assert named["in_blocks"] > 4_000
+    assert named["record_blocks"] > 6_000
+    assert named["pair_graph"] > 500
+    assert battery._in_whole_blocks(ground.sample, plain_clk(ground.agreement), 1, no_limit) == {}
+
+
 def test_who_had_too_little_time_gets_what_the_others_left() -> None:
     now = [0.0]
     time = battery._Time(lambda: now[0], ends=100.0)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
-from coordinator.linkage import engine, match_field_filters
 from pprl.privacy import exposure
 from pprl.protocol.levels import EXACT
-from pprl.protocol.submission import Blocked
 from tests.support.privacy import KEY, population, with_all_in_a_block
 
 
@@ -66,40 +63,12 @@ def test_a_dataset_with_duplicates_has_pairs_of_its_own_too() -> None:
     assert set(pairs) == same_day
 
 
-@pytest.mark.parametrize(("whole_blocks", "passes"), [(True, (0, 3)), (False, (0, 1))])
-def test_about_the_pairs_are_handed_on_that_the_matcher_hands_on(
-    whole_blocks: bool, passes: tuple[int, int]
-) -> None:
-    """Where one person stands for a block, the matcher keeps more in two of ten passes."""
-    people = population(2000)
-    content = people.agreement.content
-    agreement = with_all_in_a_block(content) if whole_blocks else content
-    encoder = exposure.encoder_of(agreement, KEY)
-    sides = [
-        [records.to_send() for records in encoder.encode(each)] for each in (people.file, people.other_file)
-    ]
+def test_who_sees_both_files_has_the_records_of_one_after_those_of_the_other() -> None:
+    people = population(300)
+    encoder = exposure.encoder_of(people.agreement.content, KEY)
     left, right = exposure.passes_of_two(people.file, people.other_file, encoder)
-    seen = exposure.pairs_between(left, right, (2000, 2000), encoder.fields)
-    kept = exposure.as_handed_on(seen, people.truth + np.array([0, 2000]), encoder.fields)
-    random = sum(
-        encoder.random_levels(each, pairs=20_000, rng=np.random.default_rng(1))
-        for each in (people.file, people.other_file)
-    )
-    for number in passes:
-        records = [Blocked(each[number].tags, each[number].present, each[number].filters) for each in sides]
-        seen_by_matcher = engine.pass_pairs(*records, encoder.fields)
-        others = [engine.pass_pairs(each, None, encoder.fields) for each in records]
-        handed_on = match_field_filters.kept_of(
-            agreement, [(0, 0), (0, 1), (1, 1)], [len(each.tags) for each in records],
-            [others[0], seen_by_matcher, others[1]], random, number,
-        )[1]  # fmt: skip
-        found = engine.PassPairs(
-            seen_by_matcher.left[handed_on],
-            seen_by_matcher.right[handed_on],
-            seen_by_matcher.patterns[handed_on],
-        )
-        theirs = set(zip(left[number].rows[found.left], right[number].rows[found.right] + 2000, strict=True))
-        mine = kept.found_by == number
-        ours = set(zip(kept.left[mine], kept.right[mine], strict=True))
-        assert len(ours & theirs) > 0.85 * max(len(ours), len(theirs))
-        assert len(theirs) < (seen.found_by == number).sum()
+    for one, other, both in zip(left, right, exposure.as_one(left, right, 300), strict=True):
+        assert both.rows.tolist() == [*one.rows.tolist(), *(other.rows + 300).tolist()]
+        assert set(both.blocks[both.rows < 300]) & set(both.blocks[both.rows >= 300])
+        assert (both.filters[both.rows >= 300] == other.filters).all()
+        assert (both.present[: len(one.rows)] == one.present).all()

@@ -16,6 +16,7 @@ from pprl.errors import FormatError
 from pprl.protocol.agreement import AgreementFile, parse
 from pprl.protocol.risk_statement import Controls, RiskStatement, judge, upper_per_10000
 from tests.support.risk import (
+    CUT_SHORT,
     EXCEPTIONS,
     KNOWN_PEOPLE,
     RISK,
@@ -139,7 +140,7 @@ def test_lists_with_errors_and_half_of_the_people_are_judged_too() -> None:
 
 def test_a_further_attack_that_ran_out_of_time_says_nothing() -> None:
     found = statement()
-    cut_short = with_attack(found, 1, overlap=20, of=0, finished=False).attacks[1]
+    cut_short = with_attack(found, 1, overlap=20, **CUT_SHORT).attacks[1]
     assert cut_short.upper_per_10000 == 10_000
     assert faults(replace(found, attacks=(*found.attacks, cut_short))) == []
 
@@ -158,7 +159,7 @@ def test_every_required_attack_must_be_there_and_have_ended() -> None:
             assert faults(without, agreement) == [
                 f"the attack '{each.attack}' ({each.holder}, who recognises {each.known}) was not made"
             ]
-            cut_short = with_attack(found, place, finished=False)
+            cut_short = with_attack(found, place, **CUT_SHORT)
             assert "did not come to its end" in faults(cut_short, agreement)[0]
             for weaker in ({"overlap": 50}, {"list": "light"}, {"known": 3}):
                 assert "was not made" in faults(with_attack(found, place, **weaker), agreement)[0]
@@ -221,8 +222,8 @@ def test_another_predicate_is_refused(change: dict[str, Any]) -> None:
 WRONG_ATTACKS = [
     {"attack": ""}, {"attack": "a b"}, {"attack": 1}, {"holder": "department"}, {"holder": []}, {"list": "my list"},
     {"overlap": 0}, {"overlap": 101}, {"known": -1}, {"of": True}, {"named": ROWS + 1}, {"named": "1"}, {"wrong": -1},
-    {"finished": 1}, {"finished": None}, {"seconds": 1.5}, {"upper_per_10000": 3}, {"upper_per_10000": 5},
-    {"upper_per_10000": True}, {"named": 1}, {"more": 1},
+    {"finished": False}, {"finished": 1}, {"finished": None}, {"seconds": 1.5}, {"upper_per_10000": 3},
+    {"upper_per_10000": 5}, {"upper_per_10000": True}, {"named": 1}, {"more": 1},
 ]  # fmt: skip
 
 

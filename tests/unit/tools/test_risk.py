@@ -95,7 +95,7 @@ def _measure(path: Path, monkeypatch: pytest.MonkeyPatch, **options: Any) -> lis
                 "finished": cell.attack != "b" or seconds >= 100}  # fmt: skip
 
     wanted = [(cell, lambda seconds, cell=cell: run(cell, seconds)) for cell in some]
-    monkeypatch.setattr(risk, "cells", lambda _sizes: iter(wanted))
+    monkeypatch.setattr(risk, "cells", lambda _sizes, _seed: iter(wanted))
     given = {"sizes": (SIZE,), "only": "", "budget": 1_000.0, "each": 10.0, **options}
     risk.measure(path, **given)
     return made
@@ -120,7 +120,14 @@ def test_without_time_nothing_is_measured(tmp_path: Path, monkeypatch: pytest.Mo
 
 def line(attack: str = "x", named: int = 1, **others: Any) -> dict[str, Any]:
     cell = Cell(1_000, "accuracy-first", "attack", attack, "matcher", "very file", 100, 30)
-    told = {"of": 100, "named": named, "wrong": 0, "upper_per_10000": 100 * named + 1, "finished": True}
+    told = {
+        "of": 100,
+        "named": named,
+        "wrong": 0,
+        "upper_per_10000": 100 * named + 1,
+        "finished": True,
+        "given": 60,
+    }
     return {**asdict(cell), **told, **others}
 
 
@@ -132,11 +139,11 @@ def row(text: str, first: str) -> list[str]:
 def test_the_summary_has_the_worst_of_each_holder_and_the_secret_apart() -> None:
     lines = [
         line("x", 3), line("y", 5), line("z", 50, known=1_000), line("z", 9, list="light"),
-        line("dictionary", 100, known=0), line("w", 7, holder="together"), line("v", 80, finished=False, known=0),
+        line("dictionary", 100, known=0), line("w", 7, holder="together"), line("v", 80, finished=False, list="heavy"),
         {**line(), "what": "quality", "attack": "", "list": "light", "f1": 0.99},
     ]  # fmt: skip
     cells_of_row = row(report.summary(lines, ["accuracy-first", "privacy-first"]), "accuracy-first")
-    assert cells_of_row[1:] == ["0.9900 / -", "", "501", "", "701", "901", "5,001", "10,000"]
+    assert cells_of_row[1:] == ["0.9900 / -", "", "501", "", "701", "901, not all ended", "5,001", "10,000"]
     only = report.summary([line("v", finished=False)], ["accuracy-first"])
     assert row(only, "accuracy-first")[3] == "no end"
 
@@ -146,7 +153,26 @@ def test_the_details_have_every_attack_with_every_knowledge() -> None:
     text = report.details(lines, ["accuracy-first"])
     assert "very file, 100 %, 30 | very file, 50 %, 30 | heavy, 100 %, 30" in text
     assert "| accuracy-first | matcher | x | 300 | 400 |  |" in text
-    assert "| accuracy-first | matcher | y | no end |  | 200 |" in text
+    assert "| accuracy-first | matcher | y | no end in 60 s |  | 200 |" in text
+
+
+def test_figures_under_several_seeds_are_from_the_lowest_to_the_highest() -> None:
+    lines = [line("x", 4), line("x", 3, seed=7), line("y", 2), line("y", 2, seed=7)]
+    text = report.section(lines, ["accuracy-first"])
+    assert "| accuracy-first | matcher | x | 300 to 400 |" in text
+    assert "| accuracy-first | matcher | y | 200 |" in text
+    assert row(report.summary(lines, ["accuracy-first"]), "accuracy-first")[3] == "401"
+
+
+def test_lines_of_before_there_were_seeds_are_of_the_usual_one() -> None:
+    old = {name: value for name, value in line().items() if name != "seed"}
+    assert risk.key(old) == risk.key(line()) != risk.key(line(seed=7))
+
+
+def test_those_of_one_year_alone() -> None:
+    people = ground_of(SIZE, "salt by year of birth, years told apart").sample.file["date_of_birth"]
+    assert len({value[:4] for value in people}) == 1
+    assert len(people) > 1
 
 
 def test_the_page_has_a_place_for_the_tables() -> None:
