@@ -22,7 +22,7 @@ from pprl.encode.copies import copies_among, originals
 from pprl.encode.linkage_secret import LinkageSecret
 from pprl.encode.match_keys import MatchKeys
 from pprl.encode.passes import Coded, CodedColumns
-from pprl.encode.records import prepare
+from pprl.encode.records import Standardiser
 from pprl.encode.row_commitments import SALT_KEY_BYTES, RowCommitment, RowSalts
 from pprl.errors import DataError, Finding
 from pprl.protocol import framing
@@ -315,11 +315,10 @@ def prepared_batches(
         seen: called with the rows read so far.
     """
     earlier: set[str] = set()
+    standardiser = Standardiser(dataset, agreement.content)
     for first_row, columns in rows:
         room = MOST_FINDINGS - len(found.broken)
-        prepared = prepare(
-            columns, first_row=first_row, dataset=dataset, agreement=agreement.content, most_findings=room
-        )
+        prepared = standardiser.prepare(columns, first_row=first_row, most_findings=room)
         found.broken += prepared.findings
         found.broken_count += prepared.findings_count
         for name, count in prepared.present.items():

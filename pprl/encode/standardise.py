@@ -4,7 +4,8 @@ Two departments that differ in case, accents, spaces, apostrophes or Unicode nor
 every rule here is part of the agreement between them: docs/standardise.md is the text, the vectors in
 tests/conformance/standardise hold it, and a change to either is a new version of the standard.
 
-The tour. `plain` does what all kinds share: it refuses characters that show a file was read wrongly, removes
+The tour. `by_every_rule` is the standard; `standardise` gives the same, with short cuts for values that are written
+as most are. `plain` does what all kinds share: it refuses characters that show a file was read wrongly, removes
 those that nobody sees, decomposes, takes decoration off Latin, Greek and Cyrillic letters, and folds case.
 `words` then drops apostrophes and turns other punctuation into spaces. Each kind builds on one of the two.
 What remains empty, or is a word for "not known", is missing: the empty string, which no encoding gives a token.
@@ -115,6 +116,17 @@ def standardise(kind: Kind, value: str, *, date_order: DateOrder = "day-month-ye
     Source:
         docs/standardise.md
     """
+    at_once = _AT_ONCE.get(kind)
+    found = at_once(value, date_order) if at_once and len(value) <= MOST_CHARACTERS else None
+    return by_every_rule(kind, value, date_order=date_order) if found is None else found
+
+
+def by_every_rule(kind: Kind, value: str, *, date_order: DateOrder) -> str:
+    """What `standardise` does, without its short cuts for values that are written as most are.
+
+    Raises:
+        InvalidValue: the value breaks a rule of its kind.
+    """
     text = plain(value)
     standardised = _BORN[kind](text, date_order) if kind in _BORN else _WRITTEN[kind](text)
     if len(standardised) > MOST_CHARACTERS:
@@ -143,8 +155,8 @@ def plain(value: str) -> str:
 
 def words(text: str) -> str:
     """Drop apostrophes, turn other punctuation and symbols into spaces."""
-    if text.isascii() and text.isalnum():
-        return text
+    if text.isascii():
+        return text if text.isalnum() else " ".join(text.translate(_ASCII_IN_WORDS).split())
     return " ".join(unicodedata.normalize("NFKD", "".join(map(_in_words, text))).split())
 
 
@@ -195,6 +207,9 @@ def _in_words(character: str) -> str:
     if character in APOSTROPHES or character == MIDDLE_DOT:
         return ""
     return " " if unicodedata.category(character)[0] in "PSZ" else character
+
+
+_ASCII_IN_WORDS = MappingProxyType({code: _in_words(chr(code)) for code in range(128)})
 
 
 def _letters_and_digits(text: str) -> str:
@@ -398,3 +413,81 @@ _WRITTEN: Mapping[str, Callable[[str], str]] = MappingProxyType(
     }
 )
 """Every kind is in one of the two tables."""
+
+
+# Short cuts: each gives what `by_every_rule` does, or None where it has nothing to say
+
+_UK_POSTCODE = re.compile("[A-Za-z]{1,2}[0-9][0-9A-Za-z]? ?[0-9][A-Za-z]{2}")
+_NO_DATE_IN_RANGE = "1900-01-01"
+
+
+def _letters_at_once(value: str, _date_order: DateOrder) -> str | None:
+    """Words of the letters A to Z."""
+    if not value.isascii():
+        return None
+    if value.isalpha():
+        text = value.lower()
+    elif value.replace(" ", "").isalpha():
+        text = " ".join(value.lower().split())
+    else:
+        return None
+    return "" if text in NOT_KNOWN_IN_TEXT or (text[:2] == "xx" and _CROSSES.fullmatch(text)) else text
+
+
+def _postcode_at_once(value: str, _date_order: DateOrder) -> str | None:
+    """A whole British postcode, with one space or none."""
+    if not _UK_POSTCODE.fullmatch(value):
+        return None
+    postcode = value.replace(" ", "").lower()
+    return "" if postcode.startswith("zz99") else postcode
+
+
+def _number_at_once(value: str, _date_order: DateOrder) -> str | None:
+    """Digits, and among them perhaps letters A to Z."""
+    if not value.isascii() or not value.isalnum() or value.isalpha():
+        return None
+    return value.lower() if value.strip("0") else ""
+
+
+def _code_at_once(value: str, _date_order: DateOrder) -> str | None:
+    """Letters A to Z and digits."""
+    if not value.isascii() or not value.isalnum():
+        return None
+    text = value.lower()
+    return "" if text in NOT_KNOWN else text
+
+
+def _date_at_once(value: str, date_order: DateOrder) -> str | None:
+    """A day of the calendar in digits, in whatever order."""
+    found = _YEAR_LAST.fullmatch(value)
+    if found:
+        day, month = (1, 3) if date_order == "day-month-year" else (3, 1)
+        value = f"{found[4]}-{found[month]:0>2}-{found[day]:0>2}"
+    if len(value) != 10 or value[4] != "-" or value[7] != "-" or value == _NO_DATE_IN_RANGE:
+        return None
+    try:
+        year = date.fromisoformat(value).year
+    except ValueError:
+        return None
+    return value if FIRST_YEAR <= year <= LAST_YEAR else None
+
+
+def _year_at_once(value: str, _date_order: DateOrder) -> str | None:
+    """Four digits."""
+    if len(value) != 4 or not value.isascii() or not value.isdigit():
+        return None
+    return value if FIRST_YEAR <= int(value) <= LAST_YEAR else None
+
+
+_AT_ONCE: Mapping[str, Callable[[str, DateOrder], str | None]] = MappingProxyType(
+    {
+        **dict.fromkeys(
+            ("given-name", "middle-names", "surname", "full-name", "free-text"), _letters_at_once
+        ),
+        "postcode": _postcode_at_once,
+        "number": _number_at_once,
+        "code": _code_at_once,
+        "date-of-birth": _date_at_once,
+        "year-of-birth": _year_at_once,
+    }
+)

@@ -281,7 +281,7 @@ def test_failing_commands(
 
 
 FAULT_PLACES = [
-    "pprl.encode.encoder.prepare",
+    "pprl.encode.records.Standardiser.prepare",
     "pprl.encode.clk.ClkEncoder.encode",
     "pprl.encode.records.standardise",
     "pprl.encode.encoder.survey",

@@ -1,7 +1,7 @@
 import pytest
 
 from pprl.encode import records
-from pprl.encode.records import NOT_A_WHOLE_NUMBER, prepare
+from pprl.encode.records import NOT_A_WHOLE_NUMBER, Standardiser, prepare
 from pprl.encode.standardise import NO_SUCH_DAY, NOT_A_SEX
 from pprl.errors import DataError
 from pprl.protocol.agreement import ClkFeature, Dataset
@@ -105,6 +105,35 @@ def test_each_distinct_value_is_standardised_once(agreement, monkeypatch):
     monkeypatch.setattr(records, "standardise", counted)
     run(agreement, dataset(surname="s"), {"s": ["Smith", "Jones"] * 500})
     assert sorted(seen) == ["Jones", "Smith"]
+
+
+@pytest.mark.parametrize("remembered", [1, 2, 100_000])
+def test_batches_are_standardised_as_a_whole_table_is_however_little_is_remembered(
+    agreement, monkeypatch, remembered
+):
+    monkeypatch.setattr(records, "MOST_REMEMBERED", remembered)
+    raw = {"Family name": ["Smith", "\x00", "smith ", "Smith", "O'Brien", "\x00", "\x07", "Smith"] * 3}
+    prison = dataset(surname="Family name")
+    whole = prepare(raw, first_row=2, dataset=prison, agreement=agreement, most_findings=99)
+    standardiser = Standardiser(prison, agreement)
+    parts = [
+        standardiser.prepare(
+            {name: values[at : at + 5] for name, values in raw.items()}, first_row=2 + at, most_findings=99
+        )
+        for at in range(0, 24, 5)
+    ]
+    assert [value for part in parts for value in part.columns["surname"]] == whole.columns["surname"]
+    assert [finding for part in parts for finding in part.findings] == whole.findings
+    assert len(whole.findings) == sum(part.findings_count for part in parts) == 9
+    assert max(map(len, standardiser._outcomes.values())) <= max(remembered, 5)
+
+
+def test_values_of_an_earlier_batch_are_not_standardised_again(agreement, monkeypatch):
+    standardiser = Standardiser(dataset(surname="Name"), agreement)
+    standardiser.prepare({"Name": ["Smith"]}, first_row=2, most_findings=0)
+    monkeypatch.delattr(records, "standardise")
+    again = standardiser.prepare({"Name": ["Smith", "Smith"]}, first_row=3, most_findings=0)
+    assert again.columns["surname"] == ["smith", "smith"]
 
 
 def test_a_table_without_an_agreed_column_is_refused(agreement):
