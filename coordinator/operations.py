@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -230,7 +230,8 @@ def issue(
 ) -> dict[str, Any]:
     """The key issuer's step: decide which records belong together and give every record a linkage key.
 
-    The results are sealed to their recipients at once and kept until `release`.
+    The results are sealed to their recipients at once and kept until `release`. Until the step is taken, nothing counts
+    of what it has done: a run that was stopped is simply repeated.
 
     Args:
         me: the store.
@@ -243,6 +244,7 @@ def issue(
 
     Raises:
         ProtocolError: parts are missing, or the project key is, by which linkage keys are kept.
+        UsageError: it would take more memory than it may.
         VerificationError: pairs and references don't belong together, or earlier linkage keys that are offered were
             never issued.
     """
@@ -257,6 +259,12 @@ def issue(
         parts = database.parts_of(session, agreement.sha256, submission.REFERENCES_KIND)
         (pairs_part,) = database.parts_of(session, agreement.sha256, pairs.KIND)
     started = time.monotonic()
+    issuing.require_room(
+        budget,
+        records=sum(part.records for part in parts),
+        references=sum(_sealed_bytes(me, part) for part in parts),
+        pairs=_sealed_bytes(me, pairs_part),
+    )
     references = {part.dataset: _open_references(me, mine, part) for part in parts}
     raw_pairs = open_part(me, mine, pairs_part)
     issued = issuing.issue(
@@ -267,14 +275,17 @@ def issue(
         random_bytes=derive.random_bytes,
         progress=progress,
     )
-    sealed = _sealed_results(mine, issued)
+    del references, raw_pairs
+    results, digests = {}, {}
+    # Each is kept as soon as it is sealed: one is in memory at a time.
+    for name, sealed in _sealed_results(mine, issued):
+        results[name], digests[name] = named(sealed, agreement), keep(me, sealed)
     report = {
         **issued.report,
-        "results": {name: keep(me, content) for name, content in sealed.items()},
+        "results": digests,
         "seconds": {"issue": round(time.monotonic() - started, 3)},
         "memory": {"budget_bytes": budget.bytes, "peak_bytes": peak_bytes()},
     }
-    results = {name: named(content, agreement) for name, content in sealed.items()}
     refusal = _refusal(agreement, report)
     detail = {
         "inputs": sorted(part.head_sha256 for part in (*parts, pairs_part)),
@@ -594,27 +605,37 @@ def _public_summary(
     return (json.dumps(summary, indent=2) + "\n").encode()
 
 
-def _sealed_results(mine: Signatory, issued: Issued) -> dict[str, bytes]:
-    """Each result, sealed to its recipient, by file name."""
+def _sealed_bytes(me: Coordinator, part: PartRow) -> int:
+    """How long a part's container is, which is hardly longer than its document; 0 if it is missing."""
+    path = me.folder / "containers" / part.container_sha256
+    return path.stat().st_size if path.is_file() else 0
+
+
+def _sealed_results(mine: Signatory, issued: Issued) -> Iterator[tuple[str, bytes]]:
+    """Each result, sealed to its recipient, with its file name."""
     agreement = mine.agreement
-    sealed = {}
     for document in issued.linkage_keys:
         about = document.header
-        sealed[f"{about.dataset}.linkage-keys"] = seal_for(
-            agreement.content.party_named(about.party),
-            linkage_keys.write(document),
-            me=mine,
-            kind=linkage_keys.KIND,
-            records=about.records,
-            dataset=about.dataset,
-            submission=about.submission,
+        yield (
+            f"{about.dataset}.linkage-keys",
+            seal_for(
+                agreement.content.party_named(about.party),
+                linkage_keys.write(document),
+                me=mine,
+                kind=linkage_keys.KIND,
+                records=about.records,
+                dataset=about.dataset,
+                submission=about.submission,
+            ),
         )
     if agreement.content.release.crosswalk_to is not None:
-        sealed["crosswalk"] = seal_for(
-            agreement.content.party_named(agreement.content.release.crosswalk_to),
-            crosswalk.write(issued.crosswalk),
-            me=mine,
-            kind=crosswalk.KIND,
-            records=issued.crosswalk.header.records,
+        yield (
+            "crosswalk",
+            seal_for(
+                agreement.content.party_named(agreement.content.release.crosswalk_to),
+                crosswalk.write(issued.crosswalk),
+                me=mine,
+                kind=crosswalk.KIND,
+                records=issued.crosswalk.header.records,
+            ),
         )
-    return sealed

@@ -12,14 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.linkage import evidence
+from coordinator.linkage.budget import Budget
 from coordinator.linkage.evidence import Estimate, Evidence
 from coordinator.linkage.refresh import KeySource, Refreshed, refreshed, told
 from coordinator.linkage.solve import MERGE_SHARE, Compared, clusters
+from pprl.errors import UsageError
 from pprl.protocol.agreement import AgreementFile
 from pprl.protocol.crosswalk import Crosswalk, CrosswalkHeader
 from pprl.protocol.framing import ID_BYTES, Bytes
 from pprl.protocol.linkage_keys import LinkageKeys, LinkageKeysHeader
 from pprl.protocol.submission import Copies, References
+
+# What `issue` takes: the process itself, for each record, and for each byte of the documents that it reads.
+PROCESS_BYTES = 350_000_000
+BYTES_A_RECORD = 100
+A_REFERENCE, A_PAIR = 1.3, 2.2
 
 Progress = Callable[[str, float], None]
 RandomBytes = Callable[[int], bytes]
@@ -61,6 +68,32 @@ class Issued:
     linkage_keys: tuple[LinkageKeys, ...] = field(repr=False)
     crosswalk: Crosswalk = field(repr=False)
     report: dict[str, Any]
+
+
+def memory_needed(*, records: int, references: int, pairs: int) -> int:
+    """Bytes of the whole process that `issue` takes at most, as measured on generated linkages.
+
+    Args:
+        records: of all datasets.
+        references: bytes of all documents of references.
+        pairs: bytes of the matcher's document.
+    """
+    return PROCESS_BYTES + records * BYTES_A_RECORD + int(references * A_REFERENCE) + int(pairs * A_PAIR)
+
+
+def require_room(budget: Budget, *, records: int, references: int, pairs: int) -> None:
+    """Refuse to begin what doesn't fit; the key issuer runs this. Arguments as for `memory_needed`.
+
+    Raises:
+        UsageError: the budget is too small. It says how much is needed.
+    """
+    needed = memory_needed(records=records, references=references, pairs=pairs)
+    if needed > budget.bytes:
+        raise UsageError(
+            f"To issue linkage keys for {records} records takes up to {needed / 1e9:.1f} GB of memory, and "
+            f"{budget.bytes / 1e9:.1f} GB may be used.",
+            hint=f"Give --memory {-(-needed // 10**8) * 100}MB or more, on a machine that has as much.",
+        )
 
 
 def issue(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from coordinator.linkage.budget import Budget
 from coordinator.linkage.compare import Pairs
-from coordinator.linkage.issuing import owners_of_keys, with_copies
+from coordinator.linkage.issuing import memory_needed, owners_of_keys, require_room, with_copies
 from coordinator.linkage.solve import Compared, clusters
+from pprl.errors import UsageError
 from pprl.protocol.submission import NO_COPIES, Copies
 
 # Records 0 and 1 of the asking dataset are unlike parts of one target; 2 and 3 are alike; 4 is like nobody.
@@ -71,3 +74,16 @@ def test_a_copy_shares_its_originals_key() -> None:
     owners = owners_of_keys(people, DUPLICATES, [OWN, TARGET], THRESHOLD, copies)[0].tolist()
     assert owners[4] == owners[0]
     assert owners[0] != owners[1], "what another dataset joins has two keys still"
+
+
+def test_what_does_not_fit_is_refused_before_it_begins() -> None:
+    about = {"records": 20_000_000, "references": 5_000_000_000, "pairs": 2_000_000_000}
+    needed = memory_needed(**about)
+    require_room(Budget(needed), **about)
+    with pytest.raises(
+        UsageError, match=f"takes up to {needed / 1e9:.1f} GB of memory, and 8.0 GB"
+    ) as refusal:
+        require_room(Budget(8_000_000_000), **about)
+    assert refusal.value.hint is not None
+    told = int(refusal.value.hint.split("--memory ")[1].split("MB")[0]) * 10**6
+    assert needed <= told < needed + 10**8
