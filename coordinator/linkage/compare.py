@@ -79,14 +79,19 @@ def compare(
     _require_comparable(left, left if right is None else right, floor)
     ordered_left = dice_kernel.ordered(left)
     ordered_right = ordered_left if right is None else dice_kernel.ordered(right)
-    room = _Room(MOST_PAIRS_A_RECORD * max(len(left), 0 if right is None else len(right)) + ALWAYS_ROOM_FOR)
+    room = Room(most_pairs(left, right))
     parts = list(_blocks_compared(ordered_left, ordered_right, floor, right is None, room, progress))
     if room.is_full:
         raise DisclosureError("Too many encodings are alike.", hint=TOO_MANY_ALIKE)
-    return _in_rows(parts, ordered_left, ordered_right, within=right is None)
+    return in_rows(parts, ordered_left, ordered_right, within=right is None)
 
 
-class _Room:
+def most_pairs(left: Filters, right: Filters | None) -> int:
+    """How many pairs of two sides there may be before they are refused."""
+    return MOST_PAIRS_A_RECORD * max(len(left), 0 if right is None else len(right)) + ALWAYS_ROOM_FOR
+
+
+class Room:
     """How many more pairs may be found, by all threads together."""
 
     def __init__(self, pairs: int) -> None:
@@ -110,7 +115,7 @@ def _blocks_compared(
     right: Ordered,
     floor: float,
     within: bool,
-    room: _Room,
+    room: Room,
     progress: Callable[[float], None],
 ) -> Iterator[Found]:
     """What is found in each block of the left side, in their order; nothing in those after the room is full."""
@@ -122,7 +127,7 @@ def _blocks_compared(
         return dice_kernel.find(left, block, right, tiles, least, within=within, take=room.take)
 
     progress(0.0)
-    with ThreadPoolExecutor(_cores()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         for block, found in zip(blocks, pool.map(compared, blocks), strict=True):
             yield found
             if not room.is_full:
@@ -136,11 +141,12 @@ def _share_done(rows: int, total: int, *, within: bool) -> float:
     return 1 - left * left if within else 1 - left
 
 
-def _cores() -> int:
+def cores() -> int:
+    """The processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _in_rows(parts: Sequence[Found], left: Ordered, right: Ordered, *, within: bool) -> Pairs:
+def in_rows(parts: Sequence[Found], left: Ordered, right: Ordered, *, within: bool) -> Pairs:
     """Pairs of positions as ascending pairs of rows."""
     at_left = np.concatenate([np.empty(0, np.uint32), *(part.left for part in parts)])
     at_right = np.concatenate([np.empty(0, np.uint32), *(part.right for part in parts)])
@@ -204,7 +210,7 @@ def plan_floor(
 
 
 def _floor_for(left: Filters, right: Filters, lowest: float, most_pairs_a_record: float) -> float:
-    some_left, some_right = _sample(left), _sample(right)
+    some_left, some_right = sample(left), sample(right)
     dice = _all_dice(some_left, some_right)
     if left is right:
         dice[np.diag_indices_from(dice)] = 0
@@ -217,7 +223,8 @@ def _floor_for(left: Filters, right: Filters, lowest: float, most_pairs_a_record
     return float(np.ceil(first_dropped * 100 + 1e-6)) / 100
 
 
-def _sample(filters: Filters) -> Filters:
+def sample(filters: Filters) -> Filters:
+    """Evenly spaced rows, at most two thousand."""
     step = max(1, len(filters) // SAMPLE_ROWS)
     return filters[::step][:SAMPLE_ROWS]
 

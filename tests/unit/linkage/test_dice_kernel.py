@@ -73,7 +73,7 @@ def test_counting_is_vectorised_where_the_processor_can() -> None:
 @pytest.mark.parametrize("cores", [1, 3])
 def test_the_number_of_threads_makes_no_difference(cores: int, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = [digest(pairs) for pairs in compared()]
-    monkeypatch.setattr(comparing, "_cores", lambda: cores)
+    monkeypatch.setattr(comparing, "cores", lambda: cores)
     monkeypatch.setattr(comparing, "LEFT_ROWS", 16)
     assert [digest(pairs) for pairs in compared()] == expected
 
