@@ -575,6 +575,7 @@ def _matching_evidence(
             [{name: getattr(table, name) for name in names} for table in matched.tables], limit
         ),
         "suppressed": suppressed_records(suppressed, limit),
+        **({"blocking": list(matched.blocking)} if matched.blocking else {}),
     }
 
 

@@ -21,7 +21,7 @@ Source: Indyk and Motwani (1998), bit sampling; Karapiperis and Verykios (2015) 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -45,7 +45,7 @@ FEWEST_TO_MERGE = 1 << 22
 SAMPLE_ROWS = 1_000
 
 # Nanoseconds, as measured, of a row in a table, of a pair that meets in one, and of one of all pairs.
-ROW_COST, MEETING_COST, EXACT_COST = 30.0, 15.0, 1.0
+ROW_COST, MEETING_COST, EXACT_COST = 80.0, 30.0, 1.0
 
 Keys = NDArray[np.uint64]
 
@@ -100,7 +100,7 @@ def plan(
         wanted_recall: the share.
     """
     other = left if right is None else right
-    rows, pairs = len(left) + len(other), _possible(left, right)
+    rows, pairs = len(left) + len(other), possible_pairs(left, right)
     width = 8 * left.shape[1]
     apart = _distances(left, right)
     bits_set = np.bitwise_count(compare.sample(left)).sum(axis=1, dtype=np.int64)
@@ -117,7 +117,8 @@ def plan(
     return None if best is None or best.cost > pairs * EXACT_COST else best
 
 
-def _possible(left: Filters, right: Filters | None) -> int:
+def possible_pairs(left: Filters, right: Filters | None) -> int:
+    """How many pairs two sides have, or one has with itself."""
     return len(left) * (len(left) - 1) // 2 if right is None else len(left) * len(right)
 
 
@@ -222,7 +223,8 @@ def _met(
 ) -> tuple[Keys, int, int]:
     """The numbers of the pairs found, ascending; how many met, and how many were parted, in all tables together."""
     cores = compare.cores()
-    found, fresh = np.empty(0, np.uint64), [np.empty(0, np.uint64)]
+    found: Keys = np.empty(0, np.uint64)
+    fresh: list[Keys] = []
     meetings, parted = 0, 0
     with ThreadPoolExecutor(cores) as pool:
         # A few tables at a time: what the same pair was found by again is dropped before it piles up.
@@ -232,12 +234,22 @@ def _met(
             ):
                 fresh.append(numbers)
                 meetings, parted = meetings + met, parted + split
-            if sum(map(len, fresh)) > max(len(found), FEWEST_TO_MERGE):
-                found, fresh = np.unique(np.concatenate([found, *fresh])), []
-            if len(found) > sides.most_pairs:
-                raise DisclosureError("Too many encodings are alike.", hint=compare.TOO_MANY_ALIKE)
+            if sum(map(len, fresh)) > max(len(found), min(FEWEST_TO_MERGE, sides.most_pairs)):
+                found, fresh = _merged(found, fresh, sides.most_pairs), []
             progress(0.99 * min(start + cores, len(drawn)) / len(drawn))
-    return np.unique(np.concatenate([found, *fresh])), meetings, parted
+    return _merged(found, fresh, sides.most_pairs), meetings, parted
+
+
+def _merged(found: Keys, fresh: Sequence[Keys], most: int) -> Keys:
+    """Pairs found before and since, each once, ascending.
+
+    Raises:
+        DisclosureError: they are more than there may be.
+    """
+    together = np.unique(np.concatenate([found, *fresh]))
+    if len(together) > most:
+        raise DisclosureError("Too many encodings are alike.", hint=compare.TOO_MANY_ALIKE)
+    return together
 
 
 def _one_table(sides: _Sides, table: NDArray[np.int64], bits: int) -> tuple[Keys, int, int]:

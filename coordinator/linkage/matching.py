@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from coordinator.linkage.budget import Budget
 from coordinator.linkage.work import InMemory, Shelf
@@ -40,6 +40,8 @@ class Matched:
         records: records of all datasets.
         length: bytes of the document.
         parts: how many parts it was made in, one after the other.
+        blocking: for each two datasets whose pairs were too many to compare them all, how some were left out, and how
+            many of those that are alike, for the matcher's report.
     """
 
     content: bytes | Callable[[], Iterator[bytes]] = field(repr=False)
@@ -49,6 +51,7 @@ class Matched:
     records: int
     length: int = -1
     parts: int = 1
+    blocking: tuple[Mapping[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         """A document that is there has its own length."""

@@ -267,8 +267,18 @@ def _matching(report: Report) -> Section | None:
         element("p", totals),
         _pass_tables("matching", matching["passes"], _LINKED_COUNTS[:2], _LINKED_HEADER[:2], report),
         _suppressed("matcher-suppressed", matching["suppressed"]),
+        _blocking(matching.get("blocking", [])),
     )
     return Section("matching", "What the matcher compared", content)
+
+
+def _blocking(blocking: Sequence[dict[str, Any]]) -> Markup:
+    if not blocking:
+        return Markup("")
+    return joined(
+        element("p", words.BLOCKING_NOTE),
+        _table("blocking", "Blocking of encodings", words.BLOCKING_HEADER, words.blocking_rows(blocking)),
+    )
 
 
 def _pass_tables(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pprl.console import table
@@ -146,8 +147,45 @@ def text(report: Report) -> str:
             ("Pairs handed on", count(matching["pairs"])),
         ]
         parts += [f"Matching\n{_lines(totals)}", _passes_text(matching["passes"], linked=False)]
+        if blocking := matching.get("blocking"):
+            rows = table(
+                blocking_rows(blocking), header=BLOCKING_HEADER, right=range(1, len(BLOCKING_HEADER))
+            )
+            parts.append(f"Blocking of encodings\n{rows}\n{BLOCKING_NOTE}")
     parts.append(small_number_note(report))
     return "\n\n".join(parts)
+
+
+BLOCKING_NOTE = (
+    "Too many pairs to compare them all: the matcher compared those that hold the same bits at the drawn positions of "
+    "some table. Predicted: the share found of pairs just at the floor. Measured: the share found of all pairs that "
+    "are alike, on rows that were compared with everything."
+)
+BLOCKING_HEADER = (
+    "datasets",
+    "bits",
+    "tables",
+    "predicted recall",
+    "measured recall",
+    "on pairs",
+    "pairs parted",
+)
+
+
+def blocking_rows(blocking: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """How the matcher left out pairs of encodings, for each two datasets, with what that cost."""
+    return [
+        [
+            f"within {each['left']}" if each["left"] == each["right"] else f"{each['left']}, {each['right']}",
+            str(each["bits"]),
+            count(each["tables"]),
+            f"{each['predicted_recall_at_floor']:.1%}",
+            NOT_SHOWN if each["measured_recall"] is None else f"{each['measured_recall']:.1%}",
+            count(each["sampled_pairs"]),
+            count(each["parted"]),
+        ]
+        for each in blocking
+    ]
 
 
 def _lines(rows: list[tuple[str, str]]) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from coordinator import operations
-from coordinator.linkage import issuing
+from coordinator.linkage import issuing, lsh
 from coordinator.linkage.solve import Compared
 from coordinator.report import documents, words
 from coordinator.report.page import page
@@ -178,6 +178,28 @@ def test_the_matchers_page_has_its_figures(reports: dict[tuple[str, str], Report
     assert sum(each["compared"] for each in passes) == report["matching"]["compared"]
     datasets = {each["dataset"] for each in report["matching"]["suppressed"]}
     assert [len(row) for row in rows_of(tree, "matcher-suppressed")] == [1 + len(datasets)] * len(passes)
+
+
+def test_where_pairs_were_blocked_the_matchers_page_tells_how_and_what_was_missed(
+    project: Project, reports: dict[tuple[str, str], Report], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "blocking" not in reports["clk", "matcher"]["matching"]
+    monkeypatch.setattr(lsh, "MOST_EXACT_PAIRS", 0)
+    monkeypatch.setattr(lsh, "EXACT_COST", 1e12)
+    linked = operations.report(project.issue(), None)["linked_pairs"]
+    assert linked == pytest.approx(reports["clk", "issuer"]["linked_pairs"], rel=0.02)
+    report = operations.report(operations.open_store(project.store(Role.MATCHER), asked), None)
+    told = report["matching"]["blocking"]
+    assert [(each["left"], each["right"]) for each in told] == [
+        (each["left"], each["right"]) for each in report["matching"]["passes"][0]["comparisons"]
+    ]
+    for each in told:
+        assert each["predicted_recall_at_floor"] >= 0.999
+        assert each["sampled_pairs"] is None or each["measured_recall"] >= 0.99
+    assert any(each["measured_recall"] is not None for each in told)
+    tree = read_page(page(report))
+    assert rows_of(tree, "blocking") == words.blocking_rows(told)
+    assert words.BLOCKING_NOTE in words.text(report)
 
 
 def test_no_small_count_is_in_it(report: Report) -> None:
