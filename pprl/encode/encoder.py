@@ -346,7 +346,13 @@ def _take_record_ids(
     if dataset.record_id_column is None:
         found.record_ids += [str(first_row + offset) for offset in range(size)]
         return
-    for offset, record_id in enumerate(columns[dataset.record_id_column]):
+    record_ids = columns[dataset.record_id_column]
+    different = set(record_ids)
+    if len(different) == size and earlier.isdisjoint(different) and all(map(str.strip, record_ids)):
+        earlier |= different
+        found.record_ids += record_ids
+        return
+    for offset, record_id in enumerate(record_ids):
         rule = "record id is missing" if not record_id.strip() else "record id is there twice"
         if not record_id.strip() or record_id in earlier:
             found.broken_count += 1

@@ -60,10 +60,8 @@ class RowCommitment:
         Args:
             rows: batches of (number of the first row, columns by the department's own names).
         """
-        add = self._running.add
         for first_row, columns in rows:
-            for leaf in self._leaves.of(first_row, columns):
-                add(merkle.leaf_hash(leaf))
+            self._running.extend(map(merkle.leaf_hash, self._leaves.of(first_row, columns)))
             yield first_row, columns
 
     def root(self) -> str:
@@ -177,10 +175,8 @@ class _Leaves:
         size = len(columns[self._columns[0]])
         ids = _in_json(columns[self._record_ids]) if self._record_ids else [""] * size
         salts = _salts(self._salt_key, range(first_row, first_row + size))
-        for row, (salt, record_id, joined) in enumerate(
-            zip(salts, ids, values, strict=True), start=first_row
-        ):
-            yield salt + f'[{row},"{record_id}",["{joined}"]]'.encode("ascii")
+        numbered = zip(range(first_row, first_row + size), salts, ids, values, strict=True)
+        return (salt + f'[{row},"{own}",["{joined}"]]'.encode("ascii") for row, salt, own, joined in numbered)
 
     def opened(
         self, first_row: int, columns: dict[str, list[str]], wanted: Collection[int], *, before: int
@@ -207,7 +203,15 @@ def _in_json(column: list[str]) -> list[str]:
     joined = "".join(column)
     if joined.isascii() and joined.isprintable() and not any(each in joined for each in '%"\\'):
         return column
-    return [as_ascii(text).replace("\\", "\\\\").replace('"', '\\"') for text in column]
+    return list(map(_Escaped().__getitem__, column))
+
+
+class _Escaped(dict[str, str]):
+    """By text, how it stands between quotes, found when it is first asked for."""
+
+    def __missing__(self, text: str) -> str:
+        found = self[text] = as_ascii(text).replace("\\", "\\\\").replace('"', '\\"')
+        return found
 
 
 def _with_path(row: ProvedRow, hashes: list[bytes]) -> ProvedRow:

@@ -13,7 +13,7 @@ Source: RFC 6962, section 2.1; RFC 9162, sections 2.1.3.2 and 2.1.4.2, for the v
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pprl.errors import VerificationError
 from pprl.protocol.canonical import LARGEST_INTEGER
@@ -74,6 +74,20 @@ class RunningRoot:
             right, left = self._peaks.pop(), self._peaks.pop()
             self._peaks.append(node_hash(left, right))
 
+    def extend(self, leaves: Iterable[bytes]) -> None:
+        """Take leaf hashes as `add` takes each, more quickly: a level of the tree at a time."""
+        nodes = list(leaves)
+        complete, settled = self.size, list[bytes]()
+        self.size += len(nodes)
+        while nodes:
+            if complete & 1:
+                nodes.insert(0, self._peaks.pop())
+            if len(nodes) & 1:
+                settled.append(nodes.pop())
+            nodes = list(map(node_hash, nodes[::2], nodes[1::2]))
+            complete >>= 1
+        self._peaks += reversed(settled)
+
     def root(self) -> bytes:
         """The root of all leaves so far, 32 bytes; of none, SHA-256 of nothing."""
         if not self._peaks:
@@ -96,8 +110,7 @@ def root(leaf_hashes: Sequence[bytes]) -> bytes:
     Source: RFC 6962, section 2.1.
     """
     running = RunningRoot()
-    for leaf in leaf_hashes:
-        running.add(leaf)
+    running.extend(leaf_hashes)
     return running.root()
 
 

@@ -45,6 +45,17 @@ def test_a_root_that_runs_along_is_that_of_the_list(size: int) -> None:
     assert running.root() == _slow_root(_leaves(size))
 
 
+@given(st.lists(st.integers(0, 70), max_size=6))
+def test_a_root_that_runs_along_takes_several_leaves_at_once(sizes: list[int]) -> None:
+    leaves = _leaves(sum(sizes))
+    running = merkle.RunningRoot()
+    for size in sizes:
+        running.extend(leaves[running.size : running.size + size])
+        assert running.root() == _slow_root(leaves[: running.size])
+    running.add(b"x" * 32)
+    assert running.root() == _slow_root([*leaves, b"x" * 32])
+
+
 @given(SIZES, st.data())
 def test_inclusion(size: int, data: st.DataObject) -> None:
     leaves = _leaves(size)
