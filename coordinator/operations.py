@@ -45,7 +45,7 @@ from coordinator.linkage import issuing, matching
 from coordinator.linkage.budget import Budget, peak_bytes
 from coordinator.linkage.evidence import Suppressed, counted_by_pass, suppressed_records
 from coordinator.linkage.issuing import Issued
-from coordinator.linkage.matching import Matched
+from coordinator.linkage.matching import EngineName, Matched
 from coordinator.project_keys import key_for_issue
 from coordinator.report import documents
 from coordinator.sizes import is_statement
@@ -175,7 +175,12 @@ def hand_on(me: Coordinator, agreement_sha256: str | None, recipient: str) -> di
 
 
 def match(
-    me: Coordinator, agreement_sha256: str | None, *, budget: Budget | None = None, progress: Progress
+    me: Coordinator,
+    agreement_sha256: str | None,
+    *,
+    budget: Budget | None = None,
+    engine: EngineName = "local",
+    progress: Progress,
 ) -> tuple[AgreementFile, bytes]:
     """The matcher's step: compare all encodings and seal the pairs that are not hopeless to the key issuer.
 
@@ -185,9 +190,11 @@ def match(
         me: the store.
         agreement_sha256: first digits of the agreement's digest; None for the only one.
         budget: the most memory to use; None for three quarters of what is free.
+        engine: what compares records.
         progress: told what is done, and the share of it.
 
     Raises:
+        ConfigError: the engine is not to be had.
         ProtocolError: parts are missing.
         VerificationError: departments used different linkage secrets.
     """
@@ -203,7 +210,7 @@ def match(
     started = time.monotonic()
     encodings = {part.dataset: _open_encodings(me, mine, part) for part in parts}
     _require_one_secret(encodings)
-    matched = matching.match(agreement, encodings, progress=progress)
+    matched = matching.match(agreement, encodings, engine=engine, progress=progress)
     sealed = seal_for(
         agreement.content.party_with("key-issuer"),
         matched.document,
@@ -378,7 +385,12 @@ def report(me: Coordinator, agreement_sha256: str | None) -> dict[str, Any]:
 
 
 def link(
-    me: Coordinator, agreement_sha256: str | None, *, budget: Budget | None = None, progress: Progress
+    me: Coordinator,
+    agreement_sha256: str | None,
+    *,
+    budget: Budget | None = None,
+    engine: EngineName = "local",
+    progress: Progress,
 ) -> dict[str, Any]:
     """Match, hand the pairs over, issue: for an office that holds both roles. Arguments are those of `match`.
 
@@ -390,7 +402,7 @@ def link(
             "This store holds one coordinator role only.",
             hint="Run 'coordinator match' or 'coordinator issue'.",
         )
-    agreement, sealed = match(me, agreement_sha256, budget=budget, progress=progress)
+    agreement, sealed = match(me, agreement_sha256, budget=budget, engine=engine, progress=progress)
     with database.reading(me.engine) as session:
         handed_over = bool(database.parts_of(session, agreement.sha256, pairs.KIND))
     if not handed_over:

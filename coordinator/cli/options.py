@@ -53,3 +53,14 @@ def memory_option(function: Function) -> Function:
         type=_Memory(),
         help="Most memory to use, such as 800MB or 4GB; without it, three quarters of what is free.",
     )(function)
+
+
+def engine_option(function: Function) -> Function:
+    """`--engine NAME`."""
+    return click.option(
+        "--engine",
+        type=click.Choice(["local", "spark"]),
+        default="local",
+        show_default=True,
+        help="What compares records: this machine, or the Spark that this command was submitted to (docs/spark.md).",
+    )(function)

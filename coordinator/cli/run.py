@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from coordinator.cli.options import agreement_option, memory_option, store_option
+from coordinator.cli.options import agreement_option, engine_option, memory_option, store_option
 from coordinator.linkage.budget import Budget
 from pprl.console import force_option, json_option, path_argument, path_option, progress, show, table, talk
 from pprl.errors import PprlError
 from pprl.passphrase import PassphraseSource
 
 if TYPE_CHECKING:
+    from coordinator.linkage.matching import EngineName
     from coordinator.operations import Receipt
 
 
@@ -104,6 +105,7 @@ def status(store: Path, passphrase: PassphraseSource, as_json: bool) -> None:
 @agreement_option
 @path_option("-o", "--out", required=True, help="The pairs, sealed to the key issuer.")
 @memory_option
+@engine_option
 @force_option
 @json_option
 def match(
@@ -112,6 +114,7 @@ def match(
     sha256: str | None,
     out: Path,
     memory: Budget | None,
+    engine: EngineName,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -129,7 +132,7 @@ def match(
     me = operations.open_store(store, passphrase)
     require_outside(me, out)
     with new_file(out, force=force) as file, progress() as tell:
-        agreement, sealed = operations.match(me, sha256, budget=memory, progress=tell)
+        agreement, sealed = operations.match(me, sha256, budget=memory, engine=engine, progress=tell)
         file.write(sealed)
     report = operations.run_report(me, agreement.sha256, Role.MATCHER)
     show(report, as_json=as_json, text=lambda: _matched_text(report))
@@ -162,9 +165,15 @@ def issue(
 @store_option
 @agreement_option
 @memory_option
+@engine_option
 @json_option
 def link(
-    store: Path, passphrase: PassphraseSource, sha256: str | None, memory: Budget | None, as_json: bool
+    store: Path,
+    passphrase: PassphraseSource,
+    sha256: str | None,
+    memory: Budget | None,
+    engine: EngineName,
+    as_json: bool,
 ) -> None:
     """Both roles in one office: match, hand over, issue.
 
@@ -174,7 +183,7 @@ def link(
 
     me = operations.open_store(store, passphrase)
     with progress() as tell:
-        report = operations.link(me, sha256, budget=memory, progress=tell)
+        report = operations.link(me, sha256, budget=memory, engine=engine, progress=tell)
     show(report, as_json=as_json, text=lambda: _report_text(report))
 
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from coordinator.linkage.budget import Budget
 from coordinator.linkage.work import InMemory, Shelf
+from pprl.errors import ConfigError
 from pprl.protocol.agreement import AgreementFile
 from pprl.protocol.framing import Bytes
 from pprl.protocol.pairs import PairTable
 from pprl.protocol.patterns import PatternTable
 from pprl.protocol.submission import ClkHeader, Encodings, FieldFilterHeader, Wanted
 
+if TYPE_CHECKING:
+    from coordinator.linkage.engine import Engine
+
 Progress = Callable[[str, float], None]
+EngineName = Literal["local", "spark"]
 
 
 class EncodingsAtHand(Protocol):
@@ -74,6 +80,7 @@ def match(
     *,
     budget: Budget | None = None,
     shelf: Shelf | None = None,
+    engine: EngineName = "local",
     progress: Progress,
 ) -> Matched:
     """Compare every two datasets, and every dataset with itself; the matcher runs this.
@@ -85,24 +92,45 @@ def match(
         encodings: of every dataset.
         budget: the most memory to use; None for three quarters of what is free.
         shelf: where what is finished is kept, so that a run that was stopped goes on; None for memory.
+        engine: what compares the records of a pass, on this machine or on Spark.
         progress: told what is compared, and the share of it that is done.
+
+    Raises:
+        ConfigError: there is no such engine for the scheme, or Spark is not to be had.
 
     Leaks: to the key issuer, which references are alike, and how much.
     """
     if agreement.content.encoding.scheme == "clk":
         from coordinator.linkage import match_clk  # noqa: PLC0415 - each scheme loads its own libraries
 
+        if engine != "local":
+            raise ConfigError("Scheme clk is compared on one machine.", hint="Leave '--engine' out.")
         whole = {name: _whole(each) for name, each in encodings.items()}
         return match_clk.match(agreement, whole, progress=progress)
     from coordinator.linkage import match_field_filters  # noqa: PLC0415
 
-    return match_field_filters.match(
-        agreement,
-        encodings,
-        budget=Budget.of_machine() if budget is None else budget,
-        shelf=InMemory() if shelf is None else shelf,
-        progress=progress,
-    )
+    with _engine(engine) as pass_pairs:
+        return match_field_filters.match(
+            agreement,
+            encodings,
+            budget=Budget.of_machine() if budget is None else budget,
+            shelf=InMemory() if shelf is None else shelf,
+            progress=progress,
+            engine=pass_pairs,
+        )
+
+
+@contextmanager
+def _engine(name: EngineName) -> Iterator[Engine]:
+    if name == "spark":
+        from coordinator.linkage.spark import spark_engine  # noqa: PLC0415 - an extra
+
+        with spark_engine() as pass_pairs:
+            yield pass_pairs
+    else:
+        from coordinator.linkage import engine  # noqa: PLC0415 - compiles
+
+        yield engine.pass_pairs
 
 
 def _whole(encodings: EncodingsAtHand) -> Encodings:

@@ -163,7 +163,8 @@ def _importers(package: str) -> set[str]:
                 "coordinator.operations",
             ),
         ),
-        ("pyarrow", ("pprl.files",)),
+        ("pyarrow", ("pprl.files", "coordinator.linkage.spark")),
+        ("pyspark", ("coordinator.linkage.spark",)),
         ("tomlkit", ("pprl.agreements",)),
         (
             "click",

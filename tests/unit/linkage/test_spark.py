@@ -1,0 +1,127 @@
+"""The Spark engine finds what the local one finds, pair for pair and in the same order; so the keys are the same."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Iterator
+from datetime import date
+
+import numpy as np
+import pytest
+
+from coordinator.linkage import issuing, matching
+from coordinator.linkage.engine import Engine, pass_pairs
+from coordinator.linkage.matching import EngineName
+from coordinator.linkage.spark import part_of, spark_engine
+from pprl.agreements.draft import DatasetSketch, draft
+from pprl.encode import encoder
+from pprl.encode.linkage_secret import LinkageSecret
+from pprl.errors import ConfigError
+from pprl.protocol import agreement as agreements
+from pprl.protocol import submission
+from pprl.protocol.agreement import Scheme
+from pprl.protocol.levels import Fields
+from pprl.protocol.submission import TAG_BYTES, Blocked
+from pprl.synthetic import linkage_pair
+
+FIELDS = Fields(3, names=(0, 1))
+
+
+def _records(rows: int, seed: int) -> Blocked:
+    rng = np.random.default_rng(seed)
+    tags = np.random.default_rng(0).integers(0, 256, (rows // 2 + 1, TAG_BYTES), dtype=np.uint8)
+    return Blocked(
+        tags[rng.integers(0, len(tags), rows)],
+        rng.integers(0, 8, rows).astype(np.uint32),
+        rng.integers(0, 256, (rows, 3, 8), dtype=np.uint8)
+        & rng.integers(0, 256, (rows, 3, 8), dtype=np.uint8),
+    )
+
+
+@pytest.mark.parametrize("parts", [1, 2, 7, 1_000])
+def test_parts_are_ranges_of_tags(parts: int) -> None:
+    tags = np.random.default_rng(3).integers(0, 256, (500, TAG_BYTES), dtype=np.uint8)
+    tags[0], tags[1] = 0, 255
+    tags = tags[np.lexsort(tags.T[::-1])]
+    part = part_of(tags, parts)
+    assert (np.diff(part) >= 0).all()
+    assert (part[0], part[-1]) == (0, parts - 1)
+
+
+@pytest.fixture(scope="module")
+def submitted() -> Iterator[None]:
+    """As if this program had been submitted to a Spark of two cores, which listens on this machine alone."""
+    pytest.importorskip("pyspark")
+    if shutil.which("java") is None:
+        pytest.skip("Spark needs Java")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(
+            "PYSPARK_SUBMIT_ARGS", "--master local[2] --conf spark.driver.host=127.0.0.1 pyspark-shell"
+        )
+        patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+        yield
+
+
+@pytest.fixture(scope="module")
+def engine(submitted: None) -> Iterator[Engine]:
+    with spark_engine(part_bytes=8_000) as made:
+        yield made
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("rows", [(0, 30), (1, 1), (400, 300), (2_000, 1_500)])
+def test_spark_finds_the_same_pairs(engine: Engine, rows: tuple[int, int]) -> None:
+    left, right = _records(rows[0], 1), _records(rows[1], 2)
+    for other in (right, None):
+        here, there = pass_pairs(left, other, FIELDS), engine(left, other, FIELDS)
+        assert (here.left == there.left).all()
+        assert (here.right == there.right).all()
+        assert (here.patterns == there.patterns).all()
+        assert len(here) == len(there)
+
+
+def _run(scheme: Scheme, engine: EngineName) -> tuple[bytes, bytes, dict[str, object]]:
+    """The matcher's document, all linkage keys, and the report of a small run."""
+    pair = linkage_pair(600, 500, 0.6, seed=31)
+    tables = {"a": pair.a, "b": pair.b}
+    sketches = [
+        DatasetSketch(name, table.without_truth().header, table.rows) for name, table in tables.items()
+    ]
+    text = draft(sketches, today=date(2026, 1, 1), scheme=scheme)
+    agreement = agreements.parse(text.encode(), where="draft")
+    encodings, references, drawn = {}, {}, random.Random(1).randbytes
+    for dataset in agreement.content.dataset:
+        made = encoder.encode(
+            [(2, tables[dataset.name].columns)],
+            dataset,
+            agreement,
+            LinkageSecret(agreement.sha256, "7" * 64, bytes(range(32))),
+            random_bytes=drawn,
+            seen=lambda _rows: None,
+        )
+        raw = submission.write_encodings(made.encodings), submission.write_references(made.references)
+        encodings[dataset.name] = submission.parse_encodings(raw[0], agreement)
+        references[dataset.name] = submission.parse_references(raw[1], agreement)
+    document = matching.match(agreement, encodings, engine=engine, progress=_silent).document
+    issued = issuing.issue(agreement, references, document, random_bytes=drawn, progress=_silent)
+    return document, b"".join(each.keys.tobytes() for each in issued.linkage_keys), issued.report
+
+
+def _silent(_what: str, _share: float) -> None:
+    pass
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.usefixtures("submitted")
+def test_a_run_on_spark_gives_the_same_pairs_posteriors_and_keys() -> None:
+    here, there = _run("field-filters", "local"), _run("field-filters", "spark")
+    assert here == there
+    assert here[2]["linked_people"]
+
+
+def test_scheme_clk_is_compared_on_one_machine() -> None:
+    with pytest.raises(ConfigError, match="Scheme clk"):
+        _run("clk", "spark")
