@@ -130,8 +130,8 @@ def _single() -> str:
     return (
         "## On one core\n\n"
         + _table(("what", "figure", "beside", "target"), rows)
-        + f"\n\nThe encoders' bytes are compared, and equal. The kernels find {rates['ours']['pairs']:,} pairs that reach the\n"
-        f"floor, anonlink {found:,} fewer: it drops some that lie exactly at its threshold."
+        + f"\n\nThe encoders' bytes are compared, and equal. The kernels find {rates['ours']['pairs']:,} pairs that\n"
+        f"reach the floor, anonlink {found:,} fewer: it drops some that lie exactly at its threshold."
     )
 
 
