@@ -11,17 +11,18 @@ import io
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from pprl.crypto import at_rest, derive, risk_statements
-from pprl.crypto.exchange import Signatory, open_from, require_as_bound, require_mine, seal_for
+from pprl.crypto.exchange import Signatory, open_from, require_as_bound, require_mine, seal_for, seal_into
 from pprl.crypto.identity import Identity
 from pprl.crypto.notes import require_issued
 from pprl.crypto.risk_statements import StatedRisk
 from pprl.encode import ceremony, encoder, row_commitments
 from pprl.encode import groups as encode_groups
-from pprl.encode.encoder import EncodedDataset, Survey
+from pprl.encode.encoder import Encoding, Survey
 from pprl.encode.linkage_secret import LinkageSecret
+from pprl.encode.payloads import Progress, untold
 from pprl.encode.row_commitments import RowSalts
 from pprl.errors import ConfigError, DataError, DisclosureError, Finding, FormatError, VerificationError
 from pprl.files import fields
@@ -51,11 +52,35 @@ Seen = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class SealedSubmission:
-    """What `encode` makes: the file to send, the map and the row salts to keep, and the counts to look at."""
+    """What `encode_and_seal` makes: the file to send, the map and the row salts to keep, and the counts to look at."""
 
     file: bytes
     home_map: bytes
     row_salts: bytes
+    survey: Survey
+    submission: str
+    carried: Carried | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Where encoding writes; nobody may see any of it before the last byte is there.
+
+    Attributes:
+        file: the submission; empty and seekable.
+        home_map: stays at home.
+        row_salts: stay at home.
+    """
+
+    file: BinaryIO
+    home_map: BinaryIO
+    row_salts: BinaryIO
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What is told of a submission that was written: counts to look at."""
+
     survey: Survey
     submission: str
     carried: Carried | None = None
@@ -373,13 +398,44 @@ def encode_and_seal(
     risk: RiskFiles | None = None,
     seen: Seen,
 ) -> SealedSubmission:
-    """Encode a dataset, and seal each part to the one who may read it.
+    """As `encode_into`, in memory: for a table that is not large."""
+    file, home_map, row_salts = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    outputs = Outputs(file, home_map, row_salts)
+    told = encode_into(outputs, table, dataset, me, secret, previous=previous, risk=risk, seen=seen)
+    return SealedSubmission(
+        file=file.getvalue(),
+        home_map=home_map.getvalue(),
+        row_salts=row_salts.getvalue(),
+        survey=told.survey,
+        submission=told.submission,
+        carried=told.carried,
+    )
+
+
+def encode_into(
+    outputs: Outputs,
+    table: Table,
+    dataset: Dataset,
+    me: Signatory,
+    secret: LinkageSecret,
+    *,
+    previous: Mapping[str, str] | None = None,
+    risk: RiskFiles | None = None,
+    seen: Seen,
+    told: Progress = untold,
+) -> Encoded:
+    """Encode a table, and seal its two parts to the two roles of the coordinator.
+
+    Encodings are made while they are sealed, and are never held or written in the clear: memory grows with the records'
+    numbers and names, some hundred bytes each, and not with encodings. A gate that refuses does so before the container
+    that it is about is written.
 
     Where the agreement limits the people whom attackers may name, nothing is sealed but a table that its own
     department has attacked (`require_attacked`), and that is the same as it was then: its rows have the statement's
     root, under the statement's salt key.
 
     Args:
+        outputs: where the submission goes, and what stays at home.
         table: the department's table.
         dataset: the dataset that it is.
         me: the department, under the agreement.
@@ -387,6 +443,7 @@ def encode_and_seal(
         previous: the linkage key that each record id had in an earlier version; None if none is to be kept.
         risk: what the department keeps of its attacks on the table; None if there were none.
         seen: called with the rows read so far.
+        told: takes what is done once all rows are read, and the share of it that is done.
 
     Raises:
         ConfigError: previous keys are given, and the agreement keeps none or can't.
@@ -399,7 +456,7 @@ def encode_and_seal(
     stated = require_attacked(agreement, dataset, risk)
     if previous is not None:
         require_keys_can_be_kept(agreement, dataset)
-    encoded = encoder.encode(
+    begun = encoder.begin(
         _rows(table, dataset),
         dataset,
         agreement,
@@ -409,23 +466,19 @@ def encode_and_seal(
         risk=risk.statement if stated and risk else b"",
         random_bytes=derive.random_bytes,
         seen=seen,
+        told=told,
     )
     if stated is not None:
         risk_statements.require_passing(
-            stated, agreement, rows_root=encoded.encodings.header.rows_root, rows=encoded.survey.rows
+            stated, agreement, rows_root=begun.row_salts.rows_root, rows=begun.survey.rows
         )
-    return SealedSubmission(
-        file=_sealed_parts(encoded, dataset, me),
-        home_map=_home_map(encoded),
-        row_salts=at_rest.keep(
-            row_commitments.to_file(encoded.row_salts),
-            identity=me.identity,
-            agreement=me.agreement.file,
-            kind=ROW_SALTS_KIND,
-        ),
-        survey=encoded.survey,
-        submission=encoded.encodings.header.submission,
-        carried=None if previous is None else _carried(encoded, previous),
+    carried = _seal_parts(begun, dataset, me, outputs.file, told)
+    write_csv(outputs.home_map, HOME_MAP_HEADER, begun.outgoing.home_map())
+    outputs.row_salts.write(_kept_salts(begun.row_salts, me))
+    return Encoded(
+        survey=begun.survey,
+        submission=begun.row_salts.submission,
+        carried=None if previous is None else _carried(begun.survey, carried, previous),
     )
 
 
@@ -674,37 +727,48 @@ def _require_department(me: Signatory) -> None:
         )
 
 
-def _sealed_parts(encoded: EncodedDataset, dataset: Dataset, me: Signatory) -> bytes:
-    def sealed(role: Role, kind: str, document: bytes) -> bytes:
-        return seal_for(
+def _seal_parts(begun: Encoding, dataset: Dataset, me: Signatory, out: BinaryIO, told: Progress) -> int:
+    """Seal the encodings, and the references that follow from them; gives how many earlier keys are offered."""
+    outgoing = begun.outgoing
+    offered = 0
+
+    def sealed(role: Role, kind: str, pieces: Iterable[bytes], length: int, file: BinaryIO) -> None:
+        seal_into(
+            file,
             me.agreement.content.party_with(role),
-            document,
+            cast("BinaryIO", framing.Stream(pieces)),
+            length,
             me=me,
             kind=kind,
-            records=encoded.survey.rows,
+            records=begun.survey.rows,
             dataset=dataset.name,
-            submission=encoded.encodings.header.submission,
+            submission=begun.row_salts.submission,
         )
 
-    return submission.write_submission(
-        sealed("matcher", submission.ENCODINGS_KIND, submission.write_encodings(encoded.encodings)),
-        sealed("key-issuer", submission.REFERENCES_KIND, submission.write_references(encoded.references)),
+    def encodings(file: BinaryIO) -> None:
+        pieces, length = outgoing.encodings(told), outgoing.encodings_bytes
+        sealed("matcher", submission.ENCODINGS_KIND, pieces, length, file)
+
+    def references(file: BinaryIO) -> None:
+        nonlocal offered
+        made = outgoing.references()
+        offered = len(made.previous.records)
+        pieces, length = submission.reference_pieces(made), submission.reference_bytes(made)
+        sealed("key-issuer", submission.REFERENCES_KIND, pieces, length, file)
+
+    submission.stream_submission(out, (encodings, references))
+    return offered
+
+
+def _kept_salts(salts: RowSalts, me: Signatory) -> bytes:
+    return at_rest.keep(
+        row_commitments.to_file(salts), identity=me.identity, agreement=me.agreement.file, kind=ROW_SALTS_KIND
     )
 
 
-def _carried(encoded: EncodedDataset, previous: Mapping[str, str]) -> Carried:
-    known = len(previous.keys() & set(encoded.survey.record_ids))
-    return Carried(
-        offered=len(encoded.references.previous.records),
-        new=encoded.survey.rows - known,
-        withdrawn=len(previous) - known,
-    )
-
-
-def _home_map(encoded: EncodedDataset) -> bytes:
-    written = io.BytesIO()
-    write_csv(written, HOME_MAP_HEADER, encoded.home_map)
-    return written.getvalue()
+def _carried(survey: Survey, offered: int, previous: Mapping[str, str]) -> Carried:
+    known = len(previous.keys() & set(survey.record_ids))
+    return Carried(offered=offered, new=survey.rows - known, withdrawn=len(previous) - known)
 
 
 def _read_home_map(raw: bytes) -> list[tuple[str, str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,17 @@ from pprl.cli.options import (
     require_heard,
     table_options,
 )
-from pprl.console import force_option, json_option, path_argument, path_option, progress, show, table, talk
+from pprl.console import (
+    Progress,
+    force_option,
+    json_option,
+    path_argument,
+    path_option,
+    progress,
+    show,
+    table,
+    talk,
+)
 from pprl.passphrase import PassphraseSource
 
 if TYPE_CHECKING:
@@ -142,15 +154,12 @@ def encode(
     source = department.open_dataset(data, agreed, encoding=encoding, delimiter=delimiter)
     home, away = ((map_path, 0o600), (salts_path, 0o600)), (out, 0o644)
     with new_files(*home, away, force=force) as (map_file, salts_file, file):
-        made = with_progress(
-            source,
-            lambda seen: department.encode_and_seal(
-                source, agreed, me, secret, previous=previous, risk=risk, seen=seen
-            ),
-        )
-        map_file.write(made.home_map)
-        salts_file.write(made.row_salts)
-        file.write(made.file)
+        outputs = department.Outputs(file, map_file, salts_file)
+        outputs = department.Outputs(file, map_file, salts_file)
+        with _watched(source) as (seen, told):
+            made = department.encode_into(
+                outputs, source, agreed, me, secret, previous=previous, risk=risk, seen=seen, told=told
+            )
     talk(f"May leave: {out}\nStays home: {map_path}\nStays home: {salts_path}")
     show(
         {
@@ -221,13 +230,20 @@ def _carried_text(carried: Carried | None) -> list[str]:
 
 def with_progress(source: Table, work: Any) -> Any:
     """Run work that tells how many rows it has seen, with a bar where somebody watches."""
+    with _watched(source) as (seen, _):
+        return work(seen)
+
+
+@contextmanager
+def _watched(source: Table) -> Iterator[tuple[Callable[[int], None], Progress]]:
+    """What takes the rows seen so far, and what takes anything else that is done, with bars where somebody watches."""
     import sys
 
     from pprl.files.tables import count_rows
 
     total = count_rows(source) if sys.stderr.isatty() else 1
     with progress() as tell:
-        return work(lambda seen: tell("rows", min(seen / total, 1.0)))
+        yield (lambda seen: tell("rows", min(seen / total, 1.0))), tell
 
 
 def _survey_data(found: Survey, dataset: Dataset) -> dict[str, Any]:

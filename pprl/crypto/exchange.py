@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from datetime import date
+from typing import BinaryIO
 
 from pprl.crypto import container
 from pprl.crypto.container import Opened
@@ -111,6 +112,41 @@ def seal_for(
 
     Leaks: to whoever carries it, everything but the plaintext: sender, recipient, kind, sizes and counts.
     """
+    sealed = io.BytesIO()
+    seal_into(
+        sealed, recipient, io.BytesIO(plaintext), len(plaintext),
+        me=me, kind=kind, records=records, dataset=dataset, submission=submission,
+    )  # fmt: skip
+    return sealed.getvalue()
+
+
+def seal_into(
+    out: BinaryIO,
+    recipient: Party,
+    plaintext: BinaryIO,
+    plaintext_bytes: int,
+    *,
+    me: Signatory,
+    kind: str,
+    records: int,
+    dataset: str = "",
+    submission: str = "",
+) -> None:
+    """`seal_for` of a document of any size, which is read once.
+
+    Args:
+        out: where the container goes; nothing is written unless the whole document could be sealed.
+        recipient: a party of the agreement that has signed.
+        plaintext: the document.
+        plaintext_bytes: its length.
+        me: who seals.
+        kind: what the document is.
+        records: as for `seal_for`.
+        dataset: what dataset it is about, if one.
+        submission: what submission it is part of, if one.
+
+    Leaks: as `seal_for`.
+    """
     binding = Binding(
         agreement_sha256=me.agreement.sha256,
         agreement_version=me.agreement.content.project.version,
@@ -121,13 +157,11 @@ def seal_for(
         submission=submission,
         sequence=1,
         previous_sha256=None,
-        plaintext_bytes=len(plaintext),
+        plaintext_bytes=plaintext_bytes,
         records=records,
     )
-    sealed = io.BytesIO()
     run_key = me.agreement.run_key_of(recipient)
-    container.seal(io.BytesIO(plaintext), sealed, binding=binding, sender=me.identity, sealed_to=run_key)
-    return sealed.getvalue()
+    container.seal(plaintext, out, binding=binding, sender=me.identity, sealed_to=run_key)
 
 
 def open_from(sealed: bytes, *, me: Signatory, kind: str, sender: str | None = None) -> tuple[Opened, bytes]:

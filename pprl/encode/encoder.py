@@ -1,59 +1,43 @@
 """From a department's rows to the two parts of its submission, and the map that stays at home.
 
-Runs in the department alone. Rows come in batches; what is kept of a row is its encoding and its own record
-id. References and handles are drawn at random here and nowhere else, so that what leaves has an order and names
-that mean nothing.
+Runs in the department alone. Rows come in batches; what is kept of a row is its own record id and a number of four
+bytes for each of its values. Encodings are made of these while they are sealed (`pprl.encode.outgoing`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pprl.encode import match_keys, previous_keys
+from pprl.encode import match_keys
 from pprl.encode.block_sizes import Blocks, block_sizes
-from pprl.encode.clk import ClkEncoder
-from pprl.encode.copies import copies_among, originals
+from pprl.encode.copies import copies_among
 from pprl.encode.linkage_secret import LinkageSecret
 from pprl.encode.match_keys import MatchKeys
+from pprl.encode.outgoing import Outgoing, Written
 from pprl.encode.passes import Coded, CodedColumns
+from pprl.encode.payloads import (
+    ClkPayloads,
+    FieldFilterPayloads,
+    Progress,
+    RandomBytes,
+    agreed_match_keys,
+    untold,
+    without_copies,
+)
 from pprl.encode.records import Standardiser
 from pprl.encode.row_commitments import SALT_KEY_BYTES, RowCommitment, RowSalts
 from pprl.errors import DataError, Finding
-from pprl.protocol import framing
 from pprl.protocol.agreement import Agreement, AgreementFile, Dataset
-from pprl.protocol.blocking import BlockingPass
-from pprl.protocol.framing import ID_BYTES, Bytes
-from pprl.protocol.linkage_keys import may_share
-from pprl.protocol.members import to_base64
-from pprl.protocol.pattern_counts import RANDOM_PAIRS, PatternCounts
-from pprl.protocol.submission import (
-    CLK_PASS,
-    PRESENT_BYTES,
-    TAG_BYTES,
-    Blocked,
-    Copies,
-    CountedPass,
-    EncodedPass,
-    Encodings,
-    Previous,
-    References,
-    ReferencesHeader,
-    encodings_header,
-    payload_of,
-    references_header,
-    require_no_structure,
-    require_no_wildcards,
-)
+from pprl.protocol.framing import ID_BYTES
+from pprl.protocol.submission import Encodings, References
 
 MOST_FINDINGS = 1_000
 
-RandomBytes = Callable[[int], bytes]
 Rows = Iterable[tuple[int, dict[str, list[str]]]]
 
 
@@ -101,7 +85,7 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class EncodedDataset:
-    """Everything that encoding makes.
+    """Everything that encoding makes, as a whole: for a dataset that is not large.
 
     Attributes:
         encodings: for the matcher.
@@ -118,6 +102,21 @@ class EncodedDataset:
     survey: Survey
 
 
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """A dataset that was read and numbered, and is ready to be encoded while it is sealed.
+
+    Attributes:
+        outgoing: the parts of the submission, made when they are asked for.
+        row_salts: what opens rows for an auditor; never leaves.
+        survey: counts for the department's own eyes.
+    """
+
+    outgoing: Outgoing
+    row_salts: RowSalts
+    survey: Survey
+
+
 def survey(rows: Rows, dataset: Dataset, agreement: AgreementFile, *, seen: Callable[[int], None]) -> Survey:
     """Look at every row without encoding any; `pprl check` runs this.
 
@@ -130,19 +129,21 @@ def survey(rows: Rows, dataset: Dataset, agreement: AgreementFile, *, seen: Call
     found = Survey()
     batches = _encodable(prepared_batches(rows, dataset, agreement, found, seen), [])
     if agreement.content.encoding.scheme == "field-filters":
-        columns, original_of_each = _without_copies(batches, dataset, agreement.content)
+        columns, original_of_each = without_copies(
+            _whole_columns(batches, agreement.content), dataset, agreement
+        )
         found.copies = copies_among(original_of_each)
         found.blocks = _blocks(columns, dataset, agreement.content)
     elif agreement.content.encoding.clk_parameters.xor_folds:
-        found.whole = _wholeness(_whole_columns(batches, agreement.content), agreement.content)
+        found.whole = _wholeness(_whole_columns(batches, agreement.content), agreement)
     else:
         for _ in batches:
             pass
     return found
 
 
-def _wholeness(columns: dict[str, Coded], agreement: Agreement) -> Wholeness:
-    kinds, agreed = agreement.kinds(), _match_keys(agreement)
+def _wholeness(columns: Mapping[str, Coded], agreement: AgreementFile) -> Wholeness:
+    kinds, agreed = agreement.content.kinds(), agreed_match_keys(agreement)
     asked = [column for name, column in columns.items() if kinds[name] != "middle-names"]
     lacking = [column.codes == column.missing() for column in asked]
     incomplete = int(np.any(lacking, axis=0).sum()) if lacking else 0
@@ -152,7 +153,7 @@ def _wholeness(columns: dict[str, Coded], agreement: Agreement) -> Wholeness:
     return Wholeness(incomplete, match_keys.survey(values, [each.name for each in agreed]))
 
 
-def _blocks(columns: dict[str, Coded], dataset: Dataset, agreement: Agreement) -> Blocks:
+def _blocks(columns: Mapping[str, Coded], dataset: Dataset, agreement: Agreement) -> Blocks:
     parameters = agreement.encoding.field_filter_parameters
     return block_sizes(
         columns,
@@ -171,21 +172,6 @@ def _whole_columns(batches: Iterable[dict[str, list[str]]], agreement: Agreement
     return columns.coded()
 
 
-def _without_copies(
-    batches: Iterable[dict[str, list[str]]], dataset: Dataset, agreement: Agreement
-) -> tuple[dict[str, Coded], NDArray[np.int64]]:
-    """The columns of the records that are to be encoded, and for all records the place of their original.
-
-    Where people have one record each, equal records are of different people.
-    """
-    columns = _whole_columns(batches, agreement)
-    if not dataset.may_have_duplicates:
-        return columns, np.arange(len(next(iter(columns.values())).codes))
-    original_of_each = originals(columns, agreement.kinds())
-    encoded = np.unique(original_of_each)
-    return {name: column.of(encoded) for name, column in columns.items()}, original_of_each
-
-
 def encodable_records(
     rows: Rows, dataset: Dataset, agreement: AgreementFile, *, seen: Callable[[int], None]
 ) -> tuple[Survey, dict[str, list[str]]]:
@@ -202,10 +188,9 @@ def encodable_records(
     """
     found = Survey()
     batches = _encodable(prepared_batches(rows, dataset, agreement, found, seen), [])
-    if agreement.content.encoding.scheme == "clk":
-        columns = _whole_columns(batches, agreement.content)
-    else:
-        columns, original_of_each = _without_copies(batches, dataset, agreement.content)
+    columns: Mapping[str, Coded] = _whole_columns(batches, agreement.content)
+    if agreement.content.encoding.scheme == "field-filters":
+        columns, original_of_each = without_copies(columns, dataset, agreement)
         found.copies = copies_among(original_of_each)
     return found, {name: column.values() for name, column in columns.items()}
 
@@ -222,7 +207,37 @@ def encode(
     random_bytes: RandomBytes,
     seen: Callable[[int], None],
 ) -> EncodedDataset:
-    """Encode a dataset; `pprl encode` runs this in the department.
+    """Encode a dataset as a whole. Arguments, errors and what leaks are those of `begin`."""
+    begun = begin(
+        rows,
+        dataset,
+        agreement,
+        secret,
+        previous=previous,
+        salt_key=salt_key,
+        risk=risk,
+        random_bytes=random_bytes,
+        seen=seen,
+    )
+    encodings = begun.outgoing.collected()
+    home_map = list(begun.outgoing.home_map())
+    return EncodedDataset(encodings, begun.outgoing.references(), home_map, begun.row_salts, begun.survey)
+
+
+def begin(
+    rows: Rows,
+    dataset: Dataset,
+    agreement: AgreementFile,
+    secret: LinkageSecret,
+    *,
+    previous: Mapping[str, str] | None = None,
+    salt_key: bytes | None = None,
+    risk: bytes = b"",
+    random_bytes: RandomBytes,
+    seen: Callable[[int], None],
+    told: Progress = untold,
+) -> Encoding:
+    """Read a dataset and settle what is sent of it; `pprl encode` runs this in the department.
 
     Args:
         rows: batches of (number of the first row, columns by the department's own names).
@@ -235,10 +250,11 @@ def encode(
         risk: the file of the risk statement, which goes along where the agreement asks for one.
         random_bytes: the source of references and handles.
         seen: called with the rows read so far.
+        told: takes what is done once all rows are read, and the share of it that is done.
 
     Raises:
         DataError: rows break a rule, and the agreement says to refuse them; or record ids repeat.
-        DisclosureError: an encoding has too many bits set, or encodings show more than they may.
+        DisclosureError: while encodings are made: one has too many bits set, or they show more than they may.
 
     Leaks: to the matcher, the similarity of every two records that it can compare; see docs/threat-model.md.
     """
@@ -247,17 +263,15 @@ def encode(
     salt_key = salt_key or random_bytes(SALT_KEY_BYTES)
     committed = RowCommitment(dataset, agreement.content, salt_key)
     batches = _encodable(prepared_batches(committed.over(rows), dataset, agreement, found, seen), encodable)
-    key = secret.encoding_key(agreement.content.encoding.scheme)
-    if agreement.content.encoding.scheme == "clk":
-        made = _clks(batches, agreement.content, key, random_bytes)
-    else:
-        made = _field_filters(batches, dataset, agreement.content, key, random_bytes)
-    found.copies = copies_among(made.originals)
+    columns = _whole_columns(batches, agreement.content)
     require_acceptable(found, dataset, agreement)
-    for encoded in made.passes:
-        require_no_wildcards(encoded.filters, agreement)
-        require_no_structure(encoded.payload, dataset, agreement)
-    rows_encoded = np.flatnonzero(np.concatenate(encodable))
+    key = secret.encoding_key(agreement.content.encoding.scheme)
+    payloads = (
+        ClkPayloads(columns, dataset, agreement, key, random_bytes)
+        if agreement.content.encoding.scheme == "clk"
+        else FieldFilterPayloads(columns, dataset, agreement, key, random_bytes, told)
+    )
+    found.copies = copies_among(payloads.originals)
     salts = RowSalts(
         agreement_sha256=agreement.sha256,
         dataset=dataset.name,
@@ -266,9 +280,9 @@ def encode(
         rows_root=committed.root(),
         salt_key=salt_key,
     )
-    return _under_random_names(
-        made, rows_encoded, dataset, agreement, secret, found, salts, previous or {}, risk, random_bytes
-    )
+    rows_encoded = np.flatnonzero(np.concatenate(encodable))
+    written = Written(dataset, agreement, secret, found.record_ids, rows_encoded, previous or {}, risk, salts)
+    return Encoding(Outgoing(payloads, written, random_bytes), salts, found)
 
 
 def require_acceptable(found: Survey, dataset: Dataset, agreement: AgreementFile) -> None:
@@ -327,7 +341,7 @@ def prepared_batches(
         _take_record_ids(columns, first_row, size, dataset, found, earlier)
         identifiers_present = np.zeros(size, dtype=np.int64)
         for values in prepared.columns.values():
-            identifiers_present += np.fromiter((value != "" for value in values), dtype=bool, count=size)
+            identifiers_present += np.fromiter(map(bool, values), dtype=bool, count=size)
         enough = identifiers_present >= agreement.content.encoding.min_identifiers
         found.rows += size
         found.encodable += int(enough.sum())
@@ -364,199 +378,14 @@ def _take_record_ids(
         found.record_ids.append(record_id)
 
 
-@dataclass(frozen=True, slots=True)
-class _EncodedPass:
-    """A pass before its records have references.
-
-    Attributes:
-        name: of the pass.
-        rows: place of each record among the encodable ones, shape (records,).
-        payload: what is sent of each record, shape (records, bytes).
-        filters: the part of it that is filters, shape (records, bytes).
-    """
-
-    name: str
-    rows: NDArray[np.int64]
-    payload: Bytes
-    filters: Bytes
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """The passes of a scheme, what makes their header, and members of `references`' header that the scheme adds.
-
-    `originals` has, for each encodable record, the place of the one that it is encoded with, its own as a rule.
-    `own_patterns` counts how alike the dataset's own records are; None in scheme clk.
-    """
-
-    passes: tuple[_EncodedPass, ...]
-    originals: NDArray[np.int64]
-    header_members: Mapping[str, Any] = field(default_factory=dict)
-    references_members: Mapping[str, Any] = field(default_factory=dict)
-    own_patterns: PatternCounts | None = None
-
-
 def _encodable(
     batches: Iterable[tuple[dict[str, list[str]], NDArray[np.bool_]]], encodable: list[NDArray[np.bool_]]
 ) -> Iterator[dict[str, list[str]]]:
     """The records of each batch that can be compared; which they are goes to `encodable`."""
     for columns, enough in batches:
         encodable.append(enough)
-        yield {
-            name: [value for value, keep in zip(values, enough.tolist(), strict=True) if keep]
-            for name, values in columns.items()
-        }
-
-
-def _clks(
-    batches: Iterable[dict[str, list[str]]], agreement: Agreement, key: bytes, random_bytes: RandomBytes
-) -> _Made:
-    encoder = ClkEncoder(agreement, key)
-    agreed = _match_keys(agreement)
-    if not agreed:
-        clks = np.vstack([encoder.encode(columns) for columns in batches])
-        everyone = np.arange(len(clks))
-        return _Made((_EncodedPass(CLK_PASS, everyone, clks, clks),), everyone)
-    # Whether a value is another record's too is known when all have been read.
-    columns, names = _whole_columns(batches, agreement), [each.name for each in agreed]
-    clks = encoder.encode({name: column.values() for name, column in columns.items()})
-    everyone = np.arange(len(clks))
-    values = match_keys.values_of(columns, agreed, agreement.kinds())
-    tags = match_keys.tags(values, names, key, random_bytes=random_bytes)
-    payload = np.hstack([clks, tags.reshape(len(clks), -1)])
-    members = {"match_key_pairs": match_keys.survey(values, names).own_pairs}
-    return _Made((_EncodedPass(CLK_PASS, everyone, payload, clks),), everyone, references_members=members)
-
-
-def _match_keys(agreement: Agreement) -> list[BlockingPass]:
-    return [each.blocking_pass() for each in agreement.encoding.clk_parameters.match_keys]
-
-
-def _field_filters(
-    batches: Iterable[dict[str, list[str]]],
-    dataset: Dataset,
-    agreement: Agreement,
-    key: bytes,
-    random_bytes: RandomBytes,
-) -> _Made:
-    from pprl.encode.field_filters import FieldFilterEncoder  # noqa: PLC0415 - compiles; scheme clk can do without
-    from pprl.encode.own_pairs import OwnPairs  # noqa: PLC0415
-
-    columns, original_of_each = _without_copies(batches, dataset, agreement)
-    encoded = np.unique(original_of_each)
-    encoder = FieldFilterEncoder.agreed(agreement, key, several=dataset.may_have_duplicates)
-    records = encoder.records(columns)
-    random_levels = encoder.random_levels(
-        records, pairs=RANDOM_PAIRS, rng=np.random.default_rng(int.from_bytes(random_bytes(16)))
-    )
-    passes, suppressed = [], []
-    plans = list(encoder.plan(records))
-    own = OwnPairs(np.stack([planned.compared() for planned in plans], axis=1), encoder.fields)
-    for place, planned in enumerate(plans):
-        salted = encoder.salted(planned)
-        own.add(place, partial(encoder.filters, records, salted))
-        rows = np.flatnonzero(planned.sent)
-        filters, present = encoder.filters(records, salted, rows)
-        payload = payload_of(
-            Blocked(salted.tags[planned.block.numbers[rows]], present, filters.view(np.uint8))
-        )
-        passes.append(
-            _EncodedPass(planned.name, encoded[rows], payload, payload[:, TAG_BYTES + PRESENT_BYTES :])
-        )
-        suppressed.append(planned.suppressed)
-    header_members = {
-        "random_levels": tuple(tuple(map(int, field)) for field in random_levels),
-        "suppressed": tuple(suppressed),
-    }
-    counted = own.counted()
-    members = {"copies": copies_among(original_of_each), "own_patterns": len(counted.patterns)}
-    return _Made(tuple(passes), original_of_each, header_members, members, counted)
-
-
-def _under_random_names(
-    made: _Made,
-    rows_encoded: NDArray[np.int64],
-    dataset: Dataset,
-    agreement: AgreementFile,
-    secret: LinkageSecret,
-    found: Survey,
-    salts: RowSalts,
-    previous: Mapping[str, str],
-    risk: bytes,
-    random_bytes: RandomBytes,
-) -> EncodedDataset:
-    """Fresh handles for the records, and fresh references for those of each pass."""
-    handles = _fresh_ids(found.rows, random_bytes)
-    order = framing.ascending(handles)
-    position_of_row = np.empty(found.rows, dtype=np.int64)
-    position_of_row[order] = np.arange(found.rows)
-    references = tuple(_fresh_ids(len(each.rows), random_bytes) for each in made.passes)
-    copies, position = _copies(made.originals, position_of_row[rows_encoded])
-    positions = tuple(position[each.rows] for each in made.passes)
-    common: dict[str, Any] = {
-        "agreement_sha256": agreement.sha256,
-        "dataset": dataset.name,
-        "party": dataset.party,
-        "submission": salts.submission,
-        "records": found.rows,
-    }
-    encoded = tuple(
-        EncodedPass(name=each.name, records=len(each.rows), record_bytes=ID_BYTES + each.payload.shape[1])
-        for each in made.passes
-    )
-    counted = tuple(CountedPass(name=each.name, records=len(each.rows)) for each in made.passes)
-    offered = previous_keys.offered(
-        found.record_ids, previous, position_of_row, shared=may_share(dataset, agreement.content)
-    )
-    stated: dict[str, Any] = {} if agreement.content.privacy.risk is None else {"risk": to_base64(risk)}
-    header = encodings_header(agreement)(
-        **common,
-        **made.header_members,
-        **stated,
-        key_check=secret.key_check(),
-        transcript=secret.transcript,
-        confirmation=secret.confirmation(dataset.party),
-        rows_root=salts.rows_root,
-        passes=encoded,
-    )
-    return EncodedDataset(
-        Encodings(header, references, tuple(each.payload for each in made.passes)),
-        References(
-            _references_header(made, agreement, {**common, "passes": counted}, offered),
-            handles[order],
-            references,
-            positions,
-            copies,
-            made.own_patterns,
-            offered,
-        ),
-        [(handles[row].tobytes().hex(), found.record_ids[row]) for row in order],
-        salts,
-        found,
-    )
-
-
-def _references_header(
-    made: _Made, agreement: AgreementFile, common: dict[str, Any], previous: Previous
-) -> ReferencesHeader:
-    kept: dict[str, Any] = (
-        {"previous": len(previous.records)} if agreement.content.release.keep_linkage_keys else {}
-    )
-    return references_header(agreement)(**common, **made.references_members, **kept)
-
-
-def _copies(originals: NDArray[np.int64], positions: NDArray[np.int64]) -> tuple[Copies, NDArray[np.int64]]:
-    """Copies by position, and the position that stands for each record: the lowest of those that are equal.
-
-    Which of them was first in the department's table is lost, as all its order is.
-    """
-    lowest = positions.copy()
-    np.minimum.at(lowest, originals, positions)
-    standing = lowest[originals]
-    copies = np.flatnonzero(standing != positions)
-    copies = copies[np.argsort(positions[copies])]
-    return Copies(positions[copies], standing[copies]), standing
-
-
-def _fresh_ids(count: int, random_bytes: RandomBytes) -> Bytes:
-    return np.frombuffer(random_bytes(count * ID_BYTES), dtype=np.uint8).reshape(count, ID_BYTES)
+        if enough.all():
+            yield columns
+        else:
+            chosen = enough.tolist()
+            yield {name: list(compress(values, chosen)) for name, values in columns.items()}

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pprl.protocol.framing import ID_BYTES
-from pprl.protocol.submission import Previous
+from pprl.protocol.submission import NO_PREVIOUS, Previous
 
 
 def offered(
@@ -30,6 +30,8 @@ def offered(
 
     Leaks: to the key issuer, which record had which of the keys that it issued before.
     """
+    if not previous:
+        return NO_PREVIOUS
     carried: dict[int, str] = {}
     taken: set[str] = set()
     for row in sorted(range(len(record_ids)), key=record_ids.__getitem__):

@@ -95,7 +95,7 @@ def measure(filters: Bytes, *, copies: bool = False) -> EncodingMetrics:
         filters: shape (records, bytes), in any order; a multiple of 8 bytes each.
         copies: whether a person may have several records.
     """
-    rows = _sample(np.ascontiguousarray(filters).view(np.uint64))
+    rows = sample(filters).view(np.uint64)
     bits = 8 * filters.shape[1]
     visible, apart = _visible(rows, bits)
     measured = rows[apart] if copies else rows
@@ -161,16 +161,23 @@ def _gini_limit(metrics: EncodingMetrics) -> float:
     return float(noise) + _MOST_GINI_OVER_NOISE
 
 
-def _sample(rows: Words) -> Words:
-    """At most 20,000 different rows, the same ones in the same order for the same content."""
+def sample(filters: Bytes) -> Bytes:
+    """At most 20,000 different encodings, the same ones in the same order for the same content.
+
+    The sample of a sample and more encodings is that of all of them, so that they may come in pieces.
+
+    Args:
+        filters: shape (records, bytes), a multiple of 8 bytes each.
+    """
+    rows = np.ascontiguousarray(filters).view(np.uint64)
     mixed = np.zeros(len(rows), dtype=np.uint64)
     for word in range(rows.shape[1]):
         mixed = (mixed ^ rows[:, word]) * np.uint64(_MIXED)
         mixed ^= mixed >> np.uint64(29)
     order = np.argsort(mixed, kind="stable")
     order = order[np.concatenate([[True], mixed[order][1:] != mixed[order][:-1]])[: len(order)]]
-    sample: Words = rows[order[:MOST_MEASURED]]
-    return sample
+    chosen: Words = rows[order[:MOST_MEASURED]]
+    return chosen.view(np.uint8)
 
 
 def _visible(rows: Words, bits: int) -> tuple[int, NDArray[np.bool_]]:

@@ -19,6 +19,7 @@ the dataset, ascending keys. What the rest of the header and the records mean is
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, BinaryIO, TypeVar
@@ -89,6 +90,34 @@ def pieces(
     for table in tables:
         yield np.ascontiguousarray(table).tobytes()
     yield bytes(padding)
+
+
+class Stream(io.RawIOBase):
+    """Pieces of bytes as a file that can be read once, so that who reads needs one piece at a time.
+
+    Args:
+        pieces: the bytes, one after the other.
+    """
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self._left = memoryview(b"")
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        """Fill a buffer, or part of it; 0 at the end."""
+        while not self._left:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            self._left = memoryview(piece)
+        count = min(len(buffer), len(self._left))
+        buffer[:count] = self._left[:count]
+        self._left = self._left[count:]
+        return count
 
 
 def unpadded_bytes(header: DocumentHeader, shapes: Shapes) -> int:

@@ -22,6 +22,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Annotated, BinaryIO, Literal
 
 import numpy as np
@@ -425,20 +426,41 @@ class EncodingsReader:
         return (table if wanted is None else np.concatenate(given)), ids
 
 
-class _FiltersOfPass:
-    """The checks of a pass in scheme `field-filters`: a quick look at all, and a plain one at what is found."""
+class FiltersOfPass:
+    """The checks of a pass in scheme `field-filters`: a quick look at all, and a plain one at what is found.
+
+    The department runs them on what it is about to send, and the matcher on what it gets.
+
+    Args:
+        agreement: ours.
+        dataset: the dataset that is encoded.
+        records: how many records the pass has.
+    """
 
     def __init__(self, agreement: AgreementFile, dataset: Dataset, records: int) -> None:
         self._agreement, self._dataset = agreement, dataset
         self._swept = SweptPass(agreement, records)
 
     def batch(self, payload: Bytes) -> None:
+        """Refuse records that are wildcards, or not as their masks say.
+
+        Args:
+            payload: what is sent of some records but their references, shape (records, bytes).
+
+        Raises:
+            DisclosureError, FormatError: one is.
+        """
         records = blocked(payload, filters_of(self._agreement))
         if not self._swept.sound(records.tags, records.present, records.filters):
             require_no_wildcards(payload[:, TAG_BYTES + PRESENT_BYTES :], self._agreement)
             _require_agreed_masks(records)
 
-    def whole(self, _payload: Bytes) -> None:
+    def whole(self, _payload: Bytes | None = None) -> None:
+        """Refuse too large blocks, and filters that are not salted by their block; once all batches were there.
+
+        Raises:
+            DisclosureError: there are such.
+        """
         most = _most_of_a_block(self._agreement, self._dataset.name)
         if not self._swept.blocks_within(most):
             _require_agreed_blocks(self._swept.tags, most)
@@ -462,10 +484,10 @@ class _ClksOfPass:
         require_no_structure(payload, self._dataset, self._agreement)
 
 
-def _checks_of_pass(agreement: AgreementFile, dataset: Dataset, records: int) -> _FiltersOfPass | _ClksOfPass:
+def _checks_of_pass(agreement: AgreementFile, dataset: Dataset, records: int) -> FiltersOfPass | _ClksOfPass:
     if agreement.content.encoding.scheme == "clk":
         return _ClksOfPass(agreement, dataset)
-    return _FiltersOfPass(agreement, dataset, records)
+    return FiltersOfPass(agreement, dataset, records)
 
 
 def _fill(stream: BinaryIO, batch: Bytes) -> None:
@@ -500,17 +522,41 @@ def _require_apart(references: Sequence[Bytes]) -> None:
 
 def write_references(references: References) -> bytes:
     """The bytes of `references`; a department runs this. `handles` must be ascending already."""
-    tables = [references.handles]
-    for ids, places in zip(references.references, references.positions, strict=True):
-        tables.append(np.hstack([ids, _four_bytes(places)])[framing.ascending(ids)])
-    tables.append(
-        np.hstack([_four_bytes(references.copies.records), _four_bytes(references.copies.originals)])
-    )
-    if references.own_patterns is not None:
-        tables.append(table_of(references.own_patterns))
-    tables.append(np.hstack([_four_bytes(references.previous.records), references.previous.keys]))
+    return b"".join(reference_pieces(references))
+
+
+def reference_pieces(references: References) -> Iterator[bytes]:
+    """The same, a table at a time."""
     header = references.header
-    return framing.write(REFERENCES_MAGIC, header, tables, padding=_padding(header))
+    return framing.pieces(REFERENCES_MAGIC, header, _reference_tables(references), padding=_padding(header))
+
+
+def reference_bytes(references: References) -> int:
+    """The length of `references`."""
+    header = references.header
+    return framing.unpadded_bytes(header, _reference_shapes(header)) + _padding(header)
+
+
+def _reference_tables(references: References) -> Iterator[Bytes]:
+    yield references.handles
+    for ids, places in zip(references.references, references.positions, strict=True):
+        yield np.hstack([ids, _four_bytes(places)])[framing.ascending(ids)]
+    if references.own_patterns is not None:
+        yield np.hstack([_four_bytes(references.copies.records), _four_bytes(references.copies.originals)])
+        yield table_of(references.own_patterns)
+    if isinstance(references.header, _REFRESH_HEADERS):
+        yield np.hstack([_four_bytes(references.previous.records), references.previous.keys])
+
+
+def _reference_shapes(header: ReferencesHeader) -> list[tuple[int, int]]:
+    """Records and record bytes of each table."""
+    width = ID_BYTES + POSITION_BYTES
+    shapes = [(header.records, ID_BYTES), *((each.records, width) for each in header.passes)]
+    if isinstance(header, FieldFilterReferencesHeader):
+        shapes += [(header.copies, 2 * POSITION_BYTES), (header.own_patterns, PATTERN_BYTES + COUNT_BYTES)]
+    if isinstance(header, _REFRESH_HEADERS):
+        shapes.append((header.previous, POSITION_BYTES + ID_BYTES))
+    return shapes
 
 
 def parse_references(raw: bytes, agreement: AgreementFile) -> References:
@@ -525,17 +571,13 @@ def parse_references(raw: bytes, agreement: AgreementFile) -> References:
     if [each.name for each in header.passes] != [name for name, _ in passes(agreement)]:
         raise VerificationError("The document's passes are not those of the agreement.")
     _require_passes_fit(header.passes, header.records)
-    width = ID_BYTES + POSITION_BYTES
-    shapes = [(header.records, ID_BYTES), *((each.records, width) for each in header.passes)]
     if isinstance(header, FieldFilterReferencesHeader):
         _require_copies_fit(header, dataset)
-        shapes += [(header.copies, 2 * POSITION_BYTES), (header.own_patterns, PATTERN_BYTES + COUNT_BYTES)]
     if isinstance(header, MatchKeyReferencesHeader):
         _require_match_key_pairs_fit(header)
     if isinstance(header, _REFRESH_HEADERS):
         _require_previous_fit(header.previous, header.records, agreement)
-        shapes.append((header.previous, POSITION_BYTES + ID_BYTES))
-    handles, *tables = framing.read_tables(body, shapes, padding=_padding(header))
+    handles, *tables = framing.read_tables(body, _reference_shapes(header), padding=_padding(header))
     tables, further = tables[: len(header.passes)], tables[len(header.passes) :]
     framing.require_ascending(handles, what="handle")
     _require_fresh_references(tables)
@@ -587,10 +629,31 @@ def references_header(agreement: AgreementFile) -> type[ReferencesHeader]:
 
 def write_submission(encodings: bytes, references: bytes) -> bytes:
     """Two containers as the one file that a department sends."""
-    parts = [SUBMISSION_MAGIC]
-    for container in (encodings, references):
-        parts += [len(container).to_bytes(8, "big"), container]
-    return b"".join(parts)
+    file = io.BytesIO()
+    stream_submission(file, [partial(_put, part) for part in (encodings, references)])
+    return file.getvalue()
+
+
+def _put(part: bytes, file: BinaryIO) -> None:
+    file.write(part)
+
+
+def stream_submission(file: BinaryIO, parts: Iterable[Callable[[BinaryIO], object]]) -> None:
+    """Write the file that a department sends, of any size.
+
+    Args:
+        file: empty and seekable; nobody may see it before this returns.
+        parts: each writes a container, that of `encodings` first.
+    """
+    file.write(SUBMISSION_MAGIC)
+    for write in parts:
+        start = file.tell()
+        file.write(bytes(8))
+        write(file)
+        end = file.tell()
+        file.seek(start)
+        file.write((end - start - 8).to_bytes(8, "big"))
+        file.seek(end)
 
 
 def containers(file: BinaryIO) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -718,10 +781,19 @@ def require_no_structure(payload: Bytes, dataset: Dataset, agreement: AgreementF
         records = blocked(payload, filters_of(agreement))
         _require_salted_by_block(records.tags, records.filters, agreement.content)
     elif agreement.content.privacy.visible_structure == "refuse":
-        _require_no_visible_structure(keyed(payload, agreement).clks, copies=dataset.may_have_duplicates)
+        require_no_visible_structure(keyed(payload, agreement).clks, copies=dataset.may_have_duplicates)
 
 
-def _require_no_visible_structure(filters: Bytes, *, copies: bool) -> None:
+def require_no_visible_structure(filters: Bytes, *, copies: bool) -> None:
+    """Refuse whole encodings that do not look like random bits, as far as `encoding_metrics` can tell.
+
+    Args:
+        filters: shape (records, bytes); of many, `encoding_metrics.sample` will do.
+        copies: whether a person may have several records.
+
+    Raises:
+        DisclosureError: they do not.
+    """
     from pprl.protocol import encoding_metrics  # noqa: PLC0415 - compiles; few agreements ask for it
 
     problems = encoding_metrics.problems(encoding_metrics.measure(filters, copies=copies))

@@ -150,7 +150,7 @@ WORK = {
     "coordinator identity": "pprl.crypto.identity.create",
     "agreement new": "pprl.agreements.draft.draft",
     "secret share": "pprl.encode.ceremony.require_committed",
-    "encode": "pprl.department._sealed_parts",
+    "encode": "pprl.department._seal_parts",
     "prove-row": "pprl.encode.row_commitments.prove",
     "keys open": "pprl.department.join_home_map",
     "crosswalk open": "pprl.department.crosswalk_rows",

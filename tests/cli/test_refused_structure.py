@@ -30,7 +30,7 @@ def test_the_matcher_refuses_plain_clks_that_a_department_sent_all_the_same(
     project: Project, agreed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as careless:
-        careless.setattr("pprl.encode.encoder.require_no_structure", lambda *_: None)
+        careless.setattr("pprl.encode.payloads.ClkChecks.whole", lambda *_: None)
         sent = project.encode("police", agreement_path=agreed)
     project.adopt(agreed)
     project.open_store(Role.MATCHER)

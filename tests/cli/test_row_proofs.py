@@ -5,16 +5,18 @@ from __future__ import annotations
 import base64
 import json
 import stat
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
 from pprl import department
 from pprl.crypto import at_rest
-from pprl.encode.encoder import EncodedDataset
+from pprl.encode.encoder import Encoding
 from pprl.protocol import canonical
-from pprl.protocol.submission import write_encodings, write_references
+from pprl.protocol.agreement import Party
+from pprl.protocol.submission import parse_encodings
 from tests.support.commands import done, refused
 from tests.support.people import read_rows, tables, write_table
 from tests.support.project import Project, Values
@@ -84,26 +86,33 @@ def test_the_root_goes_to_the_matcher_and_the_salt_key_stays(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, which: str
 ) -> None:
     project: Project = request.getfixturevalue(which)
-    sealed = department._sealed_parts
-    made: list[EncodedDataset] = []
+    seal_parts, seal_into = department._seal_parts, department.seal_into
+    made: list[Encoding] = []
+    sent: list[bytes] = []
 
-    def seen(encoded: EncodedDataset, *arguments: Any) -> bytes:
-        made.append(encoded)
-        return sealed(encoded, *arguments)
+    def sealing(begun: Encoding, *arguments: Any) -> int:
+        made.append(begun)
+        return seal_parts(begun, *arguments)
 
-    monkeypatch.setattr(department, "_sealed_parts", seen)
+    def sealed(out: BinaryIO, recipient: Party, plaintext: BinaryIO, *arguments: Any, **named: Any) -> None:
+        sent.append(plaintext.read())
+        seal_into(out, recipient, BytesIO(sent[-1]), *arguments, **named)
+
+    monkeypatch.setattr(department, "_seal_parts", sealing)
+    monkeypatch.setattr(department, "seal_into", sealed)
     project.encode("police")
-    (encoded,) = made
-    salts, header = encoded.row_salts, encoded.encodings.header
+    (begun,) = made
+    salts, header = begun.row_salts, parse_encodings(sent[0], project.agreement).header
     assert (header.rows_root, header.submission, header.records) == (
         salts.rows_root,
         salts.submission,
         salts.records,
     )
-    for sent in (write_encodings(encoded.encodings), write_references(encoded.references)):
-        assert salts.salt_key not in sent
-        assert base64.b64encode(salts.salt_key) not in sent
-    assert salts.salt_key.hex() not in repr(encoded)
+    assert len(sent) == 2
+    for document in sent:
+        assert salts.salt_key not in document
+        assert base64.b64encode(salts.salt_key) not in document
+    assert salts.salt_key.hex() not in repr(begun)
     assert "salt_key" not in repr(salts)
 
 

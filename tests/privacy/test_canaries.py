@@ -282,11 +282,11 @@ def test_failing_commands(
 
 FAULT_PLACES = [
     "pprl.encode.records.Standardiser.prepare",
-    "pprl.encode.clk.ClkEncoder.encode",
+    "pprl.encode.clk.ClkEncoder.encode_coded",
     "pprl.encode.records.standardise",
     "pprl.encode.encoder.survey",
-    "pprl.department._home_map",
-    "pprl.department._sealed_parts",
+    "pprl.encode.outgoing.Outgoing.home_map",
+    "pprl.department._seal_parts",
     "pprl.files.tables.Table.batches",
 ]
 FAULTS: list[type[Exception]] = [ValueError, KeyError, UnicodeError, RuntimeError, OSError, TypeError]

@@ -23,7 +23,7 @@ from pprl.encode.linkage_secret import LinkageSecret
 from pprl.encode.records import prepare
 from pprl.errors import DisclosureError, VerificationError
 from pprl.protocol import agreement as agreements
-from pprl.protocol import patterns, submission
+from pprl.protocol import filter_checks, patterns, submission
 from pprl.protocol.agreement import AgreementFile
 from pprl.protocol.field_layout import field_layout
 from pprl.protocol.framing import ID_BYTES, Bytes
@@ -392,7 +392,8 @@ def test_a_filter_with_a_bit_more_than_a_value_sets_does_not_leave_home(
 ) -> None:
     """The gate is there whatever the encoder does: here the gate allows a bit less than the encoder sets."""
     most = submission.most_bits
-    monkeypatch.setattr(submission, "most_bits", lambda *about: [each - 1 for each in most(*about)])
+    for gate in (submission, filter_checks):
+        monkeypatch.setattr(gate, "most_bits", lambda *about: [each - 1 for each in most(*about)])
     with pytest.raises(DisclosureError, match="positions_per_field"):
         encode(pair.agreement, pair.tables["a"], "a", 5)
 
@@ -400,7 +401,8 @@ def test_a_filter_with_a_bit_more_than_a_value_sets_does_not_leave_home(
 def test_a_filter_with_fewer_bits_than_a_value_sets_does_not_leave_home(
     pair: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(submission, "least_bits", submission.most_bits)
+    for gate in (submission, filter_checks):
+        monkeypatch.setattr(gate, "least_bits", submission.most_bits)
     with pytest.raises(DisclosureError, match="fewer bits"):
         encode(pair.agreement, pair.tables["a"], "a", 5)
 
