@@ -289,7 +289,7 @@ class _Texts:
     def between(self, start: int, stop: int) -> tuple[ValueFilters, NDArray[np.int32]]:
         """The filters of the values between two rows, and which of them each row has."""
         some = coded(self.column[start:stop])
-        return self.feature.of(some.distinct), some.codes.astype(np.int32)
+        return self.feature.of(some.distinct, records=stop - start), some.codes.astype(np.int32, copy=False)
 
 
 class _Wanted:
@@ -302,17 +302,18 @@ class _Wanted:
 
     def __init__(self, column: Coded, rows: NDArray[np.integer[Any]], feature: TokenFilters) -> None:
         self._column, self._rows, self._feature = column, rows, feature
-        self._all = feature.of_all(column.distinct)
+        self._all = feature.of_all(column.distinct, records=len(column.codes))
         self._place_of = np.full(0 if self._all else len(column.distinct), -1, dtype=np.int32)
 
     def between(self, start: int, stop: int) -> tuple[ValueFilters, NDArray[np.int32]]:
         """As `_Texts.between`, on the wanted rows."""
         codes = self._column.codes[self._rows[start:stop]]
         if self._all:
-            return self._all, codes.astype(np.int32)
+            return self._all, codes.astype(np.int32, copy=False)
         used = np.empty(len(codes), dtype=np.int64)
         count, places = renumbered(codes.astype(np.int64), self._place_of, used)
-        return self._feature.of([self._column.distinct[code] for code in used[:count].tolist()]), places
+        values = [self._column.distinct[code] for code in used[:count].tolist()]
+        return self._feature.of(values, records=len(codes)), places
 
 
 def _folded(filters: NDArray[np.uint8], folds: int) -> NDArray[np.uint8]:

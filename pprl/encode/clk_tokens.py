@@ -135,24 +135,26 @@ class TokenFilters:
         self._all: ValueFilters | None = None
         self._start_anew()
 
-    def of(self, values: Sequence[str]) -> ValueFilters:
+    def of(self, values: Sequence[str], *, records: int) -> ValueFilters:
         """The filters of some distinct values. What an earlier call gave is void afterwards.
 
         Args:
             values: standardised values; "" where missing, which sets no bit.
+            records: how many records have one of them.
 
         Raises:
             DataError: a value is not standardised.
         """
         if self._made > self._most_kept:
             self._start_anew()
-        return self._united(self._tokens_of(values))
+        return self._united(self._tokens_of(values), records)
 
-    def of_all(self, values: Sequence[str]) -> ValueFilters | None:
+    def of_all(self, values: Sequence[str], *, records: int) -> ValueFilters | None:
         """The filters of all distinct values of a column, made once however often the same sequence is given.
 
         Args:
             values: as `of` takes them; they must not change as long as they are asked for.
+            records: as there.
 
         Returns:
             Their filters, or None where they have more different tokens than are kept.
@@ -163,7 +165,7 @@ class TokenFilters:
         if self._all_values is not values:
             self._start_anew()
             tokens = self._tokens_of_all(values)
-            self._all_values, self._all = values, self._united(tokens) if tokens else None
+            self._all_values, self._all = values, self._united(tokens, records) if tokens else None
         return self._all
 
     def _tokens_of_all(self, values: Sequence[str]) -> Tokens | None:
@@ -189,11 +191,11 @@ class TokenFilters:
         self._add_filters()
         return tokens
 
-    def _united(self, tokens: Tokens) -> ValueFilters:
-        """A row for each value, where all of them stay in the processor's cache; else one for each token."""
+    def _united(self, tokens: Tokens, records: int) -> ValueFilters:
+        """A row for each value, where values come again and all stay in the processor's cache; else one a token."""
         of_tokens = ValueFilters(tokens.first, tokens.numbers, self._filters)
         count = len(tokens.first) - 1
-        if count * self._filter_bytes > _MOST_UNITED_BYTES:
+        if 2 * count > records or count * self._filter_bytes > _MOST_UNITED_BYTES:
             return of_tokens
         table = np.zeros((count, self._filters.shape[1]), dtype=np.uint64)
         each = np.arange(count + 1)
