@@ -15,8 +15,9 @@ from coordinator.linkage.decide import decide as decide_patterns
 from coordinator.linkage.evidence import Cut, Estimate, Evidence, FoundPairs, Suppressed
 from coordinator.linkage.issuing import Decided, Progress
 from coordinator.linkage.model import Roles, random_distribution
+from coordinator.linkage.reference_places import NOT_THERE, records_of
 from pprl.errors import VerificationError
-from pprl.protocol import framing, patterns
+from pprl.protocol import patterns
 from pprl.protocol.agreement import AgreementFile
 from pprl.protocol.framing import Bytes
 from pprl.protocol.patterns import PatternPairs, PatternsDocument
@@ -111,12 +112,12 @@ def _by_record(table: PatternPairs, left: References, right: References, which: 
 
 
 def _positions(ids: Bytes, references: References, which: int) -> NDArray[np.uint32]:
-    found = framing.positions(ids, references.references[which])
-    if (found < 0).any():
+    found = records_of(ids, references.references[which], references.positions[which])
+    if (found == NOT_THERE).any():
         raise VerificationError(
             f"The pairs name a reference that '{references.header.dataset}' doesn't have."
         )
-    return references.positions[which][found].astype(np.uint32)
+    return found
 
 
 def _own_pairs(references: Sequence[References], rows: Sequence[int]) -> list[OwnPairs]:
