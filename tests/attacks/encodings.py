@@ -136,7 +136,7 @@ LEAST = cut(submission, "_require_bits_of_a_value", "fewer bits set than a value
 BLOCK = cut(submission, "_require_agreed_blocks", "max_block_records")
 TAGS = cut(submission, "_require_tags_once", "stands twice")
 SALTED = cut(submission, "_require_salted_by_block", "in several blocks", number=2)
-STRUCTURE = cut(submission, "_require_no_visible_structure", "do not pass as random bits", number=1)
+STRUCTURE = cut(submission, "require_no_visible_structure", "do not pass as random bits", number=1)
 MASK = cut(submission, "_require_agreed_blocks", "does not have the filters")
 
 ATTACKS = (

@@ -203,6 +203,21 @@ def test_nothing_stays_when_the_work_breaks(
     assert tree(ready.folder) == before
 
 
+@pytest.mark.parametrize("part", ["encodings", "references", "home_map"])
+def test_encoding_that_was_interrupted_can_be_repeated(
+    ready: Project, made_results: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    """At any point: while encodings are sealed, or the references, or when both lie there and the home map does not."""
+    words, made = _writers(ready, made_results)["encode"]
+    before = tree(ready.folder)
+    with monkeypatch.context() as stopped:
+        stopped.setattr(f"pprl.encode.outgoing.Outgoing.{part}", _breaking(KeyboardInterrupt()))
+        assert run(*words).exit_code == 130
+    assert tree(ready.folder) == before
+    done(*words)
+    assert set(tree(ready.folder)) - set(before) == set(made)
+
+
 @pytest.mark.parametrize("what", ["encode", "keys open", "match"])
 def test_a_fault_is_told_in_json_too(
     ready: Project, made_results: Path, monkeypatch: pytest.MonkeyPatch, what: str
