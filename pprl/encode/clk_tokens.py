@@ -136,7 +136,7 @@ class TokenFilters:
         self._start_anew()
 
     def of(self, values: Sequence[str], *, records: int) -> ValueFilters:
-        """The filters of some distinct values. What an earlier call gave is void afterwards.
+        """The filters of some distinct values.
 
         Args:
             values: standardised values; "" where missing, which sets no bit.
@@ -203,7 +203,6 @@ class TokenFilters:
         return ValueFilters(each, each[:-1].astype(np.int32), table)
 
     def _start_anew(self) -> None:
-        self._all_values = None
         self._cutter = self._start()
         self._filters = np.zeros((64, self._filter_bytes // 8), dtype=np.uint64)
         self._made = 0

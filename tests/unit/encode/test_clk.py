@@ -142,6 +142,9 @@ def test_rows_of_a_dataset_are_encoded_a_few_at_a_time_and_of_another_dataset_th
         parts = [encoder.encode_coded(numbered, backwards[at : at + 70]) for at in range(0, 300, 70)]
         expected = ClkEncoder(agreement_with([NAME, SEX]), KEY).encode(columns)[::-1]
         assert np.array_equal(np.vstack(parts), expected)
+        names = encoder._features[0]
+        assert names._all_values is numbered["surname"].distinct
+        assert (names._all is None) == (kept == 4_096)
 
 
 def test_numbered_columns_that_are_short_or_not_there_are_refused(agreement_with):
