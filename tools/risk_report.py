@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 Line = Mapping[str, Any]
+Made = Mapping[str, Set[tuple[str, str]]]
 
 # Who has the secret is told in a table of its own.
 LEAKED_SECRET = "dictionary"  # noqa: S105 - the name of an attack
@@ -13,7 +14,7 @@ RECOGNISED_IN_SUMMARY, MOST_RECOGNISED = 30, 1_000
 HOLDERS = {"matcher": "matcher", "key-issuer": "key issuer", "together": "together"}
 LISTS = ("very file", "light", "heavy")
 NOT_MEASURED, NOT_FINISHED = "", "no end"
-NOT_ALL = "not all ended"
+NOT_ALL, NOT_ALL_MEASURED = "not all ended", "not all measured"
 _ALL = 10_000
 
 
@@ -24,21 +25,36 @@ def section(lines: Sequence[Line], encodings: Sequence[str]) -> str:
         lines: what was measured.
         encodings: their names, in the order of the tables.
     """
-    parts = []
+    parts, made = [], attacks_made(lines)
     for size in sorted({line["size"] for line in lines}):
         some = [line for line in lines if line["size"] == size]
         parts += [
             f"### {size:,} records",
             "Of 10,000 people, the most that may be named at 95 % confidence, by the worst attack; and F1.",
-            summary(some, encodings),
+            summary(some, encodings, made),
             "Every attack: of 10,000 people, how many it named.",
             details(some, encodings),
         ]
     return "\n\n".join(parts) or "Nothing is measured yet."
 
 
-def summary(lines: Sequence[Line], encodings: Sequence[str]) -> str:
-    """A row an encoding: quality, and the worst that each holder can do with the very file or with less."""
+def attacks_made(lines: Iterable[Line]) -> Made:
+    """Of each encoding, at any size, the attacks by people who recognise somebody: a figure is the worst of these."""
+    made: dict[str, set[tuple[str, str]]] = {}
+    for line in lines:
+        if line["what"] == "attack" and line["known"]:
+            made.setdefault(line["encoding"], set()).add((line["holder"], line["attack"]))
+    return made
+
+
+def summary(lines: Sequence[Line], encodings: Sequence[str], made: Made | None = None) -> str:
+    """A row an encoding: quality, and the worst that each holder can do with the very file or with less.
+
+    Args:
+        lines: what was measured.
+        encodings: their names, in order.
+        made: the attacks that each figure must be of, or it says that not all were measured.
+    """
     header = [
         "encoding", "F1, own threshold (light / heavy)", "F1, best Dice threshold (light / heavy)",
         *(f"{words}, very file, {RECOGNISED_IN_SUMMARY} recognised" for words in HOLDERS.values()),
@@ -50,28 +66,37 @@ def summary(lines: Sequence[Line], encodings: Sequence[str]) -> str:
         some = [line for line in lines if line["encoding"] == name]
         attacks = [line for line in some if line["what"] == "attack"]
         if some:
-            rows.append([name, _f1(some, "f1"), _f1(some, "best_f1"), *_worst_cells(attacks)])
+            rows.append(
+                [
+                    name,
+                    _f1(some, "f1"),
+                    _f1(some, "best_f1"),
+                    *_worst_cells(attacks, (made or {}).get(name, set())),
+                ]
+            )
     return _table(header, rows)
 
 
-def _worst_cells(attacks: Sequence[Line]) -> list[str]:
+def _worst_cells(attacks: Sequence[Line], made: Set[tuple[str, str]]) -> list[str]:
     judged = [line for line in attacks if line["attack"] != LEAKED_SECRET]
     counting = [line for line in judged if line["known"] <= RECOGNISED_IN_SUMMARY]
     return [
         *(
-            _worst(
-                line
-                for line in counting
-                if line["list"] == "very file" and holder in (line["holder"], "together")
-            )
-            if any(line["holder"] == holder for line in counting) or holder == "together"
-            else NOT_MEASURED
+            _of_holder([line for line in counting if line["list"] == "very file"], holder, made)
             for holder in HOLDERS
         ),
-        _worst(line for line in counting if line["list"] != "very file"),
-        _worst(line for line in judged if line["known"] == MOST_RECOGNISED),
+        _of_holder([line for line in counting if line["list"] != "very file"], "together", made),
+        _of_holder([line for line in judged if line["known"] == MOST_RECOGNISED], "together", made),
         _worst((line for line in attacks if line["attack"] == LEAKED_SECRET), what="named"),
     ]
+
+
+def _of_holder(lines: Iterable[Line], holder: str, made: Set[tuple[str, str]]) -> str:
+    """The worst that a holder can do, who sees no more than its part; the two together see all."""
+    found = [line for line in lines if holder in (line["holder"], "together")]
+    wanted = {each for each in made if holder in (each[0], "together")}
+    lacking = wanted - {(line["holder"], line["attack"]) for line in found}
+    return f"{_worst(found)}, {NOT_ALL_MEASURED}" if found and lacking else _worst(found)
 
 
 def _worst(lines: Iterable[Line], *, what: str = "upper") -> str:

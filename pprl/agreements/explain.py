@@ -441,8 +441,8 @@ def _limits(agreement: Agreement) -> Iterator[str]:
     )
     yield _item("What is done with a result by those who lawfully have it.")
     yield _say(
-        "The figures come from generated people of England and Wales, some from a research prototype. They say what "
-        "certain attacks did, not what none can do."
+        "The figures come from generated people of England and Wales. They say what certain "
+        "attacks did, not what none can do."
     )
 
 
@@ -458,7 +458,7 @@ def _limits_of_clk(agreement: Agreement, folds: int) -> Iterator[str]:
     else:
         yield _item(
             "The matcher and the key issuer putting together what they hold. They are two parties here, so that "
-            f"it takes both. Where it did not, {measured.ONE_OFFICE}."
+            f"it takes both. What that would give away: {measured.ONE_OFFICE}."
         )
 
 
@@ -477,7 +477,7 @@ def _limits_of_field_filters(agreement: Agreement, *, one_person: bool) -> Itera
         )
         yield _item(
             "The matcher and the key issuer putting together what they hold. They are two parties here, so that "
-            f"it takes both. Where it did not, {measured.ONE_OFFICE}."
+            f"it takes both. What that would give away: {measured.ONE_OFFICE}."
         )
 
 

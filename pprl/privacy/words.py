@@ -49,6 +49,12 @@ CAUTION = (
 )
 
 
+TWO_FILES = (
+    "Attackers in the place of the key issuer, and of the two together, hold another office's file besides this one; "
+    "in the matcher's place they hold this one alone. With both they would name more, and so would the two together."
+)
+
+
 def per_10000(named: Named) -> int:
     """How many of 10,000 records were named."""
     return round(PER * named.right / named.of) if named.of else 0
@@ -193,7 +199,7 @@ def notes(risk: Risk) -> list[str]:
         f"seed {risk.seed}. The attacker knows all parameters, and not the secret.",
         f"Those who recognise more than {risk.known_people:,} people are told below, and not counted above.",
         f"Controls: {control_words(risk)}",
-        *([f"In blocks: {blocks_words(risk)}"] if risk.whole_blocks else []),
+        *([f"In blocks: {blocks_words(risk)}", TWO_FILES] if risk.whole_blocks else []),
         *(
             [
                 f"{len(missing)} of {len(risk.tried)} attacks did not come to their end in the time that they had: "

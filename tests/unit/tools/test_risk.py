@@ -156,9 +156,17 @@ def test_the_details_have_every_attack_with_every_knowledge() -> None:
     assert "| accuracy-first | matcher | y | no end in 60 s |  | 200 |" in text
 
 
+def test_a_figure_that_is_not_of_every_attack_says_so() -> None:
+    lines = [line("x", 3), line("y", 5, holder="together"), line("x", 4, size=9)]
+    small, large = report.section(lines, ["accuracy-first"]).split("### 1,000")
+    assert row(small.split("Every attack")[0], "accuracy-first")[3:6] == ["401", "", "401, not all measured"]
+    summary, _ = large.split("Every attack")
+    assert row(summary, "accuracy-first")[3:6] == ["301", "", "501"]
+
+
 def test_figures_under_several_seeds_are_from_the_lowest_to_the_highest() -> None:
     lines = [line("x", 4), line("x", 3, seed=7), line("y", 2), line("y", 2, seed=7)]
-    text = report.section(lines, ["accuracy-first"])
+    text = report.details(lines, ["accuracy-first"])
     assert "| accuracy-first | matcher | x | 300 to 400 |" in text
     assert "| accuracy-first | matcher | y | 200 |" in text
     assert row(report.summary(lines, ["accuracy-first"]), "accuracy-first")[3] == "401"
