@@ -12,6 +12,10 @@ no rank of a postcode. So a value is digested only where records of one block ar
 In a dataset where people have several records, those that seem to be of the person who stands for the block are
 sent with the first: they agree with it in two of forename, surname and birth date.
 
+From own pairs the key issuer learns how many pairs of different people two datasets will show. A large block has one
+such pair between two datasets, and it would have one in each of the two as well. So where people have one record each,
+only blocks with an even number of records show a pair: for two datasets of the same make-up that expects the right number.
+
 docs/formats/field-filters.md is the specification; docs/decisions/0007 says what it is worth and what it costs.
 """
 
@@ -117,6 +121,10 @@ def standing(
     Returns:
         Whether each record is sent, and in the order of their blocks the records that are the first of another person
         in a block that is sent: only the department itself compares these, to learn how alike different people are.
+        Where people have one record each, blocks with an odd number of records have none.
+
+    Source: Good and Toulmin (1956): of blocks with 1, 2, 3 ... records f1, f2, f3 ... in number, another dataset of
+        the same make-up is expected to hit 2 (f2 + f4 + ...) again.
     """
     there = np.flatnonzero(block >= 0)
     blocks = int(block.max(initial=NO_BLOCK)) + 1
@@ -128,6 +136,8 @@ def standing(
         sizes = np.bincount(block[sent], minlength=blocks)
         sent[there] &= sizes[block[there]] <= most
     beside = there[~sent[there] & sent[leader[block[there]]]]
+    if not several:
+        beside = beside[np.bincount(block[there], minlength=blocks)[block[beside]] % 2 == 0]
     following = _first_of_each(beside, block, blocks, like, of_pass)
     return sent, following[following >= 0]
 

@@ -95,9 +95,9 @@ def problem_of(pass_: BlockingPass, kinds: Mapping[str, Kind]) -> str:
     return ""
 
 
-TOWN_ROWS, REGION_ROWS, COUNTRY_ROWS = 5_000, 15_000, 150_000
+TOWN_ROWS, CITY_ROWS, COUNTRY_ROWS = 5_000, 50_000, 150_000
 """Size classes, by the rows of the largest dataset: up to each, and beyond the last. Where one person stands for a
-block, selective passes lose less than large blocks do (docs/decisions/0007)."""
+block, selective passes lose less than large blocks do, and many passes cost little (docs/decisions/0007)."""
 
 _ANY = 2**63
 
@@ -147,33 +147,45 @@ _ROLES: Mapping[str, tuple[tuple[Kind, str], ...]] = MappingProxyType(
 """What fills a place in a default pass or match key: the first kind that is there, with its transform."""
 
 _DEFAULTS = (
-    _Choice("birth", ("birth",), upto=REGION_ROWS),
-    _Choice("birth-forename-initial", ("birth", "forename-initial"), REGION_ROWS, COUNTRY_ROWS),
-    _Choice("birth-surname-initial", ("birth", "surname-initial"), REGION_ROWS, COUNTRY_ROWS),
+    _Choice("birth", ("birth",), upto=CITY_ROWS),
+    _Choice("birth-sex", ("birth", "sex"), TOWN_ROWS, CITY_ROWS),
+    _Choice("birth-forename-initial", ("birth", "forename-initial"), TOWN_ROWS, COUNTRY_ROWS),
+    _Choice("birth-surname-initial", ("birth", "surname-initial"), CITY_ROWS, COUNTRY_ROWS),
     _Choice("birth-forename", ("birth", "forename"), COUNTRY_ROWS),
     _Choice("birth-surname", ("birth", "surname"), COUNTRY_ROWS),
-    _Choice("surname-year", ("surname", "year"), upto=REGION_ROWS),
-    _Choice("surname-month", ("surname", "month"), REGION_ROWS, COUNTRY_ROWS),
-    _Choice("surname-day", ("surname", "day"), upto=COUNTRY_ROWS),
+    _Choice("surname-year", ("surname", "year"), upto=CITY_ROWS),
+    _Choice("surname-month", ("surname", "month"), CITY_ROWS, COUNTRY_ROWS),
+    _Choice("surname-day", ("surname", "day"), upto=TOWN_ROWS),
+    _Choice("surname-either-day", ("surname", "either-day"), TOWN_ROWS, CITY_ROWS),
+    _Choice("surname-day", ("surname", "day"), CITY_ROWS, COUNTRY_ROWS),
     _Choice("forename-year", ("forename", "year"), upto=TOWN_ROWS),
-    _Choice("forename-month", ("forename", "month"), TOWN_ROWS, REGION_ROWS),
-    _Choice("forename-day", ("forename", "day"), upto=REGION_ROWS),
+    _Choice("forename-year", ("forename", "surname-initial", "year"), TOWN_ROWS, CITY_ROWS),
+    _Choice("forename-day", ("forename", "day"), upto=TOWN_ROWS),
+    _Choice("forename-either-day", ("forename", "either-day"), TOWN_ROWS, CITY_ROWS),
     _Choice("names", ("one-name", "other-name"), upto=COUNTRY_ROWS),
+    _Choice("names-sex", ("one-name", "other-name", "sex"), TOWN_ROWS, CITY_ROWS),
     _Choice("names-written", ("one-name-written", "other-name-written"), COUNTRY_ROWS),
-    _Choice("names-year", ("one-name", "other-name", "year"), REGION_ROWS),
-    _Choice("names-day", ("one-name", "other-name", "day"), REGION_ROWS),
+    _Choice("names-year", ("one-name", "other-name", "year"), CITY_ROWS),
+    _Choice("names-day", ("one-name", "other-name", "day"), CITY_ROWS),
     _Choice("names-area", ("one-name", "other-name", "area"), COUNTRY_ROWS),
+    _Choice("surname-forename-initial", ("surname", "forename-initial"), TOWN_ROWS, CITY_ROWS),
     _Choice("surname-area", ("surname", "area"), upto=COUNTRY_ROWS),
     _Choice("surname-sector", ("surname", "sector"), COUNTRY_ROWS),
-    _Choice("forename-area", ("forename", "area"), upto=COUNTRY_ROWS),
+    _Choice("forename-area", ("forename", "area"), upto=TOWN_ROWS),
+    _Choice("initials-area", ("forename-initial", "surname-initial", "area"), TOWN_ROWS, CITY_ROWS),
+    _Choice("forename-area", ("forename", "area"), CITY_ROWS, COUNTRY_ROWS),
     _Choice("forename-sector", ("forename", "sector"), COUNTRY_ROWS),
-    _Choice("area-day", ("area", "either-day"), upto=COUNTRY_ROWS),
+    _Choice("area-day", ("area", "either-day"), upto=TOWN_ROWS),
+    _Choice("area-year", ("area", "year"), TOWN_ROWS, CITY_ROWS),
+    _Choice("area-day", ("area", "either-day"), CITY_ROWS, COUNTRY_ROWS),
     _Choice("area-birth", ("area", "either-day", "year"), COUNTRY_ROWS),
     _Choice("house", ("house",), upto=TOWN_ROWS),
     _Choice("house-area", ("house", "area"), TOWN_ROWS),
     _Choice("house-surname", ("house", "surname"), TOWN_ROWS),
-    _Choice("area-year", ("sector", "year"), without="birth"),
-    _Choice("surname-forename-initial", ("surname", "forename-initial"), without="year"),
+    _Choice("area-year", ("sector", "year"), upto=TOWN_ROWS, without="birth"),
+    _Choice("area-year", ("sector", "year"), CITY_ROWS, without="birth"),
+    _Choice("surname-forename-initial", ("surname", "forename-initial"), upto=TOWN_ROWS, without="year"),
+    _Choice("surname-forename-initial", ("surname", "forename-initial"), CITY_ROWS, without="year"),
     _Choice("forename-surname-initial", ("forename", "surname-initial"), without="year"),
 )
 
@@ -189,7 +201,7 @@ def default_passes(kinds: Mapping[str, Kind], rows: int) -> tuple[BlockingPass, 
         rows: rows of the largest dataset.
 
     Returns:
-        About ten passes where names, dates of birth and postcodes are there, fewer where less is; none only
+        Ten to fourteen passes where names, dates of birth and postcodes are there, fewer where less is; none only
         if there is nothing but sex.
     """
     first = _first_of_each(kinds)

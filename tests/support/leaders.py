@@ -28,6 +28,8 @@ def standing(
         if several and len(its) > most:
             continue
         sent |= its
+        if not several and len(ranked) % 2:
+            continue
         beside |= {row for _, row in [each for each in ranked if each[1] not in its][:1]}
     return sent, beside
 

@@ -60,12 +60,23 @@ def pass_that_ranks(like: Likeness, wanted: Sequence[int]) -> bytes:
     return next(key for key in keys if sorted(range(len(wanted)), key=ranks(like, key).__getitem__) == wanted)
 
 
-def test_one_record_of_each_block_is_sent_and_one_more_is_compared_at_home() -> None:
-    sent, back = stands(household(8), [0, 0, 0, 1, 1, 2, -1, -1])
-    assert len(sent) == 3
-    assert {[0, 0, 0, 1, 1, 2][place] for place in sent} == {0, 1, 2}
-    assert sorted([0, 0, 0, 1, 1, 2][place] for place in back) == [0, 1]
+def test_one_record_of_each_block_is_sent_and_of_those_with_an_even_number_one_more_is_compared_at_home() -> None:
+    block = [0, 0, 0, 1, 1, 2]
+    sent, back = stands(household(8), [*block, -1, -1])
+    assert sorted(block[place] for place in sent) == [0, 1, 2]
+    assert [block[place] for place in back] == [1]
     assert not set(sent) & set(back)
+
+
+def test_own_pairs_are_as_many_as_pairs_of_different_people_between_two_datasets_of_the_same_make_up() -> None:
+    rng = np.random.default_rng(5)
+    for records_a_block in (0.3, 1.0, 3.0):
+        records = 3_000
+        of_each = [rng.integers(0, round(records / records_a_block), records) for _ in range(2)]
+        columns = {name: [f"{name}{row}" for row in range(records)] for name in KINDS}
+        own = sum(len(stands(columns, block.tolist())[1]) for block in of_each)
+        between = len(np.intersect1d(*of_each))
+        assert own == pytest.approx(between, rel=0.1), records_a_block
 
 
 def test_departments_choose_the_same_whatever_their_order_and_whoever_else_they_have() -> None:
@@ -104,6 +115,8 @@ def test_records_that_seem_to_be_of_the_one_who_leads_go_with_it_where_people_ha
     assert np.flatnonzero(sent).tolist() == [0, 1, 2]
     assert back.tolist() == [3]
     sent, back = standing(ONE_BLOCK[:5], like, of_pass, several=False, most=50)
+    assert (np.flatnonzero(sent).tolist(), back.tolist()) == ([0], []), "five records"
+    sent, back = standing(ONE_BLOCK[:4], like, of_pass, several=False, most=50)
     assert (np.flatnonzero(sent).tolist(), back.tolist()) == ([0], [1])
     sent, back = standing(ONE_BLOCK[:5], like, of_pass, several=True, most=2)
     assert (sent.sum(), len(back)) == (0, 0), "a person with more records than a block may have"
