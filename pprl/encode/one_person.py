@@ -14,7 +14,8 @@ sent with the first: they agree with it in two of forename, surname and birth da
 
 From own pairs the key issuer learns how many pairs of different people two datasets will show. A large block has one
 such pair between two datasets, and it would have one in each of the two as well. So where people have one record each,
-only blocks with an even number of records show a pair: for two datasets of the same make-up that expects the right number.
+only blocks with an even number of records show a pair: for two datasets of the same make-up that expects as many as
+there will be.
 
 docs/formats/field-filters.md is the specification; docs/decisions/0007 says what it is worth and what it costs.
 """

@@ -60,7 +60,9 @@ def pass_that_ranks(like: Likeness, wanted: Sequence[int]) -> bytes:
     return next(key for key in keys if sorted(range(len(wanted)), key=ranks(like, key).__getitem__) == wanted)
 
 
-def test_one_record_of_each_block_is_sent_and_of_those_with_an_even_number_one_more_is_compared_at_home() -> None:
+def test_one_record_of_each_block_is_sent_and_of_those_with_an_even_number_one_more_is_compared_at_home() -> (
+    None
+):
     block = [0, 0, 0, 1, 1, 2]
     sent, back = stands(household(8), [*block, -1, -1])
     assert sorted(block[place] for place in sent) == [0, 1, 2]
@@ -68,7 +70,9 @@ def test_one_record_of_each_block_is_sent_and_of_those_with_an_even_number_one_m
     assert not set(sent) & set(back)
 
 
-def test_own_pairs_are_as_many_as_pairs_of_different_people_between_two_datasets_of_the_same_make_up() -> None:
+def test_own_pairs_are_as_many_as_pairs_of_different_people_between_two_datasets_of_the_same_make_up() -> (
+    None
+):
     rng = np.random.default_rng(5)
     for records_a_block in (0.3, 1.0, 3.0):
         records = 3_000

@@ -27,7 +27,9 @@ def test_default_passes_fit_and_have_different_names(rows):
 
 @pytest.mark.parametrize("rows", SIZES)
 def test_people_with_the_usual_identifiers_get_ten_to_fourteen(rows):
-    assert len(default_passes(PERSON, rows)) == {5_001: 14, 50_000: 14}.get(rows, 10 + (50_000 < rows <= 150_000))
+    assert len(default_passes(PERSON, rows)) == {5_001: 14, 50_000: 14}.get(
+        rows, 10 + (50_000 < rows <= 150_000)
+    )
 
 
 def test_passes_grow_more_selective_with_size():
