@@ -1,9 +1,9 @@
 """From values to Bloom filters under any salt: the work of scheme `field-filters` that grows with records and passes.
 
 Runs at departments only. Each distinct value becomes tokens once, and each distinct token a digest once. What is kept
-of a record is the number of its value in each filter, four bytes each. A filter is made when it is asked for: one AES
-block over salt and digest for each token, hundreds of millions of them in a second or two, and its bits set by a
-compiled loop.
+of a record is where the tokens of its value in each filter begin and how many they are, five bytes each. A filter is
+made when it is asked for: one AES block over salt and digest for each token, hundreds of millions of them in a second
+or two, and its bits set by a compiled loop.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pprl.crypto import derive
-from pprl.encode.passes import Coded, Codes
+from pprl.encode.passes import Coded
 from pprl.encode.tokens import CANONICAL_SPACE, MOST_TOKENS, canonical_tokens, token_space, tokens
 from pprl.protocol.field_layout import filter_count
 from pprl.protocol.filter_bits import most_of_token, positions_of
@@ -91,29 +91,29 @@ class TokenFilters:
         present: for each record the mask of filters that stand for a value, bit i for filter i.
     """
 
-    __slots__ = ("_digests", "_shape", "_shares", "_starts", "_values", "present")
+    __slots__ = ("_counts", "_digests", "_firsts", "_shape", "_shares", "present")
 
     def __init__(self, columns: Mapping[str, Coded], shape: FilterShape) -> None:
         self._shape = shape
         rows = len(next(iter(columns.values())).codes)
         count = filter_count(shape.fields)
-        self._values = np.empty((rows, count), dtype=np.int32)
+        self._firsts = np.empty((rows, count), dtype=np.uint32)
+        self._counts = np.empty((rows, count), dtype=np.uint8)
         self.present = np.zeros(rows, dtype=np.uint32)
         known = _Tokens()
         for index, (name, space, tokens_of) in enumerate(_listed(shape)):
             column = columns[name]
-            np.add(column.codes, known.values, out=self._values[:, index])
             self.present |= (column.codes != column.missing()).astype(np.uint32) << np.uint32(index)
-            known.add(space, list(map(tokens_of, column.distinct)))
-        self._starts = known.starts()
+            firsts, counts = known.add(space, list(map(tokens_of, column.distinct)))
+            self._firsts[:, index], self._counts[:, index] = firsts[column.codes], counts[column.codes]
         digests = derive.keyed_digests(shape.token_key, known.texts, length=TOKEN_DIGEST_BYTES)
         halves = np.frombuffer(digests, dtype=np.uint64).reshape(-1, 2)[:, 0]
-        # A value's digests stand together: looked up one by one, they would be waited for.
+        # A value's digests stand together, and a record knows where: looked up one by one, they would be waited for.
         self._digests = halves[np.frombuffer(known.order, dtype=np.int32)]
         self._shares = _shares(shape)
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self._firsts)
 
     def filters(self, rows: NDArray[np.integer], salts: Words) -> Words:
         """The filters of some records, each salted by its own salt.
@@ -126,15 +126,15 @@ class TokenFilters:
             Shape (n, filters, words of 64 bits); as bytes, the first bit of a filter is the highest of its first.
         """
         shape = self._shape
-        filters = np.zeros((len(rows), self._values.shape[1], shape.filter_bits // 64), dtype=np.uint64)
+        filters = np.zeros((len(rows), self._firsts.shape[1], shape.filter_bits // 64), dtype=np.uint64)
         inputs = np.empty((_BLOCKS_AT_ONCE, 2), dtype=np.uint64)
         asked, width = rows.astype(np.int64), shape.filter_bits.bit_length() - 1
         start = 0
         while start < len(asked):
-            stop, count = _fill_inputs(asked, salts, start, self._values, self._starts, self._digests, inputs)
+            stop, count = _fill_inputs(asked, salts, start, self._firsts, self._counts, self._digests, inputs)
             outputs = derive.prf_blocks(shape.position_key, inputs[:count].data.cast("B"))
             positions = np.frombuffer(outputs, dtype=np.uint64).reshape(-1, 2)
-            _set_bits(asked, start, stop, self._values, self._starts, self._shares, positions, width, filters)
+            _set_bits(asked, start, stop, self._counts, self._shares, positions, width, filters)
             start = stop
         return filters
 
@@ -142,29 +142,20 @@ class TokenFilters:
 class _Tokens:
     """Values and their tokens, numbered over all spaces in the order in which they come."""
 
-    __slots__ = ("_ends", "_places", "_spaces", "order", "texts")
+    __slots__ = ("_spaces", "order", "texts")
 
     def __init__(self) -> None:
         self.texts: list[str] = []
         self.order = array("i")
-        self._ends = [np.zeros(1, dtype=np.int64)]
         self._spaces: dict[str, _Space] = {}
 
-    @property
-    def values(self) -> int:
-        """How many values there are so far."""
-        return sum(map(len, self._ends)) - 1
-
-    def add(self, space: str, values: list[tuple[str, ...]]) -> None:
-        """Put the tokens of more values at the end."""
+    def add(self, space: str, values: list[tuple[str, ...]]) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
+        """Put the tokens of more values at the end; gives where each value's begin, and how many they are."""
         place = self._spaces.setdefault(space, _Space(space, self.texts))
-        counts = np.fromiter(map(len, values), np.int64, len(values))
-        self._ends.append(len(self.order) + np.cumsum(counts))
+        counts = np.fromiter(map(len, values), np.uint8, len(values))
+        ends = len(self.order) + np.cumsum(counts, dtype=np.int64)
         self.order.extend(map(place.__getitem__, chain.from_iterable(values)))
-
-    def starts(self) -> Indices:
-        """Where the tokens of each value start; they end where the next one's start."""
-        return np.concatenate(self._ends)
+        return (ends - counts).astype(np.uint32), counts
 
 
 class _Space(dict[str, int]):
@@ -213,8 +204,8 @@ def _fill_inputs(
     rows: Indices,
     salts: Words,
     start: int,
-    values: Codes,
-    starts: Indices,
+    firsts: NDArray[np.uint32],
+    counts: NDArray[np.uint8],
     digests: Words,
     inputs: Words,
 ) -> tuple[int, int]:
@@ -223,12 +214,11 @@ def _fill_inputs(
     for place in range(start, len(rows)):
         row = rows[place]
         before = at
-        for field in range(values.shape[1]):
-            value = values[row, field]
-            first, end = starts[value], starts[value + 1]
-            if at + end - first > len(inputs):
+        for field in range(firsts.shape[1]):
+            first, count = np.int64(firsts[row, field]), np.int64(counts[row, field])
+            if at + count > len(inputs):
                 return place, before
-            for token in range(first, end):
+            for token in range(first, first + count):
                 inputs[at, 0] = salts[place]
                 inputs[at, 1] = digests[token]
                 at += 1
@@ -250,8 +240,7 @@ def _set_bits(
     rows: Indices,
     start: int,
     stop: int,
-    values: Codes,
-    starts: Indices,
+    counts: NDArray[np.uint8],
     shares: NDArray[np.int64],
     outputs: Words,
     width: int,
@@ -262,9 +251,8 @@ def _set_bits(
     at = 0
     for place in range(start, stop):
         row = rows[place]
-        for field in range(values.shape[1]):
-            value = values[row, field]
-            count = starts[value + 1] - starts[value]
+        for field in range(counts.shape[1]):
+            count = np.int64(counts[row, field])
             share, over = shares[field, count, 0], shares[field, count, 1]
             for token in range(count):
                 high, low = _from_bytes(outputs[at, 0]), _from_bytes(outputs[at, 1])
