@@ -1,7 +1,7 @@
 """An opened store: whose it is, what it keeps sealed, for which agreements, and until when.
 
-Containers lie in files named by their SHA-256, sealed as they came, and are opened in memory by the step that needs
-them. What is damaged or overdue is not used.
+Containers lie in files named by their SHA-256, sealed as they came, and are opened in memory, piece by piece where they
+are large, by the step that needs them. What is damaged or overdue is not used.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from sqlalchemy import Engine
 
@@ -21,16 +22,21 @@ from coordinator.store import database
 from coordinator.store.database import AgreementRow, PartRow, StoreRow
 from coordinator.store.stages import Role, Step
 from pprl.crypto import container, signatures
-from pprl.crypto.exchange import Signatory, open_from, require_in_force, require_mine
+from pprl.crypto.container import Opened
+from pprl.crypto.exchange import Signatory, open_stream_from, require_in_force, require_mine
 from pprl.crypto.identity import Identity
 from pprl.errors import DisclosureError, FormatError, ProtocolError, UsageError
-from pprl.files.atomic import require_apart, write_new
+from pprl.files.atomic import require_apart, write_named_by_content
 from pprl.files.holdings import Holdings, SignatureFiles, run_key_of
 from pprl.files.identity import AskPassphrase, read_identity
 from pprl.protocol import agreement as agreements
 from pprl.protocol import log
 from pprl.protocol.agreement import AgreementFile
+from pprl.protocol.framing import Bytes
 from pprl.protocol.signatures import SIGNATURE_KIND, SUCCESSION_KIND, SignedAgreement
+from pprl.protocol.submission import EncodingsReader, Wanted
+
+_STEP_BYTES = 1_048_576
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,11 +273,30 @@ def _last_day(agreement: AgreementFile, artefact: str, registered: datetime) -> 
 
 def keep(me: Coordinator, sealed: bytes) -> str:
     """Keep sealed bytes under their digest; the same bytes again change nothing."""
-    digest = hashlib.sha256(sealed).hexdigest()
-    path = me.folder / "containers" / digest
-    if not path.exists():
-        write_new(path, sealed, mode=0o600)
-    return digest
+    return keep_stream(me, io.BytesIO(sealed))
+
+
+def keep_stream(me: Coordinator, sealed: BinaryIO) -> str:
+    """Keep what a file holds, from its start to its end, under its digest; the same bytes again change nothing."""
+    sealed.seek(0)
+
+    def copy(out: BinaryIO) -> str:
+        digest = hashlib.sha256()
+        while step := sealed.read(_STEP_BYTES):
+            digest.update(step)
+            out.write(step)
+        return digest.hexdigest()
+
+    return keep_made(me, copy)
+
+
+def keep_made(me: Coordinator, make: Callable[[BinaryIO], str]) -> str:
+    """Keep what `make` writes, under the digest that it gives.
+
+    Raises:
+        UsageError: there is no room.
+    """
+    return write_named_by_content(me.folder / "containers", make, mode=0o600)
 
 
 def kept(me: Coordinator, digest: str) -> bytes:
@@ -280,19 +305,97 @@ def kept(me: Coordinator, digest: str) -> bytes:
     Raises:
         FormatError: they are missing, or not those that were kept.
     """
-    path = me.folder / "containers" / digest
-    sealed = path.read_bytes() if path.is_file() else b""
+    with kept_stream(me, digest) as file:
+        sealed = file.read()
     if hashlib.sha256(sealed).hexdigest() != digest:
-        raise FormatError(
-            "A container in the store is missing or damaged.", hint="Restore the store from a backup."
-        )
+        raise _damaged()
     return sealed
+
+
+def copy_kept(me: Coordinator, digest: str, out: BinaryIO) -> None:
+    """Copy sealed bytes, whatever their number, to where they leave; what was written counts if nothing is raised.
+
+    Raises:
+        FormatError: they are missing, or not those that were kept.
+    """
+    found = hashlib.sha256()
+    with kept_stream(me, digest) as file:
+        while step := file.read(_STEP_BYTES):
+            found.update(step)
+            out.write(step)
+    if found.hexdigest() != digest:
+        raise _damaged()
+
+
+@contextmanager
+def kept_stream(me: Coordinator, digest: str) -> Iterator[BinaryIO]:
+    """The file of a container; that it is the one that was kept is the caller's to check.
+
+    Raises:
+        FormatError: it is missing.
+    """
+    try:
+        file = (me.folder / "containers" / digest).open("rb")
+    except FileNotFoundError:
+        raise _damaged() from None
+    with file:
+        yield file
+
+
+def _damaged() -> FormatError:
+    return FormatError(
+        "A container in the store is missing or damaged.", hint="Restore the store from a backup."
+    )
 
 
 def open_part(me: Coordinator, seat: Signatory, part: PartRow) -> bytes:
     """The document in a part that was received, after all checks of its envelope again."""
-    sealed = kept(me, part.container_sha256)
-    return open_from(sealed, me=seat, kind=part.kind, sender=part.sender)[1]
+    with open_part_stream(me, seat, part) as (_, content):
+        return content.read()
+
+
+@contextmanager
+def open_part_stream(me: Coordinator, seat: Signatory, part: PartRow) -> Iterator[tuple[Opened, BinaryIO]]:
+    """What a part that was received is, after all checks of its envelope again, and its document, to be read once.
+
+    It is decrypted while it is read: what was read counts when reading has come to the end. See
+    `container.open_stream`.
+    """
+    with kept_stream(me, part.container_sha256) as file:
+        opened, content = open_stream_from(file, me=seat, kind=part.kind, sender=part.sender)
+        if opened.container_sha256 != part.container_sha256:
+            raise _damaged()
+        yield opened, content
+
+
+@contextmanager
+def kept_encodings(me: Coordinator, seat: Signatory, part: PartRow) -> Iterator[KeptEncodings]:
+    """Encodings that were received, to be read pass by pass as often as is needed; see `KeptEncodings`."""
+    with ExitStack() as files:
+        yield KeptEncodings(me, seat, part, files)
+
+
+class KeptEncodings:
+    """Encodings that were received: each reading opens and checks the container anew, and decrypts it on the way.
+
+    Attributes:
+        header: their header.
+    """
+
+    def __init__(self, me: Coordinator, seat: Signatory, part: PartRow, files: ExitStack) -> None:
+        """Open them; `files` closes what is open in the end."""
+        self._about, self._files = (me, seat, part), files
+        self._next: EncodingsReader | None = self._opened()
+        self.header = self._next.header
+
+    def passes(self, wanted: Wanted | None = None) -> Iterator[Bytes]:
+        """See `EncodingsReader.passes`. When a part is wanted, references were held against each other on receipt."""
+        reader, self._next = self._next or self._opened(), None
+        return reader.passes(wanted, across=wanted is None)
+
+    def _opened(self) -> EncodingsReader:
+        opened, content = self._files.enter_context(open_part_stream(*self._about))
+        return EncodingsReader(content, self._about[1].agreement.file, size=opened.binding.plaintext_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,8 +413,13 @@ class Named:
 
 def named(sealed: bytes, agreement: AgreementFile) -> Named:
     """How the log names a container, after another look at who signed it."""
-    binding, head = container.verify_head(io.BytesIO(sealed), agreement=agreement)
-    head_sha256, sha256 = hashlib.sha256(head).hexdigest(), hashlib.sha256(sealed).hexdigest()
+    return named_as(io.BytesIO(sealed), hashlib.sha256(sealed).hexdigest(), agreement)
+
+
+def named_as(sealed: BinaryIO, sha256: str, agreement: AgreementFile) -> Named:
+    """How the log names a container of which the digest is known, after another look at who signed it."""
+    binding, head = container.verify_head(sealed, agreement=agreement)
+    head_sha256 = hashlib.sha256(head).hexdigest()
     return Named(log.container_detail(binding, head_sha256=head_sha256, sha256=sha256), head)
 
 

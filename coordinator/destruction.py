@@ -28,6 +28,7 @@ from coordinator.custody import (
 from coordinator.store import database
 from coordinator.store.database import AgreementRow, DestructionRow, PartRow, RelayedRow, RunRow
 from coordinator.store.stages import LOGGED_AS, Role, Stage, Step, after
+from coordinator.unfinished import clear, left_in
 from pprl.crypto import container
 from pprl.crypto.certificates import open_certificate, run_key_sha256, sign_certificate
 from pprl.errors import FormatError, ProtocolError
@@ -66,7 +67,7 @@ def destroy(me: Coordinator, sha256: str | None, *, unreleased: bool = False) ->
 
     1. what is to go is written down, and from then on every other step refuses;
     2. the run key is deleted;
-    3. the containers are deleted, those included that a command which was stopped has left;
+    3. the containers are deleted, those included that a command which was stopped has left, unfinished work among them;
     4. certificate, log entry and stages are written, all at once.
 
     Asked again afterwards, it gives the same certificate again. The agreement need not be in force.
@@ -110,7 +111,9 @@ def _begin(me: Coordinator, row: AgreementRow, agreement: AgreementFile, *, unre
             begun = DestructionRow(agreement_sha256=row.sha256, containers=[])
             session.add(begun)
         if begun.certificate is None:
-            found = {*begun.containers, *_named(session, row.sha256), *_left_behind(me, session, row.sha256)}
+            unfinished = (digest for digest, _ in left_in(me, row.sha256))
+            held = {*_named(session, row.sha256), *_left_behind(me, session, row.sha256), *unfinished}
+            found = {*begun.containers, *held}
             begun.containers = sorted(found)
 
 
@@ -173,6 +176,7 @@ def _delete_containers(me: Coordinator, row: AgreementRow) -> None:
         found = {*(begun.containers if begun else ()), *_left_behind(me, session, row.sha256)}
     unfinished = [path for path in unfinished_in(folder) if _agreement_of(path) in {row.sha256, None}]
     delete_files([*(folder / digest for digest in sorted(found)), *unfinished])
+    clear(me, row.sha256)
 
 
 def _certify(me: Coordinator, row: AgreementRow, signed: SignedAgreement) -> bytes:

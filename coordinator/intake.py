@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import BinaryIO
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from coordinator.custody import Coordinator, keep, named, open_part, seat_under
+from coordinator.custody import Coordinator, keep_stream, named_as, open_part_stream, seat_under
 from coordinator.project_keys import require_own_keys
 from coordinator.store import database
 from coordinator.store.database import AgreementRow, PartRow
 from coordinator.store.stages import Role, Step
 from pprl.crypto import container, risk_statements
-from pprl.crypto.exchange import Signatory, open_from, require_as_bound
+from pprl.crypto.container import Opened
+from pprl.crypto.exchange import Signatory, open_stream_from, require_as_bound
 from pprl.errors import DisclosureError, ProtocolError, VerificationError
 from pprl.protocol import pairs, patterns, submission
 from pprl.protocol.agreement import AgreementFile
 from pprl.protocol.envelope import Binding
-from pprl.protocol.framing import DatasetHeader
-from pprl.protocol.pairs import PairsHeader
-from pprl.protocol.patterns import PatternsHeader
+from pprl.protocol.framing import Bytes, DatasetHeader
 from pprl.protocol.submission import EncodingsHeader
 
 PARTS_OF_ROLE: dict[Role, tuple[str, ...]] = {
@@ -50,36 +51,43 @@ class Verified:
 
     Attributes:
         agreement: what it is under.
-        binding: what its envelope binds it to.
+        opened: what its envelope is.
         told: what the log tells of it besides its container.
         sealed: the part itself.
         risk: the risk statement that came in it; empty if none did.
     """
 
     agreement: AgreementFile
-    binding: Binding
+    opened: Opened
     told: Mapping[str, str]
-    sealed: bytes
+    sealed: BinaryIO
     risk: bytes = b""
 
 
-def addressed_parts(me: Coordinator, file: bytes) -> Iterator[tuple[str, bytes]]:
+def addressed_parts(me: Coordinator, file: BinaryIO) -> Iterator[tuple[str, BinaryIO]]:
     """The containers in a file that are for a role of this store, each with the kind that it must be."""
-    if file[:8] != submission.SUBMISSION_MAGIC:
+    if not _is_submission(file):
         if Role.KEY_ISSUER not in me.roles:
             raise ProtocolError("The matcher receives submissions alone; this is something else.")
         yield pairs.KIND, file
         return
-    first, second = submission.containers(io.BytesIO(file))
+    first, second = submission.containers(file)
     for role, kind, (offset, length) in (
         (Role.MATCHER, submission.ENCODINGS_KIND, first),
         (Role.KEY_ISSUER, submission.REFERENCES_KIND, second),
     ):
         if role in me.roles:
-            yield kind, file[offset : offset + length]
+            yield kind, container.window(file, offset, length)
 
 
-def require_whole_submission(file: bytes, agreement: AgreementFile) -> None:
+def _is_submission(file: BinaryIO) -> bool:
+    file.seek(0)
+    magic = file.read(len(submission.SUBMISSION_MAGIC))
+    file.seek(0)
+    return magic == submission.SUBMISSION_MAGIC
+
+
+def require_whole_submission(file: BinaryIO, agreement: AgreementFile) -> None:
     """Refuse a submission file whose two parts belong to two submissions.
 
     Whoever carries a file could put the halves of two drafts together, and each role would find its own half right.
@@ -88,16 +96,14 @@ def require_whole_submission(file: bytes, agreement: AgreementFile) -> None:
     Raises:
         VerificationError: the parts are not one submission's, or one is not trusted.
     """
-    if file[:8] != submission.SUBMISSION_MAGIC:
+    if not _is_submission(file):
         return
     kinds = (submission.ENCODINGS_KIND, submission.REFERENCES_KIND)
     parts = {
         (binding.sender, binding.dataset, binding.submission, binding.records)
-        for kind, (offset, length) in zip(kinds, submission.containers(io.BytesIO(file)), strict=True)
+        for kind, (offset, length) in zip(kinds, submission.containers(file), strict=True)
         for binding, _ in [
-            container.verify_head(
-                container.window(io.BytesIO(file), offset, length), agreement=agreement, kind=kind
-            )
+            container.verify_head(container.window(file, offset, length), agreement=agreement, kind=kind)
         ]
     }
     if len(parts) > 1:
@@ -107,9 +113,9 @@ def require_whole_submission(file: bytes, agreement: AgreementFile) -> None:
         )
 
 
-def verify(me: Coordinator, sealed: bytes, kind: str) -> Verified:
+def verify(me: Coordinator, sealed: BinaryIO, kind: str) -> Verified:
     """Everything that must hold before a part is kept: the envelope's checks, then the document's."""
-    unverified = container.peek(io.BytesIO(sealed))
+    unverified = container.peek(sealed)
     with database.reading(me.engine) as session:
         row = session.get(AgreementRow, unverified.agreement_sha256)
         if row is None:
@@ -119,17 +125,15 @@ def verify(me: Coordinator, sealed: bytes, kind: str) -> Verified:
             )
         database.require_newest(session, row)
     mine = seat_under(me, row, needs=(kind,))
-    agreement = mine.agreement.file
-    sender = agreement.content.party_with("matcher").id if kind == pairs.KIND else None
-    opened, raw = open_from(sealed, me=mine, kind=kind, sender=sender)
-    told, risk = _require_consistent(kind, raw, agreement, opened.binding), b""
-    if kind == submission.ENCODINGS_KIND:
-        risk = require_attacked(submission.parse_encodings(raw, agreement).header, agreement)
-        _require_the_secret_of_earlier_parts(me, mine, raw)
-        told |= {"risk_sha256": hashlib.sha256(risk).hexdigest()} if risk else {}
-    if kind == submission.REFERENCES_KIND:
-        require_own_keys(me, agreement, submission.parse_references(raw, agreement))
-    return Verified(agreement, opened.binding, told, sealed, risk)
+    sender = mine.agreement.content.party_with("matcher").id if kind == pairs.KIND else None
+    opened, content = open_stream_from(sealed, me=mine, kind=kind, sender=sender)
+    look = {
+        pairs.KIND: _look_at_pairs,
+        submission.ENCODINGS_KIND: _look_at_encodings,
+        submission.REFERENCES_KIND: _look_at_references,
+    }[kind]
+    told, risk = look(me, mine, content, opened)
+    return Verified(mine.agreement.file, opened, told, sealed, risk)
 
 
 def take_in(me: Coordinator, session: Session, part: Verified) -> Receipt:
@@ -138,7 +142,7 @@ def take_in(me: Coordinator, session: Session, part: Verified) -> Receipt:
     Raises:
         ProtocolError: it is here already, or the run takes no more.
     """
-    agreement, binding = part.agreement, part.binding
+    agreement, binding = part.agreement, part.opened.binding
     role = role_of(binding.kind)
     run = database.run_of(session, agreement.sha256, role)
     earlier = database.parts_of(session, agreement.sha256, binding.kind)
@@ -148,7 +152,8 @@ def take_in(me: Coordinator, session: Session, part: Verified) -> Receipt:
             f"This store has {what} already; a dataset is submitted once.",
             hint="A correction takes a new version of the agreement.",
         )
-    digest, held = keep(me, part.sealed), named(part.sealed, agreement)
+    digest = keep_stream(me, part.sealed)
+    held = named_as(part.sealed, digest, agreement)
     session.add(
         PartRow(
             container_sha256=digest,
@@ -252,41 +257,76 @@ def require_our_ceremony(transcript: str, mine: Signatory) -> None:
         )
 
 
-def _require_the_secret_of_earlier_parts(me: Coordinator, mine: Signatory, raw: bytes) -> None:
-    """Encodings under another secret are not kept: they would hold up all the others. One earlier part tells."""
+def _look_at_encodings(
+    me: Coordinator, mine: Signatory, content: BinaryIO, opened: Opened
+) -> tuple[dict[str, str], bytes]:
+    """Check encodings against the agreement and their envelope; gives what the log tells of them, and their risk.
+
+    They are read pass by pass, and nothing of them is kept: what the store keeps is the container.
+    """
+    agreement, binding = mine.agreement.file, opened.binding
+    reader = submission.EncodingsReader(content, agreement, size=binding.plaintext_bytes)
+    for _ in reader.passes(wanted=None if reader.header.scheme == "clk" else _none):
+        pass
+    header = reader.header
+    _require_of_the_envelope(header, binding)
+    risk = require_attacked(header, agreement)
+    _require_the_secret_of_earlier_parts(me, mine, header)
+    return _told_of(header, risk), risk
+
+
+def _told_of(header: EncodingsHeader, risk: bytes) -> dict[str, str]:
+    """What the log tells of encodings besides their container."""
+    told = {
+        "submission": header.submission,
+        "key_check": header.key_check,
+        "confirmation": header.confirmation,
+        "rows_root": header.rows_root,
+    }
+    return told | ({"risk_sha256": hashlib.sha256(risk).hexdigest()} if risk else {})
+
+
+def _none(batch: Bytes) -> NDArray[np.bool_]:
+    return np.zeros(len(batch), dtype=np.bool_)
+
+
+def _look_at_references(
+    me: Coordinator, mine: Signatory, content: BinaryIO, opened: Opened
+) -> tuple[dict[str, str], bytes]:
     agreement = mine.agreement.file
-    with database.reading(me.engine) as session:
-        earlier = database.parts_of(session, agreement.sha256, submission.ENCODINGS_KIND)[:1]
-    documents = [*(open_part(me, mine, part) for part in earlier), raw]
-    headers = [submission.parse_encodings(each, agreement).header for each in documents]
-    require_our_ceremony(headers[-1].transcript, mine)
-    require_one_secret({header.dataset: header.key_check for header in headers})
+    references = submission.parse_references(content.read(), agreement)
+    _require_of_the_envelope(references.header, opened.binding)
+    require_own_keys(me, agreement, references)
+    return {"submission": opened.binding.submission}, b""
 
 
-def _require_consistent(kind: str, raw: bytes, agreement: AgreementFile, binding: Binding) -> dict[str, str]:
-    """Check a document against the agreement and its envelope; gives what the log tells of it besides."""
-    if kind == pairs.KIND:
-        header_of_pairs = _header_of_pairs(raw, agreement)
-        require_as_bound(binding, dataset="", records=sum(each.records for each in header_of_pairs.datasets))
-        return {"submission": ""}
-    told = {"submission": binding.submission}
-    if kind == submission.ENCODINGS_KIND:
-        encoded = submission.parse_encodings(raw, agreement).header
-        header: DatasetHeader = encoded
-        told |= {
-            "key_check": encoded.key_check,
-            "confirmation": encoded.confirmation,
-            "rows_root": encoded.rows_root,
-        }
-    else:
-        header = submission.parse_references(raw, agreement).header
+def _look_at_pairs(
+    _me: Coordinator, mine: Signatory, content: BinaryIO, opened: Opened
+) -> tuple[dict[str, str], bytes]:
+    agreement = mine.agreement.file
+    parse = pairs.parse if agreement.content.encoding.scheme == "clk" else patterns.parse
+    header = parse(content.read(), agreement).header
+    require_as_bound(opened.binding, dataset="", records=sum(each.records for each in header.datasets))
+    return {"submission": ""}, b""
+
+
+def _require_of_the_envelope(header: DatasetHeader, binding: Binding) -> None:
+    """Refuse a document that names another dataset, submission, size or department than its envelope."""
     require_as_bound(binding, dataset=header.dataset, records=header.records, submission=header.submission)
     if header.party != binding.sender:
         raise VerificationError("The document names another department than its envelope.")
-    return told
 
 
-def _header_of_pairs(raw: bytes, agreement: AgreementFile) -> PairsHeader | PatternsHeader:
-    if agreement.content.encoding.scheme == "clk":
-        return pairs.parse(raw, agreement).header
-    return patterns.parse(raw, agreement).header
+def _require_the_secret_of_earlier_parts(me: Coordinator, mine: Signatory, header: EncodingsHeader) -> None:
+    """Encodings under another secret are not kept: they would hold up all the others. One earlier part tells."""
+    agreement = mine.agreement.file
+    require_our_ceremony(header.transcript, mine)
+    checks = {header.dataset: header.key_check}
+    with database.reading(me.engine) as session:
+        earlier = database.parts_of(session, agreement.sha256, submission.ENCODINGS_KIND)[:1]
+    for part in earlier:
+        with open_part_stream(me, mine, part) as (opened, content):
+            size = opened.binding.plaintext_bytes
+            first = submission.EncodingsReader(content, agreement, size=size).header
+        checks = {first.dataset: first.key_check} | checks
+    require_one_secret(checks)

@@ -8,10 +8,12 @@ code that touches raw identifiers or the linkage secret.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from contextlib import ExitStack
+from typing import Any, BinaryIO
 
 from sqlalchemy.orm import Session
 
@@ -22,8 +24,12 @@ from coordinator.custody import (
     gone_by,
     initialise,
     keep,
+    keep_made,
     kept,
+    kept_encodings,
+    kept_stream,
     named,
+    named_as,
     open_part,
     open_store,
     registered,
@@ -45,22 +51,25 @@ from coordinator.linkage import issuing, matching
 from coordinator.linkage.budget import Budget, peak_bytes
 from coordinator.linkage.evidence import Suppressed, counted_by_pass, suppressed_records
 from coordinator.linkage.issuing import Issued
-from coordinator.linkage.matching import EngineName, Matched
+from coordinator.linkage.matching import EncodingsAtHand, EngineName, Matched
 from coordinator.project_keys import key_for_issue
 from coordinator.report import documents
 from coordinator.sizes import is_statement
 from coordinator.store import database, stages
 from coordinator.store.database import AgreementRow, PartRow, RunRow, SignatureRow
 from coordinator.store.stages import Role, Stage, Step
+from coordinator.unfinished import Unfinished, clear, goes_on
 from pprl.crypto import derive
-from pprl.crypto.exchange import Signatory, require_in_force, require_mine, seal_for
+from pprl.crypto.exchange import Signatory, require_in_force, require_mine, seal_for, seal_into
+from pprl.crypto.statements import MAX_STATEMENT_BYTES
 from pprl.errors import ConfigError, DisclosureError, ProtocolError
 from pprl.files.holdings import RECEIPT_ENDING, SignatureFiles
 from pprl.protocol import agreement as agreements
-from pprl.protocol import crosswalk, linkage_keys, pairs, submission
+from pprl.protocol import crosswalk, framing, linkage_keys, pairs, submission
 from pprl.protocol.agreement import AgreementFile
 from pprl.protocol.signatures import SIGNATURE_KIND, SUCCESSION_KIND
-from pprl.protocol.submission import Encodings, FieldFilterHeader, References
+from pprl.protocol.submission import FieldFilterHeader, References
+from pprl.protocol.transcript import MAX_SHARE_CONTAINER_BYTES
 
 __all__ = [
     "Coordinator",
@@ -72,6 +81,7 @@ __all__ = [
     "issue",
     "link",
     "match",
+    "matched_pairs",
     "open_store",
     "receive",
     "register",
@@ -135,23 +145,26 @@ def register(me: Coordinator, raw: bytes, files: SignatureFiles, *, where: str) 
     return agreement
 
 
-def receive(me: Coordinator, file: bytes) -> list[Receipt]:
+def receive(me: Coordinator, file: bytes | BinaryIO) -> list[Receipt]:
     """Verify what came in and keep it, sealed as it is.
 
     Args:
         me: the store.
         file: a department's submission, of which each role takes its own part, the matcher's pairs, a sealed share of
-            the linkage secret, to be handed on, or a request for shares, to be logged.
+            the linkage secret, to be handed on, or a request for shares, to be logged. An open file is read step by
+            step, however long it is.
 
     Raises:
         FormatError: not a file of this protocol.
         VerificationError: not trusted, or not of this agreement.
         ProtocolError: received before, or no longer wanted.
     """
+    if isinstance(file, bytes):
+        file = io.BytesIO(file)
     if relay.is_share(file):
-        return [relay.take_in(me, file)]
+        return [relay.take_in(me, file.read(MAX_SHARE_CONTAINER_BYTES + 1))]
     if is_statement(file):
-        return [relay.log_request(me, file)]
+        return [relay.log_request(me, file.read(MAX_STATEMENT_BYTES + 1))]
     accepted = [verify(me, sealed, kind) for kind, sealed in addressed_parts(me, file)]
     require_whole_submission(file, accepted[0].agreement)
     with database.writing(me.engine) as session:
@@ -198,38 +211,74 @@ def match(
         ProtocolError: parts are missing.
         VerificationError: departments used different linkage secrets.
     """
+    agreement, digest = matched_pairs(me, agreement_sha256, budget=budget, engine=engine, progress=progress)
+    return agreement, kept(me, digest)
+
+
+def matched_pairs(
+    me: Coordinator,
+    agreement_sha256: str | None,
+    *,
+    budget: Budget | None = None,
+    engine: EngineName = "local",
+    progress: Progress,
+) -> tuple[AgreementFile, str]:
+    """The same step, for pairs of any number: gives the digest under which the sealed pairs are kept here.
+
+    What is finished of it is kept in the store until all is, so that it goes on if it was stopped.
+
+    Raises:
+        ProtocolError: parts are missing.
+        UsageError: there is no room, or too little memory may be used.
+        VerificationError: departments used different linkage secrets.
+    """
     budget = budget or Budget.of_machine()
     mine = seat(me, agreement_sha256, Role.MATCHER, needs=("encodings", "pairs"))
     agreement = mine.agreement.file
     with database.reading(me.engine) as session:
         run = database.run_of(session, agreement.sha256, Role.MATCHER)
         if Stage(run.stage) is Stage.MATCHED:
-            return agreement, kept(me, run.report["pairs_sha256"])
+            clear(me, agreement.sha256)
+            return agreement, run.report["pairs_sha256"]
         _require_step(run, Step.MATCH)
         parts = database.parts_of(session, agreement.sha256, submission.ENCODINGS_KIND)
     started = time.monotonic()
-    encodings = {part.dataset: _open_encodings(me, mine, part) for part in parts}
-    _require_one_secret(encodings)
-    matched = matching.match(agreement, encodings, engine=engine, progress=progress)
-    sealed = seal_for(
-        agreement.content.party_with("key-issuer"),
-        matched.document,
-        me=mine,
-        kind=pairs.KIND,
-        records=matched.records,
-    )
+    with ExitStack() as opened:
+        encodings = {part.dataset: opened.enter_context(kept_encodings(me, mine, part)) for part in parts}
+        _require_one_secret(encodings)
+        shelf = Unfinished(me, mine, [part.container_sha256 for part in parts])
+        matched = matching.match(
+            agreement, encodings, budget=budget, shelf=shelf, engine=engine, progress=progress
+        )
+    with goes_on():
+        sealed = keep_made(me, lambda out: _seal_pairs(mine, matched, out))
     report = {
-        "pairs_sha256": keep(me, sealed),
+        "pairs_sha256": sealed,
         "compared": matched.compared,
         "pairs": matched.pairs,
+        "parts": matched.parts,
         "evidence": _matching_evidence(agreement, matched, encodings),
         "seconds": {"match": round(time.monotonic() - started, 3)},
         "memory": {"budget_bytes": budget.bytes, "peak_bytes": peak_bytes()},
     }
-    made = named(sealed, agreement)
+    with kept_stream(me, sealed) as file:
+        made = named_as(file, sealed, agreement)
     detail = {"container": made.detail, "inputs": sorted(part.head_sha256 for part in parts)}
     finish(me, agreement, Role.MATCHER, Step.MATCH, report, detail=detail, containers=(made,))
+    clear(me, agreement.sha256)
     return agreement, sealed
+
+
+def _seal_pairs(mine: Signatory, matched: Matched, out: BinaryIO) -> str:
+    return seal_into(
+        out,
+        mine.agreement.content.party_with("key-issuer"),
+        framing.Stream(matched.pieces()),
+        matched.length,
+        me=mine,
+        kind=pairs.KIND,
+        records=matched.records,
+    )
 
 
 def issue(
@@ -402,11 +451,12 @@ def link(
             "This store holds one coordinator role only.",
             hint="Run 'coordinator match' or 'coordinator issue'.",
         )
-    agreement, sealed = match(me, agreement_sha256, budget=budget, engine=engine, progress=progress)
+    agreement, sealed = matched_pairs(me, agreement_sha256, budget=budget, engine=engine, progress=progress)
     with database.reading(me.engine) as session:
         handed_over = bool(database.parts_of(session, agreement.sha256, pairs.KIND))
     if not handed_over:
-        receive(me, sealed)
+        with kept_stream(me, sealed) as file:
+            receive(me, file)
     return issue(me, agreement.sha256, budget=budget, progress=progress)
 
 
@@ -489,15 +539,11 @@ def _require_my_roles(me: Coordinator, agreement: AgreementFile) -> None:
         )
 
 
-def _open_encodings(me: Coordinator, mine: Signatory, part: PartRow) -> Encodings:
-    return submission.parse_encodings(open_part(me, mine, part), mine.agreement.file)
-
-
 def _open_references(me: Coordinator, mine: Signatory, part: PartRow) -> References:
     return submission.parse_references(open_part(me, mine, part), mine.agreement.file)
 
 
-def _require_one_secret(encodings: Mapping[str, Encodings]) -> None:
+def _require_one_secret(encodings: Mapping[str, EncodingsAtHand]) -> None:
     """Different secrets are refused, never silently unmatched."""
     require_one_secret({name: each.header.key_check for name, each in encodings.items()})
 
@@ -572,7 +618,7 @@ def _refusal(agreement: AgreementFile, report: Mapping[str, Any]) -> str | None:
 
 
 def _matching_evidence(
-    agreement: AgreementFile, matched: Matched, encodings: Mapping[str, Encodings]
+    agreement: AgreementFile, matched: Matched, encodings: Mapping[str, EncodingsAtHand]
 ) -> dict[str, Any]:
     limit = agreement.content.release.small_number_limit
     names = ("blocking_pass", "left", "right", "compared", "pairs")

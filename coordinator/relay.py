@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterator
+from typing import BinaryIO
 
 from coordinator.custody import Coordinator, keep, kept, named, registered, seat_under
 from coordinator.intake import Receipt
@@ -26,11 +27,14 @@ from pprl.protocol.reseal import KIND as RESEAL_KIND
 from pprl.protocol.transcript import MAX_SHARE_CONTAINER_BYTES, SHARE_KIND
 
 
-def is_share(file: bytes) -> bool:
+def is_share(file: BinaryIO) -> bool:
     """Whether a file claims to be a sealed share."""
-    if not file.startswith(envelope.MAGIC):
-        return False
-    return container.peek(io.BytesIO(file)).kind == SHARE_KIND
+    file.seek(0)
+    magic = file.read(len(envelope.MAGIC))
+    file.seek(0)
+    found = magic == envelope.MAGIC and container.peek(file).kind == SHARE_KIND
+    file.seek(0)
+    return found
 
 
 def take_in(me: Coordinator, sealed: bytes) -> Receipt:

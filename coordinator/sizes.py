@@ -1,8 +1,9 @@
-"""How long what comes in may be: looked at by its head, before the rest is read into memory."""
+"""How long what comes in may be: looked at by its head, before the rest is read."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -10,7 +11,6 @@ from coordinator.custody import Coordinator
 from coordinator.store import database
 from coordinator.store.database import AgreementRow
 from pprl.crypto import container
-from pprl.crypto.statements import MAX_STATEMENT_BYTES
 from pprl.errors import FormatError, VerificationError
 from pprl.files.atomic import opened
 from pprl.protocol import agreement as agreements
@@ -20,8 +20,9 @@ from pprl.protocol.sizes import most_container_bytes
 STATEMENT_START = b'{"payload":'
 
 
-def read_possible(me: Coordinator, path: Path) -> bytes:
-    """Read a file that came in, unless it is longer than any can be under the agreement that its head names.
+@contextmanager
+def opened_possible(me: Coordinator, path: Path) -> Iterator[BinaryIO]:
+    """Open a file that came in, unless it is longer than any can be under the agreement that its head names.
 
     The head is a claim, which `intake.verify` checks: here it chooses a limit, and each is one of an agreement that is
     registered here.
@@ -36,19 +37,19 @@ def read_possible(me: Coordinator, path: Path) -> bytes:
         VerificationError: it names an agreement that is not registered here.
     """
     with opened(path, what="file") as file:
-        if is_statement(file.read(len(STATEMENT_START))):
-            file.seek(0)
-            return file.read(MAX_STATEMENT_BYTES + 1)
+        if not is_statement(file):
+            for part in _containers(file):
+                _require_possible(me, part)
         file.seek(0)
-        for part in _containers(file):
-            _require_possible(me, part)
-        file.seek(0)
-        return file.read()
+        yield file
 
 
-def is_statement(file: bytes) -> bool:
+def is_statement(file: BinaryIO) -> bool:
     """Whether a file is a signed statement, such as a request for shares, and no container."""
-    return file.startswith(STATEMENT_START)
+    file.seek(0)
+    start = file.read(len(STATEMENT_START))
+    file.seek(0)
+    return start == STATEMENT_START
 
 
 def _containers(file: BinaryIO) -> Iterator[BinaryIO]:

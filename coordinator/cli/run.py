@@ -33,13 +33,14 @@ def receive(files: tuple[Path, ...], store: Path, passphrase: PassphraseSource, 
     Example: coordinator receive offences.submission court.submission --store matcher
     """
     from coordinator import operations
-    from coordinator.sizes import read_possible
+    from coordinator.sizes import opened_possible
 
     me = operations.open_store(store, passphrase)
     receipts: list[Receipt] = []
     for place, path in enumerate(files):
         try:
-            receipts += operations.receive(me, read_possible(me, path))
+            with opened_possible(me, path) as file:
+                receipts += operations.receive(me, file)
         except PprlError as error:
             raise _about(error, path, files[:place]) from None
     show(
@@ -125,15 +126,15 @@ def match(
     Example: coordinator match --store matcher -o pairs.sealed
     """
     from coordinator import operations
-    from coordinator.custody import require_outside
+    from coordinator.custody import copy_kept, require_outside
     from coordinator.store.stages import Role
     from pprl.files.atomic import new_file
 
     me = operations.open_store(store, passphrase)
     require_outside(me, out)
     with new_file(out, force=force) as file, progress() as tell:
-        agreement, sealed = operations.match(me, sha256, budget=memory, engine=engine, progress=tell)
-        file.write(sealed)
+        agreement, digest = operations.matched_pairs(me, sha256, budget=memory, engine=engine, progress=tell)
+        copy_kept(me, digest, file)
     report = operations.run_report(me, agreement.sha256, Role.MATCHER)
     show(report, as_json=as_json, text=lambda: _matched_text(report))
     talk(f"Hand {out} to the key issuer.")

@@ -167,6 +167,49 @@ def open_container(
         FormatError: the bytes are not a container.
         VerificationError: they are, and a check refused it.
     """
+    opened, content = open_stream(
+        container, me=me, opens_with=opens_with, agreement=agreement, kind=kind, sender=sender, dataset=dataset,
+        max_bytes=max_bytes,
+    )  # fmt: skip
+    for step in _steps(content):  # 14, 15
+        out.write(step)
+    return opened
+
+
+def open_stream(
+    container: BinaryIO,
+    *,
+    me: Identity,
+    opens_with: XWingKey,
+    agreement: AgreementFile,
+    kind: str,
+    sender: str | None = None,
+    dataset: str | None = None,
+    max_bytes: int = MAX_CONTAINER_BYTES,
+) -> tuple[Opened, BinaryIO]:
+    """Verify a container, and give what decrypts it while it is read. Run by the recipient.
+
+    Checks 1 to 13 of `open_container` are made at once, over all of the ciphertext; 14 and 15 while the content is
+    read, which raises what they refuse with. **What was read is worthless unless reading comes to the end**: that is
+    when a read gives no bytes.
+
+    Args:
+        container: as for `open_container`; it stays open, and nobody else moves it, while the content is read.
+        me: the recipient's identity.
+        opens_with: the private half of the key that the content was sealed to.
+        agreement: our agreement.
+        kind: the kind of content that this step takes.
+        sender: who must have sent it; any party of the agreement if None.
+        dataset: what dataset it must be about; any of the sender's or recipient's, or none, if None.
+        max_bytes: the most that this step takes.
+
+    Returns:
+        What the container is, and its content, to be read once.
+
+    Raises:
+        FormatError: the bytes are not a container.
+        VerificationError: they are, and a check refused it.
+    """
     size = _check_size(container, max_bytes)  # 1
     body = _read_head(container)  # 2
     statement = _checked_head(body, agreement, kind=kind, sender=sender, dataset=dataset)  # 3 to 9
@@ -176,9 +219,9 @@ def open_container(
     _check_ciphertext_length(binding, size - body.start)  # 11
     container_sha256 = _check_ciphertext_digest(container, body, statement)  # 12
     content_key = opens_with.unwrap(statement.wrapped_key, info=binding.digest)  # 13
-    length = _decrypt(container, body, out, content_key, binding)  # 14
-    _check_content_length(binding, length)  # 15
-    return Opened(binding, container_sha256, hashlib.sha256(body.head).hexdigest())
+    container.seek(body.start)
+    content = io.BufferedReader(_Decrypting(container, content_key, binding), STEP_BYTES)
+    return Opened(binding, container_sha256, hashlib.sha256(body.head).hexdigest()), content
 
 
 def verify_head(
@@ -445,23 +488,42 @@ def _check_ciphertext_digest(container: BinaryIO, body: _Body, statement: Statem
     return whole.hexdigest()
 
 
-def _decrypt(container: BinaryIO, body: _Body, out: BinaryIO, content_key: bytes, binding: Binding) -> int:
-    decryptor = Cobblestone256Decryptor(content_key, binding.digest)
-    length = 0
-    container.seek(body.start)
+class _Decrypting(io.RawIOBase):
+    """The content of a ciphertext, decrypted as it is read."""
+
+    def __init__(self, ciphertext: BinaryIO, content_key: bytes, binding: Binding) -> None:
+        self._ciphertext, self._binding = ciphertext, binding
+        self._decryptor = Cobblestone256Decryptor(content_key, binding.digest)
+        self._left = memoryview(b"")
+        self._length = 0
+        self._ended = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        while not self._left and not self._ended:
+            step = self._ciphertext.read(STEP_BYTES)
+            self._ended = not step
+            self._left = memoryview(_decrypt(self._decryptor, step))  # 14
+            self._length += len(self._left)
+            if self._ended:
+                _check_content_length(self._binding, self._length)  # 15
+        found = min(len(buffer), len(self._left))
+        buffer[:found] = self._left[:found]
+        self._left = self._left[found:]
+        return found
+
+
+def _decrypt(decryptor: Cobblestone256Decryptor, step: bytes) -> bytes:
+    """The content of the next step of a ciphertext; of no bytes, which end it, what is left."""
     try:
-        for step in _steps(container):
-            content = decryptor.update(step)
-            out.write(content)
-            length += len(content)
-        content = decryptor.finalize()
+        return decryptor.update(step) if step else decryptor.finalize()
     except InvalidTag:
         raise VerificationError(
             "The ciphertext does not decrypt under the key and binding that were signed with it.",
             hint="Don't use what was decrypted. Ask the sender to seal it again.",
         ) from None
-    out.write(content)
-    return length + len(content)
 
 
 def _check_content_length(binding: Binding, length: int) -> None:

@@ -131,7 +131,7 @@ def seal_into(
     records: int,
     dataset: str = "",
     submission: str = "",
-) -> None:
+) -> str:
     """`seal_for` of a document of any size, which is read once.
 
     Args:
@@ -144,6 +144,9 @@ def seal_into(
         records: as for `seal_for`.
         dataset: what dataset it is about, if one.
         submission: what submission it is part of, if one.
+
+    Returns:
+        SHA-256 of the container, 64 hexadecimal digits.
 
     Leaks: as `seal_for`.
     """
@@ -161,7 +164,7 @@ def seal_into(
         records=records,
     )
     run_key = me.agreement.run_key_of(recipient)
-    container.seal(plaintext, out, binding=binding, sender=me.identity, sealed_to=run_key)
+    return container.seal(plaintext, out, binding=binding, sender=me.identity, sealed_to=run_key)
 
 
 def open_from(sealed: bytes, *, me: Signatory, kind: str, sender: str | None = None) -> tuple[Opened, bytes]:
@@ -177,12 +180,28 @@ def open_from(sealed: bytes, *, me: Signatory, kind: str, sender: str | None = N
         FormatError: the bytes are no container.
         VerificationError: it is not trusted.
     """
-    plaintext = io.BytesIO()
-    opened = container.open_container(
-        io.BytesIO(sealed), plaintext, me=me.identity, opens_with=me.run_key, agreement=me.agreement.file,
-        kind=kind, sender=sender,
-    )  # fmt: skip
-    return opened, plaintext.getvalue()
+    opened, content = open_stream_from(io.BytesIO(sealed), me=me, kind=kind, sender=sender)
+    return opened, content.read()
+
+
+def open_stream_from(
+    sealed: BinaryIO, *, me: Signatory, kind: str, sender: str | None = None
+) -> tuple[Opened, BinaryIO]:
+    """`open_from`, whose document is decrypted while it is read: nothing of it counts until it was read to its end.
+
+    Args:
+        sealed: the container; it stays open as long as the document is read.
+        me: who opens, under the agreement that the container must be bound to.
+        kind: what it must be.
+        sender: who must have sent it; any party of the agreement if None.
+
+    Raises:
+        FormatError: the bytes are no container.
+        VerificationError: it is not trusted; also while it is read.
+    """
+    return container.open_stream(
+        sealed, me=me.identity, opens_with=me.run_key, agreement=me.agreement.file, kind=kind, sender=sender
+    )
 
 
 def require_as_bound(binding: Binding, *, dataset: str, records: int, submission: str = "") -> None:

@@ -12,7 +12,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -114,6 +114,39 @@ def write_new(path: Path, data: bytes, *, force: bool = False, mode: int = 0o644
     """Write bytes as `new_file` does, and raise what it raises."""
     with new_file(path, force=force, mode=mode) as file:
         file.write(data)
+
+
+def write_named_by_content(folder: Path, make: Callable[[BinaryIO], str], *, mode: int = 0o644) -> str:
+    """Write a file whose name is known when it is written: what `make` gives, such as the digest of what it wrote.
+
+    Args:
+        folder: where it will be.
+        make: writes the content, and gives the name. A file of that name has the same content, and stays.
+        mode: its permissions.
+
+    Returns:
+        The name.
+
+    Raises:
+        UsageError: as `new_file`.
+    """
+    unfinished = folder / f"{_UNFINISHED}{os.urandom(8).hex()}"
+    try:
+        with _plain_words(unfinished):
+            descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file, _plain_words(unfinished, only_room=True):
+            name = make(file)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        with _plain_words(folder / name):
+            if not (folder / name).exists():
+                unfinished.rename(folder / name)
+        _sync_directory(folder)
+    finally:
+        with suppress(OSError):
+            unfinished.unlink()
+    return name
 
 
 @contextmanager

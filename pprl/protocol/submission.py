@@ -418,7 +418,7 @@ class EncodingsReader:
                 batch = np.empty((min(BATCH_RECORDS, about.records - start), width), dtype=np.uint8)
             _fill(self._stream, batch)
             ids[start : start + len(batch)] = batch[:, :ID_BYTES]
-            framing.require_ascending(ids[max(start - 1, 0) : start + len(batch)], what="reference")
+            _require_ascending_references(ids[max(start - 1, 0) : start + len(batch)])
             checked.batch(batch[:, ID_BYTES:])
             if wanted is not None:
                 given.append(batch[wanted(batch)])
@@ -464,8 +464,7 @@ class FiltersOfPass:
         most = _most_of_a_block(self._agreement, self._dataset.name)
         if not self._swept.blocks_within(most):
             _require_agreed_blocks(self._swept.tags, most)
-        if not self._swept.salted_by_block():
-            raise _not_salted_by_block()
+        _require_salted_by_block(salted=self._swept.salted_by_block())
 
 
 class _ClksOfPass:
@@ -497,6 +496,11 @@ def _fill(stream: BinaryIO, batch: Bytes) -> None:
         if not found:
             raise FormatError("The document is truncated.")
         room = room[found:]
+
+
+def _require_ascending_references(ids: Bytes) -> None:
+    """Refuse a reference that stands twice in a pass, or out of order."""
+    framing.require_ascending(ids, what="reference")
 
 
 def _require_apart(references: Sequence[Bytes]) -> None:
@@ -779,7 +783,8 @@ def require_no_structure(payload: Bytes, dataset: Dataset, agreement: AgreementF
     """
     if agreement.content.encoding.scheme == "field-filters":
         records = blocked(payload, filters_of(agreement))
-        _require_salted_by_block(records.tags, records.filters, agreement.content)
+        unsalted = block_salting.stand_in_two_blocks(records.tags, records.filters, agreement.content)
+        _require_salted_by_block(salted=not unsalted)
     elif agreement.content.privacy.visible_structure == "refuse":
         require_no_visible_structure(keyed(payload, agreement).clks, copies=dataset.may_have_duplicates)
 
@@ -804,16 +809,12 @@ def require_no_visible_structure(filters: Bytes, *, copies: bool) -> None:
         )
 
 
-def _require_salted_by_block(tags: Bytes, filters: Bytes, agreement: Agreement) -> None:
-    if block_salting.stand_in_two_blocks(tags, filters, agreement):
-        raise _not_salted_by_block()
-
-
-def _not_salted_by_block() -> DisclosureError:
-    return DisclosureError(
-        "The same filters stand in several blocks of a pass, so that they show how frequent values are.",
-        hint="Encode again with this version, which salts filters by their block.",
-    )
+def _require_salted_by_block(*, salted: bool) -> None:
+    if not salted:
+        raise DisclosureError(
+            "The same filters stand in several blocks of a pass, so that they show how frequent values are.",
+            hint="Encode again with this version, which salts filters by their block.",
+        )
 
 
 def _require_bits_of_a_value(filters: Bytes, agreement: Agreement) -> None:

@@ -82,7 +82,8 @@ def blocks(tags: list[int], *, present: int | None = None) -> Any:
     filters, (count, _) = usual(len(tags)), shape()
     mask = np.full(len(tags), 2**count - 1 if present is None else present, np.uint32)
     ids = np.array([[tag] * submission.TAG_BYTES for tag in tags], np.uint8)
-    return submission._require_agreed_blocks(Blocked(ids, mask, filters), MOST_OF_A_BLOCK)
+    submission._require_agreed_masks(Blocked(ids, mask, filters))
+    return submission._require_agreed_blocks(ids, MOST_OF_A_BLOCK)
 
 
 def one_large_block() -> Any:
@@ -120,7 +121,7 @@ def whole_filters_that_resemble_each_other() -> Any:
 
 
 def in_one_table(tables: list[Any]) -> Any:
-    return submission._require_fresh_references(tables)
+    return submission._require_apart(tables)
 
 
 def one_reference_in_two_passes() -> Any:
@@ -137,7 +138,7 @@ BLOCK = cut(submission, "_require_agreed_blocks", "max_block_records")
 TAGS = cut(submission, "_require_tags_once", "stands twice")
 SALTED = cut(submission, "_require_salted_by_block", "in several blocks", number=2)
 STRUCTURE = cut(submission, "require_no_visible_structure", "do not pass as random bits", number=1)
-MASK = cut(submission, "_require_agreed_blocks", "does not have the filters")
+MASK = cut(submission, "_require_agreed_masks", "does not have the filters")
 
 ATTACKS = (
     Attack("every bit set", "an encoding that is like everybody's",

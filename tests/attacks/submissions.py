@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from sqlalchemy.exc import SAWarning
@@ -19,7 +19,7 @@ from coordinator.operations import Coordinator
 from coordinator.store import database
 from coordinator.store.stages import Role
 from pprl.crypto import container
-from pprl.crypto.exchange import open_from, seal_for
+from pprl.crypto.exchange import open_from, open_stream_from, seal_for
 from pprl.errors import ConfigError, DisclosureError, FormatError, ProtocolError, VerificationError
 from pprl.protocol import framing, pairs, submission
 from pprl.protocol.submission import Encodings
@@ -128,18 +128,19 @@ def one_secret_too_many() -> Any:
     other = replace(project.held_secret("court-dept"), value=bytes(32))
     me = store_of(project, Role.MATCHER)
     for file in (project.encode("court", secret=other), project.submission("prison").read_bytes()):
-        accepted = [verified_alone(me, *each) for each in intake.addressed_parts(me, file)]
+        accepted = [verified_alone(me, *each) for each in intake.addressed_parts(me, io.BytesIO(file))]
         with database.writing(me.engine) as session:
             for each in accepted:
                 intake.take_in(me, session, each)
     return operations.match(me, None, progress=silent)
 
 
-def verified_alone(me: Coordinator, kind: str, sealed: bytes) -> Any:
+def verified_alone(me: Coordinator, kind: str, sealed: BinaryIO) -> Any:
     mine = custody.seat(me, None, Role.MATCHER, needs=(kind,))
-    opened, raw = open_from(sealed, me=mine, kind=kind)
-    told = intake._require_consistent(kind, raw, mine.agreement.file, opened.binding)
-    return intake.Verified(mine.agreement.file, opened.binding, told, sealed)
+    opened, content = open_stream_from(sealed, me=mine, kind=kind)
+    size = opened.binding.plaintext_bytes
+    told = intake._told_of(submission.EncodingsReader(content, mine.agreement.file, size=size).header, b"")
+    return intake.Verified(mine.agreement.file, opened, told, sealed)
 
 
 # Made-up encodings.
@@ -299,8 +300,8 @@ ONE_SECRET = remove(operations, "_require_one_secret")
 WILDCARDS = remove(submission, "require_no_wildcards")
 ROWS = remove(framing, "require_agreed_rows")
 AS_BOUND = remove(intake, "require_as_bound")
-DEPARTMENT = cut(intake, "_require_consistent", "another department than its envelope")
-FRESH = remove(submission, "_require_fresh_references")
+DEPARTMENT = cut(intake, "_require_of_the_envelope", "another department than its envelope")
+FRESH = remove(submission, "_require_ascending_references")
 EXPECTED = remove(container, "_check_expected", number=9)
 DATASET = remove(container, "_check_dataset_is_theirs", number=9)
 NEWEST = remove(database, "require_newest")
