@@ -232,7 +232,7 @@ def _finish_what_can_be(plan: _Plan, shelf: Shelf) -> None:
     """Finish the passes of which all ranges are there."""
     for place in range(len(plan.passes)):
         names = [_name_of_part(plan, place, number) for number in range(plan.ranges)]
-        if _is_finished(plan, place, shelf) or not all(map(shelf.has, names)):
+        if not all(map(shelf.has, names)) or _is_finished(plan, place, shelf):
             continue
         parts = [_unpacked_part(shelf.take(name)) for name in names]
         _finish(plan, place, parts, shelf)
