@@ -25,7 +25,7 @@ from pprl.crypto import container, signatures
 from pprl.crypto.container import Opened
 from pprl.crypto.exchange import Signatory, open_stream_from, require_in_force, require_mine
 from pprl.crypto.identity import Identity
-from pprl.errors import DisclosureError, FormatError, ProtocolError, UsageError
+from pprl.errors import DisclosureError, FormatError, ProtocolError, UsageError, VerificationError
 from pprl.files.atomic import require_apart, write_named_by_content
 from pprl.files.holdings import Holdings, SignatureFiles, run_key_of
 from pprl.files.identity import AskPassphrase, read_identity
@@ -318,13 +318,8 @@ def copy_kept(me: Coordinator, digest: str, out: BinaryIO) -> None:
     Raises:
         FormatError: they are missing, or not those that were kept.
     """
-    found = hashlib.sha256()
     with kept_stream(me, digest) as file:
-        while step := file.read(_STEP_BYTES):
-            found.update(step)
-            out.write(step)
-    if found.hexdigest() != digest:
-        raise _damaged()
+        _require_whole(file, digest, copy=out)
 
 
 @contextmanager
@@ -340,6 +335,18 @@ def kept_stream(me: Coordinator, digest: str) -> Iterator[BinaryIO]:
         raise _damaged() from None
     with file:
         yield file
+
+
+def _require_whole(file: BinaryIO, digest: str, *, copy: BinaryIO | None = None) -> None:
+    """Refuse a container that is not the one that was kept, and copy it on the way, if asked."""
+    found = hashlib.sha256()
+    file.seek(0)
+    while step := file.read(_STEP_BYTES):
+        found.update(step)
+        if copy is not None:
+            copy.write(step)
+    if found.hexdigest() != digest:
+        raise _damaged()
 
 
 def _damaged() -> FormatError:
@@ -362,7 +369,12 @@ def open_part_stream(me: Coordinator, seat: Signatory, part: PartRow) -> Iterato
     `container.open_stream`.
     """
     with kept_stream(me, part.container_sha256) as file:
-        opened, content = open_stream_from(file, me=seat, kind=part.kind, sender=part.sender)
+        try:
+            opened, content = open_stream_from(file, me=seat, kind=part.kind, sender=part.sender)
+        except (FormatError, VerificationError):
+            # What was damaged here is no sender's fault; only what is whole is told of as it is.
+            _require_whole(file, part.container_sha256)
+            raise
         if opened.container_sha256 != part.container_sha256:
             raise _damaged()
         yield opened, content

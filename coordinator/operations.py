@@ -273,7 +273,7 @@ def _seal_pairs(mine: Signatory, matched: Matched, out: BinaryIO) -> str:
     return seal_into(
         out,
         mine.agreement.content.party_with("key-issuer"),
-        framing.Stream(matched.pieces()),
+        io.BufferedReader(framing.Stream(matched.pieces())),
         matched.length,
         me=mine,
         kind=pairs.KIND,

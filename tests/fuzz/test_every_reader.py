@@ -33,6 +33,8 @@ WITHIN_OTHERS = {
     "pprl.protocol.pattern_counts.parse_patterns": "patterns, references-field-filters",
     "pprl.protocol.checkpoint.from_base64": "note, receipt, witness-request",
     "pprl.protocol.row_proofs.from_ascii": "row-proof",
+    "pprl.crypto.container.open_stream": "container, container-signed-again",
+    "pprl.crypto.exchange.open_stream_from": "container, container-signed-again",
     "pprl.crypto.exchange.open_from": "container, container-signed-again",
 }
 CHANGES = 40
