@@ -31,13 +31,13 @@ from numpy.typing import NDArray
 from pprl.agreements.draft import DatasetSketch, draft
 from pprl.encode import encoder
 from pprl.encode.clk import ClkEncoder, linkage_schema
-from pprl.encode.field_filters import FieldFilterEncoder
 from pprl.encode.linkage_secret import LinkageSecret
+from pprl.encode.passes import coded
 from pprl.encode.records import prepare
 from pprl.protocol.agreement import AgreementFile, Scheme, parse
 from pprl.protocol.crosswalk import Crosswalk
 from pprl.protocol.linkage_keys import LinkageKeys
-from pprl.protocol.submission import EncodingsReader, parse_references, write_encodings, write_references
+from pprl.protocol.submission import EncodingsReader, parse_references, reference_pieces
 from pprl.scoring import score
 from pprl.synthetic import TRUTH_COLUMN, linkage_pair
 
@@ -134,45 +134,62 @@ def peak_bytes() -> int:
 
 
 def clks(people: int, options: argparse.Namespace) -> dict[str, Any]:
-    """CLKs of standardised records, ours or clkhash's; `first` is a digest of some, to be compared."""
+    """CLKs of standardised records: clkhash's, ours from the same lists of values, ours from numbered values.
+
+    `pprl encode` numbers a table's values while it reads them. `first` is a digest of some CLKs, to be compared.
+    """
     on_one_core()
     agreement = agreement_for(people, "clk")
     columns = standardised(people, 0, agreement)
-    encode = _by_clkhash if options.peer == "clkhash" else _by_us
-    some = {name: values[:100] for name, values in columns.items()}
-    first = encode(some, agreement)
+    encode = {"clkhash": _by_clkhash, "ours": _by_us, "numbered": _by_us_numbered}[options.peer]
     if options.peer == "clkhash":
         columns = {name: values[:CLKHASH_RECORDS] for name, values in columns.items()}
-    clocks, made = clocked(lambda: encode(columns, agreement))
+    first = encode({name: values[:100] for name, values in columns.items()}, agreement)()
+    clocks, made = clocked(encode(columns, agreement))
     digest = hashlib.sha256(b"".join(first)).hexdigest()
     return {**clocks, "records": len(made), "first": digest, "peak_bytes": peak_bytes()}
 
 
-def _by_us(columns: Columns, agreement: AgreementFile) -> Sequence[bytes]:
-    made = ClkEncoder(agreement.content, KEY).encode(columns)
-    return made.view(f"V{made.shape[1]}").reshape(-1)
+Encode = Callable[[], Sequence[bytes]]
 
 
-def _by_clkhash(columns: Columns, agreement: AgreementFile) -> Sequence[bytes]:
+def _by_us(columns: Columns, agreement: AgreementFile) -> Encode:
+    return lambda: _rows_of(ClkEncoder(agreement.content, KEY).encode(columns))
+
+
+def _by_us_numbered(columns: Columns, agreement: AgreementFile) -> Encode:
+    numbered = {name: coded(values) for name, values in columns.items()}
+    rows = np.arange(len(next(iter(columns.values()))))
+    return lambda: _rows_of(ClkEncoder(agreement.content, KEY).encode_coded(numbered, rows))
+
+
+def _rows_of(made: NDArray[np.uint8]) -> Sequence[bytes]:
+    found: Sequence[bytes] = made.view(f"V{made.shape[1]}").reshape(-1)
+    return found
+
+
+def _by_clkhash(columns: Columns, agreement: AgreementFile) -> Encode:
     from clkhash.clk import generate_clks  # noqa: PLC0415 - only where it is measured
     from clkhash.schema import from_json_dict  # noqa: PLC0415
 
     order = [feature.identifier for feature in agreement.content.encoding.clk_parameters.features]
     records = [list(row) for row in zip(*(columns[name] for name in order), strict=True)]
     schema = from_json_dict(linkage_schema(agreement.content))
-    return [bytes(clk) for clk in generate_clks(records, schema, KEY, validate=False, max_workers=1)]
+    return lambda: [
+        bytes(each) for each in generate_clks(records, schema, KEY, validate=False, max_workers=1)
+    ]
 
 
 def filters(people: int, _options: argparse.Namespace) -> dict[str, Any]:
-    """Field filters of standardised records, all passes, as they are sent."""
+    """Field filters from raw columns, standardising and everything else that is sent included."""
     on_one_core()
     agreement = agreement_for(people, "field-filters")
-    columns = standardised(people, 0, agreement)
-    encoder = FieldFilterEncoder.agreed(agreement.content, KEY, several=False)
-    for _ in encoder.encode_each({name: values[:100] for name, values in columns.items()}):
-        pass
-    clocks, sent = clocked(lambda: [len(each.rows) for each in encoder.encode_each(columns)])
-    return {**clocks, "records": people, "passes": len(sent), "peak_bytes": peak_bytes()}
+    with tempfile.TemporaryDirectory() as folder:
+        _encoded(batches(BATCH, 0), agreement_for(BATCH, "field-filters"), 0, Path(folder))
+        table = list(batches(people, 0))
+        clocks, _ = clocked(lambda: _encoded(table, agreement, 0, Path(folder)))
+    passes = len(agreement.content.encoding.field_filter_parameters.passes)
+    return {**clocks, "records": people, "passes": passes, "peak_bytes": peak_bytes()}
 
 
 def compare(people: int, options: argparse.Namespace) -> dict[str, Any]:
@@ -253,18 +270,20 @@ def _encoded(
             person_of.update(zip(columns["record_id"], columns[TRUTH_COLUMN], strict=True))
             yield row, columns
 
-    made = encoder.encode(
+    made = encoder.begin(
         noting(),
         agreement.content.dataset[place],
         agreement,
         LinkageSecret(agreement.sha256, agreement.sha256, KEY),
         random_bytes=secrets.token_bytes,
         seen=lambda _rows: None,
-    )
+    ).outgoing
     side = SIDES[place]
-    (folder / f"{side}.encodings").write_bytes(write_encodings(made.encodings))
-    (folder / f"{side}.references").write_bytes(write_references(made.references))
-    np.save(folder / f"{side}.truth.npy", np.array([person_of[record] for _, record in made.home_map]))
+    with (folder / f"{side}.encodings").open("wb") as file:
+        file.writelines(made.encodings(_silent))
+    with (folder / f"{side}.references").open("wb") as file:
+        file.writelines(reference_pieces(made.references()))
+    np.save(folder / f"{side}.truth.npy", np.array([person_of[record] for _, record in made.home_map()]))
 
 
 def link(_people: int, options: argparse.Namespace) -> dict[str, Any]:
@@ -374,7 +393,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("case", choices=CASES)
     parser.add_argument("people", type=int)
-    parser.add_argument("--peer", choices=("ours", "clkhash", "anonlink", "limit"))
+    parser.add_argument("--peer", choices=("ours", "numbered", "clkhash", "anonlink", "limit"))
     parser.add_argument("--folder", type=Path)
     options = parser.parse_args()
     sys.stdout.write(json.dumps(CASES[options.case](options.people, options)) + "\n")

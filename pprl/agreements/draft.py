@@ -24,7 +24,9 @@ from pprl.protocol.profiles import FOLDED_BITS, FOLDS, SCHEME_OF, Profile
 TO_BE_COMPLETED = "To be completed"
 CLK_BITS = 1024
 TARGET_BITS = 600
-FILTER_BITS = 128
+FILTER_BITS, SMALL_FILTER_BITS = 128, 64
+"""In small files fewer people look alike, so that filters must say less of them (decision 0007)."""
+SMALL_FILTER_ROWS = 5_000
 POSITIONS_PER_FIELD = 20
 MAX_BLOCK_RECORDS = 50
 MOST_DATASETS = 20
@@ -566,6 +568,7 @@ def _match_keys(identifiers: Sequence[tuple[str, Kind]], rows: int) -> str:
 
 def _field_filters(identifiers: Sequence[tuple[str, Kind]], rows: int) -> str:
     passes = "\n".join(pass_lines(identifiers, rows))
+    bits = SMALL_FILTER_BITS if rows <= SMALL_FILTER_ROWS else FILTER_BITS
     comment = _comment(
         "In each pass, records are compared only inside a block: those whose parts are all there and equal. A small "
         "filter for each identifier is keyed by the block as well, so that a name looks different in every block, and "
@@ -577,7 +580,7 @@ def _field_filters(identifiers: Sequence[tuple[str, Kind]], rows: int) -> str:
     )
     return f"""{comment}
 [encoding.field_filters]
-filter_bits = {FILTER_BITS}
+filter_bits = {bits}
 positions_per_field = {POSITIONS_PER_FIELD}
 max_block_records = {MAX_BLOCK_RECORDS}
 one_person_a_block = true
