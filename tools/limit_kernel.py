@@ -8,7 +8,6 @@ from __future__ import annotations
 import ctypes
 import shutil
 import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,15 +84,3 @@ def load(library: Path) -> LimitKernel:
     sides = [ctypes.c_void_p, ctypes.c_size_t] * 2
     loaded.dice_pairs.argtypes = [*sides, ctypes.c_size_t, ctypes.c_uint64, ctypes.c_void_p, ctypes.c_size_t]
     return LimitKernel(loaded, vectors=bool(loaded.has_vectors()))
-
-
-def million_pairs_a_second(
-    kernel: LimitKernel, left: Filters, right: Filters, *, floor: float, repeats: int = 3
-) -> float:
-    """The best of some repeats, by processor time, packing included."""
-    best = np.inf
-    for _ in range(repeats):
-        started = time.process_time()
-        kernel.pairs(left, right, floor=floor)
-        best = min(best, time.process_time() - started)
-    return len(left) * len(right) / best / 1e6

@@ -62,5 +62,5 @@ def engine_option(function: Function) -> Function:
         type=click.Choice(["local", "spark"]),
         default="local",
         show_default=True,
-        help="What compares records: this machine, or the Spark that this command was submitted to (docs/spark.md).",
+        help="What compares records: this machine, or the Spark that PYSPARK_SUBMIT_ARGS names (docs/spark.md).",
     )(function)

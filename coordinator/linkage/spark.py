@@ -57,7 +57,7 @@ _SETTINGS = {
 
 @contextmanager
 def spark_engine(*, part_bytes: int = PART_BYTES) -> Iterator[Engine]:
-    """An engine on the Spark that this program was submitted to, or else on all cores of this machine.
+    """An engine on the Spark that PYSPARK_SUBMIT_ARGS names, or else on all cores of this machine.
 
     Args:
         part_bytes: bytes of records that a task should have; a part is never less than a block.

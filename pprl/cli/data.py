@@ -155,7 +155,6 @@ def encode(
     home, away = ((map_path, 0o600), (salts_path, 0o600)), (out, 0o644)
     with new_files(*home, away, force=force) as (map_file, salts_file, file):
         outputs = department.Outputs(file, map_file, salts_file)
-        outputs = department.Outputs(file, map_file, salts_file)
         with _watched(source) as (seen, told):
             made = department.encode_into(
                 outputs, source, agreed, me, secret, previous=previous, risk=risk, seen=seen, told=told

@@ -233,7 +233,7 @@ ATTACKS = (
                statement(project, attacks=risk.attacks(project.agreement.content, RECORDS)[1:]), root(project))),
            DisclosureError, "was not made", [LEFT_OUT]),
     Attack("an attack not finished", "the attack that names people is stopped before it does",
-           with_attack(finished=False), DisclosureError, "did not come to its end", [LEFT_OUT]),
+           with_attack(finished=False, of=0, named=0, wrong=0), DisclosureError, "did not come to its end", [LEFT_OUT]),
     Attack("the limit exceeded", "more people are named than agreed",
            with_attack(named=20), DisclosureError, "of 10,000 people may be named", [LIMIT]),
     Attack("exception of another holder", "more is accepted of the key issuer, and the matcher may name them",

@@ -42,6 +42,7 @@ def agreement_and_blocks() -> tuple[AgreementFile, dict[str, list[Bits]]]:
     sketches = [DatasetSketch(name, made.a.without_truth().header, TOWN) for name in ("a", "b")]
     text = draft(sketches, today=date(2026, 1, 1), scheme="field-filters")
     text = re.sub(r"expected_rows_max = [0-9_]+", f"expected_rows_max = {PEOPLE}", text)
+    text = text.replace("filter_bits = 64", "filter_bits = 128")
     text = text.replace("one_person_a_block = true", "one_person_a_block = false")
     text = text.replace('profile = "accuracy-first"\n', "")
     agreement = agreements.parse(text.encode(), where="draft")

@@ -47,7 +47,10 @@ from tests.support.project import DATASETS, ISSUER, MATCHER, RESEARCH, Project, 
 
 ROLES = (Role.MATCHER, Role.KEY_ISSUER)
 # Before the work's result is kept, and when it is but the run has not moved on.
-PLACES_TO_CRASH = ("coordinator.operations.keep", "coordinator.store.database.move_on")
+PLACES_TO_CRASH = {
+    Role.MATCHER: ("coordinator.operations.keep_made", "coordinator.store.database.move_on"),
+    Role.KEY_ISSUER: ("coordinator.operations.keep", "coordinator.store.database.move_on"),
+}
 PARTY = {Role.MATCHER: MATCHER, Role.KEY_ISSUER: ISSUER}
 
 
@@ -153,7 +156,7 @@ class Simulation(RuleBasedStateMachine):
         expected.stage, self.pairs, self.matched = Stage.MATCHED, sealed, dict(expected.parts)
 
     @precondition(lambda self: self.expected[Role.MATCHER].stage is Stage.COMPLETE)
-    @rule(place=st.sampled_from(PLACES_TO_CRASH))
+    @rule(place=st.sampled_from(PLACES_TO_CRASH[Role.MATCHER]))
     def crash_while_matching(self, place: str) -> None:
         self.crashes(Role.MATCHER, place, lambda me: operations.match(me, None, progress=silent))
 
@@ -184,7 +187,7 @@ class Simulation(RuleBasedStateMachine):
     @precondition(
         lambda self: self.expected[Role.KEY_ISSUER].stage is Stage.COMPLETE and self.same_editions()
     )
-    @rule(place=st.sampled_from(PLACES_TO_CRASH))
+    @rule(place=st.sampled_from(PLACES_TO_CRASH[Role.KEY_ISSUER]))
     def crash_while_issuing(self, place: str) -> None:
         self.crashes(Role.KEY_ISSUER, place, lambda me: operations.issue(me, None, progress=silent))
 
