@@ -396,17 +396,22 @@ class KeptEncodings:
 
     def __init__(self, me: Coordinator, seat: Signatory, part: PartRow, files: ExitStack) -> None:
         """Open them; `files` closes what is open in the end."""
-        self._about, self._files = (me, seat, part), files
-        self._next: EncodingsReader | None = self._opened()
+        self._about = (me, seat, part)
+        self._next: EncodingsReader | None = self._opened(files)
         self.header = self._next.header
 
     def passes(self, wanted: Wanted | None = None) -> Iterator[Bytes]:
         """See `EncodingsReader.passes`. When a part is wanted, references were held against each other on receipt."""
-        reader, self._next = self._next or self._opened(), None
-        return reader.passes(wanted, across=wanted is None)
+        reader, self._next = self._next, None
+        if reader is not None:
+            yield from reader.passes(wanted, across=wanted is None)
+            return
+        # Ranges may be many: each reading closes what it opened.
+        with ExitStack() as files:
+            yield from self._opened(files).passes(wanted, across=wanted is None)
 
-    def _opened(self) -> EncodingsReader:
-        opened, content = self._files.enter_context(open_part_stream(*self._about))
+    def _opened(self, files: ExitStack) -> EncodingsReader:
+        opened, content = files.enter_context(open_part_stream(*self._about))
         return EncodingsReader(content, self._about[1].agreement.file, size=opened.binding.plaintext_bytes)
 
 

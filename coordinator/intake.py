@@ -153,6 +153,11 @@ def take_in(me: Coordinator, session: Session, part: Verified) -> Receipt:
             hint="A correction takes a new version of the agreement.",
         )
     digest = keep_stream(me, part.sealed)
+    # The file is somebody else's, and was read before: what is kept must be what was verified.
+    if digest != part.opened.container_sha256:
+        raise VerificationError(
+            "The file changed while it was received.", hint="Receive it again from a folder of your own."
+        )
     held = named_as(part.sealed, digest, agreement)
     session.add(
         PartRow(

@@ -234,8 +234,11 @@ def _finish_what_can_be(plan: _Plan, shelf: Shelf) -> None:
         names = [_name_of_part(plan, place, number) for number in range(plan.ranges)]
         if not all(map(shelf.has, names)) or _is_finished(plan, place, shelf):
             continue
-        parts = [_unpacked_part(shelf.take(name)) for name in names]
-        _finish(plan, place, parts, shelf)
+        pieces = [piece for piece in map(shelf.take, names) if piece is not None]
+        # What is there may be no good; its range is then made again.
+        if len(pieces) < len(names):
+            continue
+        _finish(plan, place, [_unpacked_part(piece) for piece in pieces], shelf)
         for name in names:
             shelf.drop(name)
 
@@ -361,9 +364,7 @@ def _packed_part(part: _Part) -> bytes:
     return packed({f"rows-{each}": rows for each, rows in enumerate(part.rows)}, columns)
 
 
-def _unpacked_part(piece: bytes | None) -> _Part:
-    if piece is None:
-        raise FormatError("A finished part can't be read again.", hint="Run the same command again.")
+def _unpacked_part(piece: bytes) -> _Part:
     numbers, columns = unpacked(piece)
     sides = [columns[start : start + 5] for start in range(0, len(columns), 5)]
     return _Part(

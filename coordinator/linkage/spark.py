@@ -88,9 +88,13 @@ def _session() -> Any:
     for name, value in _SETTINGS.items():
         builder = builder.config(name, value)
     try:
-        return builder.getOrCreate()
+        session = builder.getOrCreate()
     except (PySparkException, RuntimeError, OSError):
         raise ConfigError("Spark does not start.", hint="Its own messages above say why.") from None
+    # A session that was there before keeps its own settings.
+    if session.sparkContext.getConf().get("spark.io.encryption.enabled") != "true":
+        raise ConfigError("A Spark session is running here that does not encrypt what it writes to disk.")
+    return session
 
 
 def _pass_pairs_on(
@@ -181,12 +185,14 @@ def _side(
 
 
 def _run(session: Any, records: pa.Table, work: Callable[[pa.Table], pa.Table]) -> pa.Table:
-    from pyspark.errors import PySparkException  # noqa: PLC0415 - an extra
+    from py4j.protocol import Py4JError  # noqa: PLC0415 - an extra
+    from pyspark.errors import PySparkException  # noqa: PLC0415
 
     try:
         parts = session.createDataFrame(records).groupBy("part")
         found: pa.Table = parts.applyInArrow(work, _FOUND_IN_SPARK).toArrow()
-    except PySparkException:
+    except (PySparkException, Py4JError, AssertionError):
+        # A lost executor comes as py4j's error, or as a failed assertion of PySpark's.
         raise ConfigError(
             "Spark could not compare the records of a pass.",
             hint="Its own messages above say why; 'coordinator match' goes on where it stopped.",

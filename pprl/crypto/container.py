@@ -497,18 +497,29 @@ class _Decrypting(io.RawIOBase):
         self._left = memoryview(b"")
         self._length = 0
         self._ended = False
+        self._refused: VerificationError | None = None
 
     def readable(self) -> bool:
         return True
 
+    def _step(self) -> None:
+        step = self._ciphertext.read(STEP_BYTES)
+        self._left = memoryview(_decrypt(self._decryptor, step))  # 14
+        self._length += len(self._left)
+        if not step:
+            _check_content_length(self._binding, self._length)  # 15
+            self._ended = True
+
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
         while not self._left and not self._ended:
-            step = self._ciphertext.read(STEP_BYTES)
-            self._ended = not step
-            self._left = memoryview(_decrypt(self._decryptor, step))  # 14
-            self._length += len(self._left)
-            if self._ended:
-                _check_content_length(self._binding, self._length)  # 15
+            # Whoever reads on after a refusal is refused again: only what was verified ends.
+            if self._refused is not None:
+                raise self._refused
+            try:
+                self._step()
+            except VerificationError as error:
+                self._refused = error
+                raise
         found = min(len(buffer), len(self._left))
         buffer[:found] = self._left[:found]
         self._left = self._left[found:]

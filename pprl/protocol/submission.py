@@ -454,6 +454,8 @@ class FiltersOfPass:
         if not self._swept.sound(records.tags, records.present, records.filters):
             require_no_wildcards(payload[:, TAG_BYTES + PRESENT_BYTES :], self._agreement)
             _require_agreed_masks(records)
+            # The plain look only words the refusal; where it finds nothing, the quick one still refuses.
+            raise DisclosureError("The encodings hold records that are not as the agreement says.")
 
     def whole(self, _payload: Bytes | None = None) -> None:
         """Refuse too large blocks, and filters that are not salted by their block; once all batches were there.
