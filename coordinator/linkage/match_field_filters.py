@@ -123,7 +123,7 @@ def match(
         agreement,
         headers,
         tuple(combinations_with_replacement(range(len(names)), 2)),
-        ranges_for(headers, filters_of(agreement), budget),
+        _agreed_ranges(ranges_for(headers, filters_of(agreement), budget), shelf),
     )
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         for number in range(plan.ranges):
@@ -324,6 +324,22 @@ def _blocked_by(agreement: Agreement, place: int) -> list[int]:
 
 
 # What lies on the shelf.
+
+
+def _agreed_ranges(needed: int, shelf: Shelf) -> int:
+    """How many ranges to take: those of a run that was stopped, if they suit this one, as its parts then count.
+
+    Without `--memory` the budget is what is free, which differs from one moment to the next.
+    """
+    piece = shelf.take(_PLAN)
+    before = 0 if piece is None else unpacked(piece)[0]["ranges"]
+    if before >= needed:
+        return before
+    shelf.put(_PLAN, packed({"ranges": needed}, []))
+    return needed
+
+
+_PLAN = "plan"
 
 
 def _name_of_table(place: int, side: int) -> str:

@@ -140,7 +140,9 @@ def test_in_ranges_of_tags_too(project: Project, expected: bytes, monkeypatch: p
     me = store(project)
     monkeypatch.setattr(match_field_filters, "ranges_for", lambda *_: 2)
     stop_after(me, 3, monkeypatch)
-    assert all("-of-2" in path.name for path in pieces(me, project))
+    assert all("-of-2" in path.name for path in pieces(me, project) if path.name != "plan")
+    # As if more memory were free by now: what is finished still counts.
+    monkeypatch.setattr(match_field_filters, "ranges_for", lambda *_: 1)
     sealed, done = made_again(me, monkeypatch)
     assert not {path.name for path in pieces(me, project)}
     assert "pass-0-range-0-of-2" not in done
@@ -236,6 +238,6 @@ def test_unfinished_work_is_destroyed_and_certified(
     done = operations.destroy(me, None, unreleased=True)
     assert digests <= set(done.certificate.containers)
     assert not folder_of(me, project.agreement.sha256).exists()
-    assert len(list((backup / "unfinished").rglob("pass-*"))) == 3, (
+    assert len(list((backup / "unfinished").rglob("pass-*"))) == 2, (
         "a backup may have it, and nobody can open it"
     )
