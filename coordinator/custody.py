@@ -273,11 +273,25 @@ def _last_day(agreement: AgreementFile, artefact: str, registered: datetime) -> 
 
 def keep(me: Coordinator, sealed: bytes) -> str:
     """Keep sealed bytes under their digest; the same bytes again change nothing."""
-    return keep_stream(me, io.BytesIO(sealed))
+    return _keep_stream(me, io.BytesIO(sealed))
 
 
-def keep_stream(me: Coordinator, sealed: BinaryIO) -> str:
-    """Keep what a file holds, from its start to its end, under its digest; the same bytes again change nothing."""
+def keep_verified(me: Coordinator, sealed: BinaryIO, digest: str) -> None:
+    """Keep what a file holds, from its start to its end, if it still is what was verified.
+
+    Args:
+        me: the store.
+        sealed: somebody else's file, which was read before.
+        digest: of what was read then.
+
+    Raises:
+        VerificationError: it has changed since; nothing is kept.
+        UsageError: there is no room.
+    """
+    _keep_stream(me, sealed, verified=digest)
+
+
+def _keep_stream(me: Coordinator, sealed: BinaryIO, *, verified: str | None = None) -> str:
     sealed.seek(0)
 
     def copy(out: BinaryIO) -> str:
@@ -285,6 +299,10 @@ def keep_stream(me: Coordinator, sealed: BinaryIO) -> str:
         while step := sealed.read(_STEP_BYTES):
             digest.update(step)
             out.write(step)
+        if verified not in {None, digest.hexdigest()}:
+            raise VerificationError(
+                "The file changed while it was received.", hint="Receive it again from a folder of your own."
+            )
         return digest.hexdigest()
 
     return keep_made(me, copy)

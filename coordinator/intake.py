@@ -11,7 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from coordinator.custody import Coordinator, keep_stream, named_as, open_part_stream, seat_under
+from coordinator.custody import (
+    Coordinator,
+    keep_verified,
+    kept_stream,
+    named_as,
+    open_part_stream,
+    seat_under,
+)
 from coordinator.project_keys import require_own_keys
 from coordinator.store import database
 from coordinator.store.database import AgreementRow, PartRow
@@ -152,13 +159,11 @@ def take_in(me: Coordinator, session: Session, part: Verified) -> Receipt:
             f"This store has {what} already; a dataset is submitted once.",
             hint="A correction takes a new version of the agreement.",
         )
-    digest = keep_stream(me, part.sealed)
-    # The file is somebody else's, and was read before: what is kept must be what was verified.
-    if digest != part.opened.container_sha256:
-        raise VerificationError(
-            "The file changed while it was received.", hint="Receive it again from a folder of your own."
-        )
-    held = named_as(part.sealed, digest, agreement)
+    digest = part.opened.container_sha256
+    keep_verified(me, part.sealed, digest)
+    # The file is somebody else's, and may change at any time: from here on only what is kept is read.
+    with kept_stream(me, digest) as file:
+        held = named_as(file, digest, agreement)
     session.add(
         PartRow(
             container_sha256=digest,

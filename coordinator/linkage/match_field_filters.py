@@ -11,7 +11,6 @@ shelf when it is finished, and so is each range of it before.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.linkage.budget import Budget
+from coordinator.linkage.compare import cores
 from coordinator.linkage.competition import Competing
 from coordinator.linkage.engine import Engine, PassPairs, joined, pass_pairs
 from coordinator.linkage.matching import EncodingsAtHand, Matched, Progress
@@ -125,7 +125,7 @@ def match(
         tuple(combinations_with_replacement(range(len(names)), 2)),
         _agreed_ranges(ranges_for(headers, filters_of(agreement), budget), shelf),
     )
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    with ThreadPoolExecutor(cores()) as threads:
         for number in range(plan.ranges):
             _compare_range(
                 plan, [encodings[name] for name in names], number, shelf, engine, threads, progress

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from coordinator import log, operations
+from coordinator import intake, log, operations
 from coordinator.linkage import compare
 from coordinator.operations import Coordinator
 from coordinator.store import database
@@ -94,6 +94,47 @@ def test_parts_of_two_submissions_are_not_one(project: Project) -> None:
         operations.receive(me, mixed)
     assert not list((me.folder / "containers").iterdir())
     assert operations.status(me)[0]["received"] == []
+
+
+@pytest.mark.parametrize("changed", ["verified", "kept"])
+def test_a_file_that_changes_while_it_is_received(
+    project: Project, changed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever can write to the folder that files come from changes one at the worst moment."""
+    me = project.open_store(Role.MATCHER)
+    path = project.folder / "incoming"
+    path.write_bytes(project.submission("police").read_bytes())
+    module, name, place = {
+        "verified": (operations, "verify", -1), "kept": (intake, "keep_verified", 200),
+    }[changed]  # fmt: skip
+    real = getattr(module, name)
+
+    def then_changed(*given: Any) -> Any:
+        done = real(*given)
+        _damage(path, place)
+        return done
+
+    monkeypatch.setattr(module, name, then_changed)
+    with path.open("rb", buffering=0) as file:
+        if changed == "kept":
+            (receipt,) = operations.receive(me, file)
+            assert operations.kept(me, receipt.container_sha256) in project.submission("police").read_bytes()
+            return
+        with pytest.raises(VerificationError, match="changed while it was received") as error:
+            operations.receive(me, file)
+    assert "a folder of your own" in error.value.hint
+    assert not list((me.folder / "containers").iterdir())
+    assert operations.status(me)[0]["received"] == []
+    monkeypatch.undo()
+    assert operations.receive(me, project.submission("police").read_bytes()), "the sender's own file is taken"
+
+
+def _damage(path: Path, place: int) -> None:
+    """Change a byte of the first container in a submission."""
+    start, length = submission.containers(io.BytesIO(raw := path.read_bytes()))[0]
+    damaged = bytearray(raw)
+    damaged[start + place % length] ^= 1
+    path.write_bytes(damaged)
 
 
 def test_the_public_summary_tells_no_exact_number_of_people(project: Project) -> None:

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
-from collections.abc import Iterator
+import signal
+from collections.abc import Iterator, Mapping
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from coordinator.linkage import issuing, matching
-from coordinator.linkage.engine import Engine, pass_pairs
+from coordinator.linkage import issuing, match_field_filters, matching, spark
+from coordinator.linkage.budget import Budget
+from coordinator.linkage.engine import Engine, PassPairs, pass_pairs
 from coordinator.linkage.matching import EngineName
 from coordinator.linkage.spark import part_of, spark_engine
+from coordinator.linkage.work import InMemory
 from pprl.agreements.draft import DatasetSketch, draft
 from pprl.encode import encoder
 from pprl.encode.linkage_secret import LinkageSecret
 from pprl.errors import ConfigError
 from pprl.protocol import agreement as agreements
 from pprl.protocol import submission
-from pprl.protocol.agreement import Scheme
+from pprl.protocol.agreement import AgreementFile, Scheme
 from pprl.protocol.levels import Fields
-from pprl.protocol.submission import TAG_BYTES, Blocked
+from pprl.protocol.submission import TAG_BYTES, Blocked, Encodings, References
 from pprl.synthetic import linkage_pair
 
 FIELDS = Fields(3, names=(0, 1))
@@ -51,16 +56,35 @@ def test_parts_are_ranges_of_tags(parts: int) -> None:
 
 @pytest.fixture(scope="module")
 def submitted() -> Iterator[None]:
-    """As if this program had been submitted to a Spark of two cores, which listens on this machine alone."""
+    """As if this program had been submitted to a Spark of two cores, which listens on this machine alone.
+
+    It tries a task twice: by default a cluster does so four times, and one machine once.
+    """
     pytest.importorskip("pyspark")
     if shutil.which("java") is None:
         pytest.skip("Spark needs Java")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(
-            "PYSPARK_SUBMIT_ARGS", "--master local[2] --conf spark.driver.host=127.0.0.1 pyspark-shell"
+            "PYSPARK_SUBMIT_ARGS", "--master local[2,2] --conf spark.driver.host=127.0.0.1 pyspark-shell"
         )
         patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
         yield
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.usefixtures("submitted")
+def test_a_session_that_writes_to_disk_in_the_clear_is_refused() -> None:
+    """It stands before all that share a session: there is one at a time."""
+    from pyspark.sql import SparkSession  # noqa: PLC0415 - an extra
+
+    foreign = SparkSession.builder.getOrCreate()
+    try:
+        with pytest.raises(ConfigError, match="does not encrypt"), spark_engine():
+            pass
+        assert foreign.range(3).count() == 3, "it is somebody else's, and stays"
+    finally:
+        foreign.stop()
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +106,80 @@ def test_spark_finds_the_same_pairs(engine: Engine, rows: tuple[int, int]) -> No
         assert len(here) == len(there)
 
 
-def _run(scheme: Scheme, engine: EngineName) -> tuple[bytes, bytes, dict[str, object]]:
-    """The matcher's document, all linkage keys, and the report of a small run."""
+class Noted(InMemory):
+    """A shelf that notes what is put there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.put_names: list[str] = []
+
+    def put(self, name: str, piece: bytes) -> None:
+        self.put_names.append(name)
+        super().put(name, piece)
+
+
+def killed_at_first(times: int, notes: Path) -> Engine:
+    """As `pass_pairs`, but that the first workers who run it are killed, as by a machine that runs out of memory."""
+
+    def pairs_of(left: Blocked, right: Blocked | None, fields: Fields) -> PassPairs:
+        before = notes.stat().st_size
+        with notes.open("ab") as file:
+            file.write(b".")
+        if before < times:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return pass_pairs(left, right, fields)
+
+    return pairs_of
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_task_whose_worker_is_killed_is_done_again(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, right = _records(400, 1), _records(300, 2)
+    (notes := tmp_path / "notes").touch()
+    monkeypatch.setattr(spark, "pass_pairs", killed_at_first(1, notes))
+    here, there = pass_pairs(left, right, FIELDS), engine(left, right, FIELDS)
+    assert notes.stat().st_size > 1, "a worker was killed"
+    assert (here.left == there.left).all()
+    assert (here.right == there.right).all()
+    assert (here.patterns == there.patterns).all()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_run_whose_workers_are_killed_again_and_again_goes_on_later(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agreement, encodings, _ = _submitted("field-filters")
+    budget, shelf = Budget.parse("500MB"), Noted()
+
+    def matched(by: Engine) -> bytes:
+        return match_field_filters.match(
+            agreement, encodings, budget=budget, shelf=shelf, progress=_silent, engine=by
+        ).document
+
+    def killed_later(left: Blocked, right: Blocked | None, fields: Fields) -> PassPairs:
+        if "pass-0-table-0" in shelf:
+            monkeypatch.setattr(spark, "pass_pairs", killed_at_first(1_000, notes))
+        return engine(left, right, fields)
+
+    (notes := tmp_path / "notes").touch()
+    with pytest.raises(ConfigError, match="could not compare") as error:
+        matched(killed_later)
+    monkeypatch.undo()
+    assert "goes on where it stopped" in error.value.hint
+    assert (finished := set(shelf.put_names)) >= {f"pass-0-table-{side}" for side in range(3)}
+    shelf.put_names.clear()
+    assert matched(engine) == matching.match(agreement, encodings, progress=_silent).document
+    assert not finished & set(shelf.put_names), "what was finished is not done again"
+
+
+def _submitted(
+    scheme: Scheme,
+) -> tuple[AgreementFile, Mapping[str, Encodings], Mapping[str, References]]:
+    """What two departments have sent under an agreement."""
     pair = linkage_pair(600, 500, 0.6, seed=31)
     tables = {"a": pair.a, "b": pair.b}
     sketches = [
@@ -104,7 +200,14 @@ def _run(scheme: Scheme, engine: EngineName) -> tuple[bytes, bytes, dict[str, ob
         raw = submission.write_encodings(made.encodings), submission.write_references(made.references)
         encodings[dataset.name] = submission.parse_encodings(raw[0], agreement)
         references[dataset.name] = submission.parse_references(raw[1], agreement)
+    return agreement, encodings, references
+
+
+def _run(scheme: Scheme, engine: EngineName) -> tuple[bytes, bytes, dict[str, object]]:
+    """The matcher's document, all linkage keys, and the report of a small run."""
+    agreement, encodings, references = _submitted(scheme)
     document = matching.match(agreement, encodings, engine=engine, progress=_silent).document
+    drawn = random.Random(2).randbytes
     issued = issuing.issue(agreement, references, document, random_bytes=drawn, progress=_silent)
     return document, b"".join(each.keys.tobytes() for each in issued.linkage_keys), issued.report
 
