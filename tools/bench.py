@@ -1,243 +1,305 @@
 """Measure what the documents claim, beside the peers and in one run, and write docs/benchmarks.md.
 
-Run by `make bench`; `make bench-large` adds ten million a side, which takes an hour and 40 GB of disk. Every case of
-`tools/bench_cases.py` runs in a process of its own. What is measured is kept in `build/bench`, so that an interrupted
-run goes on; remove it to measure anew.
+Run by `make bench`; `make bench-large` adds ten million a side. Every case of `tools/bench_cases.py` runs in a process
+of its own. What is measured is kept in `build/bench` under a digest of the case, of the code that it runs and of the
+machine, so that an interrupted run goes on, and what has changed is measured anew. Ten million a side are kept until
+they are asked for again; the page says whether the code has changed since.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
+import hashlib
 import json
-import os
-import platform
+import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Mapping, Sequence
-from datetime import date
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "benchmarks.md"
-PLOT = ROOT / "docs" / "benchmarks.svg"
-RESULTS = ROOT / "build" / "bench"
+from tools import bench_page
+from tools.bench_clocks import say
+from tools.bench_people import SIDES
 
-CLK_PEOPLE = 1_000_000
-FILTERS_PEOPLE = 1_000_000
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "build" / "bench"
+SOURCES = ("pprl", "coordinator", "tools/bench_*.py", "tools/limit_kernel.*", "tools/peers.py")
+
+CLK_PEOPLE = FILTERS_PEOPLE = DEMO_PEOPLE = 1_000_000
 COMPARED_PEOPLE = 40_000
+SOLVED_PAIRS, MANY_PAIRS = 1_000_000, 10_000_000
 LINKED, LARGE = (100_000, 1_000_000), 10_000_000
+# Compiles what is linked with, before anything is timed.
+SMALL = 2_000
+SPARK_PEOPLE = 100_000
 # At ten million a side Splink outgrows this machine.
 SPLINK_UP_TO = 1_000_000
-PACKAGES = ("clkhash", "anonlink", "splink", "duckdb", "numba", "numpy", "cryptography")
+# On disk at most: for each record a side while two tables are linked, for each person while the demonstration runs.
+LINKING_BYTES, DEMO_BYTES = 3_500, 20_000
 
 Result = Mapping[str, Any]
-Linked = Mapping[int, Mapping[str, Result]]
+
+
+# What is known.
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A case as it is run.
+
+    Attributes:
+        name: of `tools.bench_cases`.
+        size: people, or pairs.
+        options: such as `--peer ours`.
+    """
+
+    name: str
+    size: int
+    options: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """What a person and a file call it."""
+        told = [each for each in self.options if not each.startswith("-")]
+        return "-".join([self.name, str(self.size), *told])
+
+    @property
+    def path(self) -> Path:
+        """Where what it gives is kept, under this code and on this machine."""
+        return RESULTS / f"{self}-{surroundings()}.json"
+
+    def known(self) -> Result | None:
+        """What it has given."""
+        return _read(self.path) if self.path.exists() else None
+
+    def last_known(self) -> Result | None:
+        """What it gave last, under whatever code."""
+        found = sorted(RESULTS.glob(f"{self}-{'[0-9a-f]' * 12}.json"), key=lambda path: path.stat().st_mtime)
+        return _read(found[-1]) if found else None
+
+
+def _read(path: Path) -> Result:
+    found: Result = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+@cache
+def surroundings() -> str:
+    """A digest of the code that cases run, of the packages that it calls, and of the machine, as at the start."""
+    return _digest_of_surroundings()
+
+
+def _digest_of_surroundings() -> str:
+    digest = hashlib.sha256(bench_page.machine().encode())
+    for path in sorted(_sources()):
+        digest.update(f"{path.relative_to(ROOT)}\0{path.stat().st_size}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _sources() -> Iterator[Path]:
+    for pattern in SOURCES:
+        found = (ROOT / pattern).rglob("*") if (ROOT / pattern).is_dir() else ROOT.glob(pattern)
+        yield from (
+            path
+            for path in found
+            if path.is_file() and "__pycache__" not in path.parts and path.name != "bench_page.py"
+        )
 
 
 # Running.
 
 
-def measured(case: str, people: int, *options: str) -> Result:
-    """What a case gives; it is run if that isn't known yet."""
-    path = _kept(case, people, *options)
-    if not path.exists():
-        sys.stderr.write(f"{path.stem} ...\n")
-        words = [sys.executable, "-m", "tools.bench_cases", case, str(people), *options]
-        done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT)
-        RESULTS.mkdir(parents=True, exist_ok=True)
-        path.write_text(done.stdout.splitlines()[-1], encoding="utf-8")
-    found: Result = json.loads(path.read_text(encoding="utf-8"))
+def measured(case: Case, *, folder: Path | None = None) -> Result:
+    """What a case gives; it is run if that isn't known yet. What can't be measured here is asked for anew."""
+    known = case.known()
+    if known is not None:
+        return known
+    say(f"{case} ...")
+    words = [sys.executable, "-m", "tools.bench_cases", case.name, str(case.size), *case.options]
+    words += [] if folder is None else ["--folder", str(folder)]
+    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT)
+    found: Result = {
+        **json.loads(done.stdout.splitlines()[-1]),
+        "day": datetime.now(UTC).date().isoformat(),
+        "surroundings": surroundings(),
+    }
+    if _digest_of_surroundings() != surroundings():
+        raise SystemExit(
+            "The code has changed while it was measured: run again, from a copy that nobody edits."
+        )
+    if "left_out" in found:
+        say(f"{case} is left out: {found['left_out']}")
+        return found
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    unfinished = case.path.with_suffix(".part")
+    unfinished.write_text(json.dumps(found), encoding="utf-8")
+    unfinished.replace(case.path)
+    say(f"{case}: {found['seconds']:,.0f} s, {found['peak_bytes'] / 1e9:.1f} GB")
     return found
 
 
-def _kept(case: str, people: int, *options: str) -> Path:
-    told = [each for each in options if not each.startswith(("-", "/"))]
-    return RESULTS / f"{'-'.join([case, str(people), *told])}.json"
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of linking two tables.
+
+    Attributes:
+        name: what the page knows it by.
+        case: what is run.
+        spent: files that no later step needs.
+    """
+
+    name: str
+    case: Case
+    spent: tuple[str, ...] = ()
 
 
-def linkages(sizes: Sequence[int]) -> Linked:
-    """Both departments' encoding, our linking and Splink's, for each number of records a side."""
-    return {people: _linkage(people) for people in sizes}
-
-
-def _linkage(people: int) -> dict[str, Result]:
-    cases = ["encode", "link", *(["splink"] if people <= SPLINK_UP_TO else [])]
-    if all(_kept(case, people).exists() for case in cases):
-        return {case: measured(case, people) for case in cases}
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        # What is linked is encoded anew, as it isn't kept.
-        _kept("encode", people).unlink(missing_ok=True)
-        return {case: measured(case, people, "--folder", folder) for case in cases}
-
-
-# The page.
-
-
-def page(linked: Linked) -> str:
-    """The whole page."""
-    return "\n\n".join([_heading(), _single(), _linking(linked), _NOTES]) + "\n"
-
-
-def _heading() -> str:
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
-    return (
-        "# Benchmarks\n\n"
-        f"Written by `make bench` on {date.today().isoformat()}: {os.cpu_count()} cores, {_processor()}, "
-        f"Python {platform.python_version()}; {versions}.\n\n"
-        "Quote ratios, not absolute times: machines differ, and this one may have been busy. Every case runs in a\n"
-        "process of its own, on generated people with households, moves, mistakes, and names as frequent as they are."
-    )
-
-
-def _processor() -> str:
-    facts = Path("/proc/cpuinfo")
-    lines = facts.read_text(encoding="utf-8").splitlines() if facts.exists() else []
-    named = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.machine()
-
-
-def _single() -> str:
-    """One part at a time, each held to one core."""
-    ours, numbered, theirs = (
-        measured("clks", CLK_PEOPLE, "--peer", peer) for peer in ("ours", "numbered", "clkhash")
-    )
-    if len({each["first"] for each in (ours, numbered, theirs)}) > 1:
-        raise SystemExit("The CLK encoders disagree.")
-    filters = measured("filters", FILTERS_PEOPLE)
-    rates = {
-        peer: measured("compare", COMPARED_PEOPLE, "--peer", peer) for peer in ("ours", "limit", "anonlink")
-    }
-    clkhash = _rate(theirs)
-    dice = {peer: each["million_a_second"] for peer, each in rates.items()}
-    rows = [
-        (
-            "CLKs from numbered values, as `pprl encode` has them",
-            f"{_rate(numbered):,.0f} records/s",
-            f"{_rate(numbered) / clkhash:,.0f} x clkhash",
-            "100 x",
+def steps(people: int) -> list[Step]:
+    """The steps from CSV files to linkage keys, in their order."""
+    encodings = tuple(f"{side}.encodings" for side in SIDES)
+    first = [
+        Step("people", Case("people", people)),
+        *(
+            Step(f"encode {side}", Case("encode", people, ("--side", side)), (f"{side}.csv",))
+            for side in SIDES
         ),
-        (
-            "CLKs from lists of values",
-            f"{_rate(ours):,.0f} records/s",
-            f"{_rate(ours) / clkhash:,.0f} x clkhash",
-            "",
-        ),
-        ("CLKs by clkhash, one worker", f"{clkhash:,.0f} records/s", "1", ""),
-        (
-            f"field filters from raw columns, {filters['passes']} passes",
-            f"{_rate(filters):,.0f} records/s",
-            "standardising included",
-            "50,000 without",
-        ),
-        (
-            "all-pairs Dice, 1,024 bits, ours",
-            f"{dice['ours']:,.0f} million pairs/s",
-            f"{dice['ours'] / dice['anonlink']:.1f} x anonlink, {dice['ours'] / dice['limit']:.0%} of C++",
-            "8 x, 75 %",
-        ),
-        ("all-pairs Dice, C++ with AVX-512", f"{dice['limit']:,.0f} million pairs/s", "", ""),
-        ("all-pairs Dice, anonlink", f"{dice['anonlink']:,.0f} million pairs/s", "1", ""),
     ]
-    pairs = {peer: each["pairs"] for peer, each in rates.items()}
-    return (
-        "## On one core\n\n"
-        + _table(("what", "figure", "beside", "target"), rows)
-        + f"\n\nThe encoders' bytes are compared, and equal. Pairs that reach the floor: ours {pairs['ours']:,},\n"
-        f"C++ {pairs['limit']:,}, anonlink {pairs['anonlink']:,}; it may drop some that lie exactly at its threshold."
+    spark = Step("spark", Case("match", people, ("--engine", "spark")), ("pairs-spark",))
+    return [
+        *first,
+        *([spark] if people in {SMALL, SPARK_PEOPLE} else []),
+        Step("match", Case("match", people), encodings),
+        Step("issue", Case("issue", people)),
+    ]
+
+
+def linkage(people: int) -> dict[str, Result]:
+    """Both tables' encoding, and the linking of both: all steps, or those that an interrupted run has left.
+
+    What a step leaves to the next lies in a folder under `build/bench`, and goes as soon as no step needs it.
+    """
+    todo = steps(people)
+    if any(step.case.known() is None for step in todo if step.name != "spark"):
+        folder = RESULTS / f"linking-{people}-{surroundings()}"
+        if not folder.exists():
+            _begin(folder, todo)
+        require_room(people * LINKING_BYTES - _bytes_in(folder))
+        found = {}
+        for step in todo:
+            found[step.name] = measured(step.case, folder=folder)
+            for name in step.spent:
+                (folder / name).unlink(missing_ok=True)
+        shutil.rmtree(folder)
+        return found
+    return {step.name: step.case.known() or {"left_out": "it was not measured"} for step in todo}
+
+
+def _begin(folder: Path, todo: Sequence[Step]) -> None:
+    """A new folder; what was begun under other code is of no use, nor are steps whose files are gone."""
+    size = todo[0].case.size
+    for old in RESULTS.glob(f"linking-{size}-*"):
+        shutil.rmtree(old)
+    for step in todo:
+        step.case.path.unlink(missing_ok=True)
+    folder.mkdir(parents=True)
+
+
+def _bytes_in(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir())
+
+
+def require_room(wanted: int) -> None:
+    """Stop before the disk is full."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(RESULTS).free
+    if free < wanted:
+        raise SystemExit(f"This takes up to {wanted / 1e9:.0f} GB of disk, and {free / 1e9:.0f} GB are free.")
+
+
+@contextmanager
+def _new_folder(name: str, wanted: int) -> Iterator[Path]:
+    require_room(wanted)
+    folder = RESULTS / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+# What the page tells.
+
+
+def parts() -> bench_page.Parts:
+    """One part at a time, each held to one core."""
+    return bench_page.Parts(
+        clks={
+            peer: measured(Case("clks", CLK_PEOPLE, ("--peer", peer)))
+            for peer in ("numbered", "ours", "clkhash")
+        },
+        filters={
+            peer: measured(Case("filters", FILTERS_PEOPLE, ("--peer", peer))) for peer in ("numbered", "raw")
+        },
+        dice={
+            peer: measured(Case("compare", COMPARED_PEOPLE, ("--peer", peer)))
+            for peer in ("ours", "limit", "anonlink")
+        },
+        clusters=[
+            (peer, measured(Case("clusters", pairs, ("--peer", peer))))
+            for peer, pairs in (("ours", SOLVED_PAIRS), ("anonlink", SOLVED_PAIRS), ("ours", MANY_PAIRS))
+        ],
     )
 
 
-def _rate(result: Result) -> float:
-    return float(result["records"]) / float(result["cpu_seconds"])
+def linkages(*, large: bool) -> dict[int, bench_page.Linkage]:
+    """Our linking and Splink's, for each number of records a side; ten million if asked for, or measured before."""
+    linkage(SMALL)
+    found = {}
+    for people in LINKED:
+        splink = measured(Case("splink", people)) if people <= SPLINK_UP_TO else None
+        found[people] = bench_page.Linkage(linkage(people), splink)
+    before = {step.name: step.case.last_known() for step in steps(LARGE)}
+    if large:
+        found[LARGE] = bench_page.Linkage(linkage(LARGE), None)
+    elif all(before.values()):
+        told = {name: result for name, result in before.items() if result is not None}
+        found[LARGE] = bench_page.Linkage(told, None)
+    return found
 
 
-def _linking(linked: Linked) -> str:
-    rows = [row for people, cases in linked.items() for row in _rows_of(people, cases)]
-    header = ("records a side", "what", "seconds", "peak memory", "F1", "besides")
-    smallest, largest = min(linked), max(linked)
-    growth = linked[largest]["link"]["seconds"] / linked[smallest]["link"]["seconds"]
-    return (
-        "## Linking two tables\n\n"
-        "From opened submissions to linkage keys, and for Splink from standardised plain records to clusters, both\n"
-        "on all cores; half of the people are in both tables. Target: a million a side in 120 seconds and 8 GB.\n\n"
-        + _table(header, rows)
-        + f"\n\nFrom {smallest:,} to {largest:,} records a side ({largest / smallest:,.0f} times as many) linking\n"
-        f"takes {growth:,.1f} times as long.\n\n![Seconds against records a side](benchmarks.svg)"
-    )
-
-
-def _rows_of(people: int, cases: Mapping[str, Result]) -> list[tuple[str, ...]]:
-    link = cases["link"]
-    steps = f"match {link['match_seconds']:.0f} s, issue {link['issue_seconds']:.0f} s"
-    compared = f"{steps}; {link['compared'] / people:.1f} pairs compared a record"
-    rows = [(f"{people:,}", "ours", *_figures(link), compared)]
-    if "splink" in cases:
-        rows.append((f"{people:,}", "Splink", *_figures(cases["splink"]), "plain records, DuckDB"))
-    encode = cases["encode"]
-    sent = f"from raw columns; {encode['encodings_bytes'] / 1e9:.2f} GB of encodings"
-    rows.append(
-        (f"{people:,}", "ours, encoding a table", f"{encode['seconds']:,.0f}", _gigabytes(encode), "", sent)
-    )
-    return rows
-
-
-def _figures(result: Result) -> tuple[str, str, str]:
-    return f"{result['seconds']:,.0f}", _gigabytes(result), f"{result['f1']:.4f}"
-
-
-def _gigabytes(result: Result) -> str:
-    return f"{result['peak_bytes'] / 1e9:.1f} GB"
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-_NOTES = """## How it is measured
-
-`make bench` repeats all of it but ten million a side, which `make bench-large` adds. Rates on one core count the
-processor's seconds of a process that is held to one core; what is compiled is compiled before. clkhash encodes the
-first records of the same table, as its rate doesn't depend on their number. The C++ kernel (`tools/limit_kernel.cpp`)
-is built with the machine's own compiler, for this comparison alone; without a compiler the run stops there.
-
-Splink has the settings of `tools/peers.py`, its documentation's for people, and its threshold of 0.95."""
-
-
-def plot(linked: Linked) -> None:
-    """Seconds against records a side, both axes logarithmic."""
-    from matplotlib import rcParams  # noqa: PLC0415 - only this page needs it
-    from matplotlib.figure import Figure  # noqa: PLC0415
-
-    rcParams["svg.hashsalt"] = "benchmarks"
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.subplots()
-    for case, label, style in (
-        ("link", "ours, linking", "o-"),
-        ("splink", "Splink, linking", "s--"),
-        ("encode", "ours, encoding a table", "^:"),
-    ):
-        points = [(people, cases[case]["seconds"]) for people, cases in linked.items() if case in cases]
-        axes.plot(*zip(*points, strict=True), style, label=label, color="black")
-    axes.set(xscale="log", yscale="log", xlabel="records a side", ylabel="seconds")
-    axes.legend()
-    figure.savefig(PLOT, metadata={"Date": None})
+def demonstration() -> Result:
+    """The demonstration at its largest promise."""
+    case = Case("demo", DEMO_PEOPLE)
+    known = case.known()
+    if known is not None:
+        return known
+    with _new_folder("demo", DEMO_PEOPLE * DEMO_BYTES) as folder:
+        return measured(case, folder=folder)
 
 
 def main() -> None:
     """Measure what is not known yet, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--large", action="store_true", help="ten million a side as well")
+    parser.add_argument(
+        "--large", action="store_true", help="ten million a side, and the demonstration at a million, as well"
+    )
+    parser.add_argument(
+        "--only", choices=("linking", "demo"), help="of what is large this alone, and no page"
+    )
     options = parser.parse_args()
-    large = options.large or _kept("link", LARGE).exists()
-    linked = linkages([*LINKED, *([LARGE] if large else [])])
-    text = page(linked)
-    PAGE.write_text(text, encoding="utf-8")
-    plot(linked)
-    sys.stdout.write(text)
+    if options.only == "linking":
+        linkage(SMALL)
+        linkage(LARGE)
+    elif options.only == "demo":
+        demonstration()
+    else:
+        found = linkages(large=options.large)
+        demo = demonstration() if options.large else Case("demo", DEMO_PEOPLE).last_known()
+        bench_page.write(bench_page.Page(parts(), found, demo, surroundings()))
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
     python -m tools.bench_cases CASE [OPTIONS]
 
-prints one JSON object. Cases on one core hold the process to one. Everybody gets the same generated people, with
-frequent names as frequent as they are, households, moves and mistakes; ours and the peers' input is standardised before
-a clock starts.
+prints one JSON object; `left_out` in it says why there is nothing to measure here. These cases hold the process to one
+core; `tools/bench_linking.py` has those on all cores. Everybody gets the same generated people, and ours and the peers'
+input is standardised before a clock starts.
 """
 
 from __future__ import annotations
@@ -12,125 +12,41 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
-import resource
 import secrets
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
-from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pprl.agreements.draft import DatasetSketch, draft
+from coordinator.linkage import issuing, solve
+from coordinator.linkage.budget import peak_bytes
+from coordinator.linkage.compare import Pairs
+from coordinator.linkage.solve import Compared
 from pprl.encode import encoder
 from pprl.encode.clk import ClkEncoder, linkage_schema
+from pprl.encode.encoder import Rows, Survey
 from pprl.encode.linkage_secret import LinkageSecret
+from pprl.encode.outgoing import Outgoing, Written
 from pprl.encode.passes import coded
-from pprl.encode.records import prepare
-from pprl.protocol.agreement import AgreementFile, Scheme, parse
-from pprl.protocol.crosswalk import Crosswalk
-from pprl.protocol.linkage_keys import LinkageKeys
-from pprl.protocol.submission import EncodingsReader, parse_references, reference_pieces
-from pprl.scoring import score
-from pprl.synthetic import TRUTH_COLUMN, linkage_pair
+from pprl.encode.payloads import FieldFilterPayloads, untold
+from pprl.encode.row_commitments import RowSalts
+from pprl.protocol.agreement import AgreementFile
+from pprl.protocol.submission import Copies, reference_pieces
+from tools import bench_linking
+from tools.bench_clocks import clocked, on_one_core
+from tools.bench_people import BATCH, SIDES, Columns, agreement_for, batches, standardised
 
-KEY = bytes(range(32))
-OVERLAP = 0.5
+KEY = bench_linking.KEY
 FLOOR = 0.8
 # The peer's rate doesn't depend on how many records there are.
 CLKHASH_RECORDS = 20_000
-# People are generated so many at a time; nobody is in two lots.
-LOT = 1_000_000
-BATCH = 50_000
-DAY = date(2026, 1, 1)
-SIDES = ("a", "b")
-
-Columns = dict[str, list[str]]
-
-
-# The people.
-
-
-def lots(people: int) -> Iterator[tuple[Columns, Columns]]:
-    """Two tables, in lots; a record id tells its lot."""
-    for lot, start in enumerate(range(0, people, LOT)):
-        size = min(LOT, people - start)
-        pair = linkage_pair(size, size, OVERLAP, seed=1_000 + lot)
-        sides = []
-        for table in (pair.a, pair.b):
-            columns = dict(table.columns)
-            for name in ("record_id", TRUTH_COLUMN):
-                columns[name] = [f"{lot:02d}-{value}" for value in columns[name]]
-            sides.append(columns)
-        yield sides[0], sides[1]
-
-
-def batches(people: int, side: int) -> Iterator[tuple[int, Columns]]:
-    """One of the tables as `encode` reads it."""
-    row = 2
-    for lot in lots(people):
-        columns = lot[side]
-        rows = len(columns[TRUTH_COLUMN])
-        for start in range(0, rows, BATCH):
-            part = {name: values[start : start + BATCH] for name, values in columns.items()}
-            yield row, part
-            row += len(part[TRUTH_COLUMN])
-
-
-def agreement_for(people: int, scheme: Scheme) -> AgreementFile:
-    """What `pprl agreement new` drafts for the two tables."""
-    header = tuple(name for name in linkage_pair(2, 2, 1.0, seed=1).a.header if name != TRUTH_COLUMN)
-    text = draft([DatasetSketch(side, header, people) for side in SIDES], today=DAY, scheme=scheme)
-    return parse(text.encode(), where="draft")
-
-
-def standardised(people: int, side: int, agreement: AgreementFile) -> Columns:
-    """A table's standardised columns."""
-    found: Columns = {name: [] for name in agreement.content.kinds()}
-    for row, columns in batches(people, side):
-        prepared = prepare(
-            columns,
-            first_row=row,
-            dataset=agreement.content.dataset[side],
-            agreement=agreement.content,
-            most_findings=0,
-        )
-        for name, values in prepared.columns.items():
-            found[name] += values
-    return found
-
-
-# Clocks.
-
-
-def on_one_core() -> None:
-    """Hold this process to one core."""
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-
-
-def clocked(work: Callable[[], Any]) -> tuple[dict[str, float], Any]:
-    """Seconds by the wall and of the processors, and what came of the work."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    result = work()
-    return {
-        "seconds": round(time.perf_counter() - wall, 3),
-        "cpu_seconds": round(time.process_time() - cpu, 3),
-    }, result
-
-
-def peak_bytes() -> int:
-    """The most memory that this process has had."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-# Parts, on one core.
+# Of the accepted pairs of two tables, the share that are of one person; the others compete with them.
+RIGHT = 0.8
 
 
 def clks(people: int, options: argparse.Namespace) -> dict[str, Any]:
@@ -180,16 +96,67 @@ def _by_clkhash(columns: Columns, agreement: AgreementFile) -> Encode:
     ]
 
 
-def filters(people: int, _options: argparse.Namespace) -> dict[str, Any]:
-    """Field filters from raw columns, standardising and everything else that is sent included."""
+def filters(people: int, options: argparse.Namespace) -> dict[str, Any]:
+    """Field filters, and everything else that is sent: from raw columns, or from standardised and numbered records.
+
+    Standardising, numbering and the commitment to rows are in the clock of the one and not of the other.
+    """
     on_one_core()
-    agreement = agreement_for(people, "field-filters")
+    begin = {"raw": _from_raw, "numbered": _from_numbered}[options.peer]
+    agreement, small = agreement_for(people, "field-filters"), agreement_for(BATCH, "field-filters")
     with tempfile.TemporaryDirectory() as folder:
-        _encoded(batches(BATCH, 0), agreement_for(BATCH, "field-filters"), 0, Path(folder))
-        table = list(batches(people, 0))
-        clocks, _ = clocked(lambda: _encoded(table, agreement, 0, Path(folder)))
+        out = Path(folder)
+        _sent(begin(batches(BATCH, 0), small)(), out)
+        ready = begin(list(batches(people, 0)), agreement)
+        clocks, _ = clocked(lambda: _sent(ready(), out))
     passes = len(agreement.content.encoding.field_filter_parameters.passes)
     return {**clocks, "records": people, "passes": passes, "peak_bytes": peak_bytes()}
+
+
+Begin = Callable[[], Outgoing]
+
+
+def _from_raw(table: Rows, agreement: AgreementFile) -> Begin:
+    secret = bench_linking.secret_for(agreement)
+    dataset = agreement.content.dataset[0]
+    return lambda: (
+        encoder.begin(
+            table, dataset, agreement, secret, random_bytes=secrets.token_bytes, seen=lambda _rows: None
+        ).outgoing
+    )
+
+
+def _from_numbered(table: Rows, agreement: AgreementFile) -> Begin:
+    dataset = agreement.content.dataset[0]
+    found, columns = encoder.encodable_records(table, dataset, agreement, seen=lambda _rows: None)
+    numbered = {name: coded(values) for name, values in columns.items()}
+    written = _written(found, agreement, bench_linking.secret_for(agreement))
+
+    def begin() -> Outgoing:
+        key = written.secret.encoding_key("field-filters")
+        payloads = FieldFilterPayloads(numbered, dataset, agreement, key, secrets.token_bytes, untold)
+        return Outgoing(payloads, written, secrets.token_bytes)
+
+    return begin
+
+
+def _written(found: Survey, agreement: AgreementFile, secret: LinkageSecret) -> Written:
+    """What the documents say beside encodings; which rows lack too much doesn't matter to the clock."""
+    dataset = agreement.content.dataset[0]
+    salts = RowSalts(agreement.sha256, dataset.name, "0" * 32, found.rows, "0" * 64, bytes(32))
+    rows = np.arange(found.encodable)
+    return Written(dataset, agreement, secret, found.record_ids, rows, {}, b"", salts)
+
+
+def _sent(made: Outgoing, folder: Path) -> None:
+    with (folder / "encodings").open("wb") as file:
+        file.writelines(made.encodings(untold))
+    with (folder / "references").open("wb") as file:
+        file.writelines(reference_pieces(made.references()))
+
+
+class MissingPeerError(Exception):
+    """What is to be measured is not to be had on this machine."""
 
 
 def compare(people: int, options: argparse.Namespace) -> dict[str, Any]:
@@ -200,7 +167,10 @@ def compare(people: int, options: argparse.Namespace) -> dict[str, Any]:
         ClkEncoder(agreement.content, KEY).encode(standardised(people, side, agreement)) for side in (0, 1)
     )
     with tempfile.TemporaryDirectory() as folder:
-        find = _COMPARERS[options.peer](Path(folder))
+        try:
+            find = _COMPARERS[options.peer](Path(folder))
+        except MissingPeerError as reason:
+            return {"left_out": str(reason)}
         find(left[:100], right[:100])
         clocks, pairs = clocked(lambda: find(left, right))
     return {
@@ -234,169 +204,98 @@ def _limit(folder: Path) -> Comparer:
 
     library = limit_kernel.build(folder)
     if library is None:
-        raise SystemExit("There is no C++ compiler to build the limit with.")
+        raise MissingPeerError("there is no C++ compiler here that can build it")
     kernel = limit_kernel.load(library)
+    if not kernel.vectors:
+        raise MissingPeerError("this processor has no AVX-512 VPOPCNTDQ, without which it is no limit")
     return lambda left, right: len(kernel.pairs(left, right, floor=FLOOR))
 
 
 _COMPARERS = {"ours": _ours, "anonlink": _anonlink, "limit": _limit}
 
 
-# Linking, on all cores.
-
-
-def encode(people: int, options: argparse.Namespace) -> dict[str, Any]:
-    """Both tables encoded into the folder from raw columns, and the truth beside; the clock is of the second."""
-    folder: Path = options.folder
-    agreement = agreement_for(people, "field-filters")
-    (folder / "agreement.toml").write_bytes(agreement.raw)
-    clocks: dict[str, float] = {}
-    for place in range(len(SIDES)):
-        # Reading is not the encoder's, but ten million generated people don't fit beside it.
-        table = list(batches(people, place)) if people <= LOT else batches(people, place)
-        clocks, _ = clocked(partial(_encoded, table, agreement, place, folder))
-    sent = (folder / f"{SIDES[0]}.encodings").stat().st_size
-    return {**clocks, "records": people, "peak_bytes": peak_bytes(), "encodings_bytes": sent}
-
-
-def _encoded(
-    table: Iterable[tuple[int, Columns]], agreement: AgreementFile, place: int, folder: Path
-) -> None:
-    """One table's two parts of a submission, as they are before they are sealed."""
-    person_of: dict[str, str] = {}
-
-    def noting() -> Iterator[tuple[int, Columns]]:
-        for row, columns in table:
-            person_of.update(zip(columns["record_id"], columns[TRUTH_COLUMN], strict=True))
-            yield row, columns
-
-    made = encoder.begin(
-        noting(),
-        agreement.content.dataset[place],
-        agreement,
-        LinkageSecret(agreement.sha256, agreement.sha256, KEY),
-        random_bytes=secrets.token_bytes,
-        seen=lambda _rows: None,
-    ).outgoing
-    side = SIDES[place]
-    with (folder / f"{side}.encodings").open("wb") as file:
-        file.writelines(made.encodings(_silent))
-    with (folder / f"{side}.references").open("wb") as file:
-        file.writelines(reference_pieces(made.references()))
-    np.save(folder / f"{side}.truth.npy", np.array([person_of[record] for _, record in made.home_map()]))
-
-
-def link(_people: int, options: argparse.Namespace) -> dict[str, Any]:
-    """From opened submissions to linkage keys."""
-    from coordinator.linkage import issuing, matching  # noqa: PLC0415
-    from coordinator.linkage.work import InMemory  # noqa: PLC0415
-
-    folder: Path = options.folder
-    agreement = parse((folder / "agreement.toml").read_bytes(), where="bench")
-    encodings = {side: _Kept(folder / f"{side}.encodings", agreement) for side in SIDES}
-    matching_clocks, matched = clocked(
-        lambda: matching.match(agreement, encodings, shelf=InMemory(), progress=_silent)
-    )
-    raw = matched.document
-    references = {
-        side: parse_references((folder / f"{side}.references").read_bytes(), agreement) for side in SIDES
-    }
-    issuing_clocks, issued = clocked(
-        lambda: issuing.issue(agreement, references, raw, random_bytes=secrets.token_bytes, progress=_silent)
-    )
-    peak = peak_bytes()
-    labels = people_of(issued.crosswalk, issued.linkage_keys)
-    return {
-        "seconds": matching_clocks["seconds"] + issuing_clocks["seconds"],
-        "match_seconds": matching_clocks["seconds"],
-        "issue_seconds": issuing_clocks["seconds"],
-        "compared": matched.compared,
-        "pairs": matched.pairs,
-        "peak_bytes": peak,
-        **_scored(labels, _truths(folder)),
-    }
-
-
 @dataclass(frozen=True, slots=True)
-class _Kept:
-    """Encodings in a file, read again for each pass over them, as the matcher reads a kept submission."""
+class Accepted:
+    """Pairs of two tables with a record a person, all of them accepted, no two with one score.
 
-    path: Path
-    agreement: AgreementFile
+    Attributes:
+        people: records of each table.
+        left: record of the first table, shape (pairs,).
+        right: record of the second.
+        scores: of the pairs.
+    """
 
-    @property
-    def header(self) -> Any:
-        with self.path.open("rb") as file:
-            return self._reader(file).header
-
-    def passes(self, wanted: Any = None) -> Iterator[Any]:
-        with self.path.open("rb") as file:
-            yield from self._reader(file).passes(wanted)
-
-    def _reader(self, file: BinaryIO) -> EncodingsReader:
-        return EncodingsReader(file, self.agreement, size=self.path.stat().st_size)
+    people: int
+    left: NDArray[np.uint32]
+    right: NDArray[np.uint32]
+    scores: NDArray[np.float64]
 
 
-def people_of(crosswalk: Crosswalk, linkage_keys: Sequence[LinkageKeys]) -> list[NDArray[np.int64]]:
-    """For each dataset, the person of each record in the order of its handles; who is in no crosswalk is alone."""
-    people = np.unique(_numbers(crosswalk.people), return_inverse=True)[1]
-    order = np.argsort(_numbers(crosswalk.keys))
-    known = _numbers(crosswalk.keys)[order]
-    labels, alone = [], len(people)
-    for each in linkage_keys:
-        keys = _numbers(each.keys)
-        at = np.minimum(np.searchsorted(known, keys), max(len(known) - 1, 0))
-        found = np.arange(alone, alone + len(keys))
-        there = known[at] == keys
-        found[there] = people[order[at[there]]]
-        labels.append(found)
-        alone += len(keys)
-    return labels
+def clusters(pairs: int, options: argparse.Namespace) -> dict[str, Any]:
+    """From accepted pairs to clusters, and with ours to linkage keys and the crosswalk."""
+    on_one_core()
+    group = {"ours": _keyed_by_us, "anonlink": _solved_by_anonlink}[options.peer]
+    group(accepted(1_000))
+    given = accepted(pairs)
+    clocks, groups = clocked(lambda: group(given))
+    return {**clocks, "pairs": len(given.left), "groups": groups, "peak_bytes": peak_bytes()}
 
 
-def _numbers(ids: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """The first half of random identifiers, which tells them apart."""
-    return np.ascontiguousarray(ids).view(np.uint64).reshape(len(ids), 2)[:, 0]
+def accepted(pairs: int) -> Accepted:
+    """As many pairs: most of one person, the others between these and less alike. From the most alike down."""
+    people = int(pairs * RIGHT)
+    rng = np.random.default_rng(pairs)
+    first = rng.integers(0, people, pairs - people)
+    # Never the person's own record, and no pair twice.
+    rival = (first + rng.integers(1, people, len(first))) % people
+    both = np.unique(first.astype(np.uint64) << np.uint64(32) | rival.astype(np.uint64))
+    left = np.concatenate([np.arange(people), both >> np.uint64(32)]).astype(np.uint32)
+    right = np.concatenate([np.arange(people), both & np.uint64(0xFFFFFFFF)]).astype(np.uint32)
+    # A rival may well be more alike than the person's own record.
+    scores = np.concatenate([rng.random(people), 0.7 * rng.random(len(both))]) * 0.5 + 0.5
+    order = np.argsort(-scores, kind="stable")
+    return Accepted(people, left[order], right[order], scores[order])
 
 
-def splink(people: int, _options: argparse.Namespace) -> dict[str, Any]:
-    """Splink on the standardised records themselves, from its input tables to clusters."""
-    from tools.peers import SPLINK_THRESHOLD, Records, Splink, weight_of  # noqa: PLC0415
-
-    agreement = agreement_for(people, "field-filters")
-    columns = {side: standardised(people, place, agreement) for place, side in enumerate(SIDES)}
-    truths = [np.array([each for lot in lots(people) for each in lot[side][TRUTH_COLUMN]]) for side in (0, 1)]
-    records = Records(agreement.content, columns)
-    clocks, labels = clocked(lambda: Splink(records).clusters(weight_of(SPLINK_THRESHOLD)))
-    return {**clocks, "peak_bytes": peak_bytes(), **_scored(labels, truths)}
-
-
-def _truths(folder: Path) -> list[NDArray[np.str_]]:
-    return [np.load(folder / f"{side}.truth.npy", allow_pickle=False) for side in SIDES]
+def _keyed_by_us(given: Accepted) -> int:
+    """Clusters, linkage keys and crosswalk of the pairs; how many people have several records."""
+    agreement = agreement_for(given.people, "field-filters")
+    compared = [Compared(0, 1, Pairs(given.left, given.right, given.scores))]
+    sizes, clean = [given.people] * len(SIDES), [False] * len(SIDES)
+    people = solve.clusters(sizes, clean, compared, 0.0)
+    none = Copies(np.empty(0, np.int64), np.empty(0, np.int64))
+    owners = issuing.owners_of_keys(people, clean, compared, 0.0, [none] * len(SIDES))
+    keys = issuing.draw_keys(owners, secrets.token_bytes)
+    crosswalk = issuing.crosswalk_of(people, owners, keys, agreement, secrets.token_bytes)
+    return len(crosswalk.keys) // len(SIDES)
 
 
-def _scored(labels: Sequence[NDArray[np.int64]], people: Sequence[NDArray[np.str_]]) -> dict[str, float]:
-    found = score(labels, people, [False, False])
-    return {"precision": found.precision, "recall": found.recall, "f1": found.f1}
+def _solved_by_anonlink(given: Accepted) -> int:
+    from anonlink.solving import greedy_solve  # noqa: PLC0415 - only where it is measured
 
-
-def _silent(_what: str, _share: float) -> None:
-    """Progress that nobody watches."""
+    one, other = (np.full(len(given.left), place, np.uint32) for place in (0, 1))
+    return sum(
+        len(each) > 1 for each in greedy_solve((given.scores, (one, other), (given.left, given.right)))
+    )
 
 
 Case = Callable[[int, argparse.Namespace], dict[str, Any]]
-CASES: dict[str, Case] = {each.__name__: each for each in (clks, filters, compare, encode, link, splink)}
+CASES: dict[str, Case] = {
+    each.__name__: each for each in (clks, filters, compare, clusters, *bench_linking.CASES)
+}
 
 
 def main() -> None:
     """Run one case and print what it gives."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("case", choices=CASES)
-    parser.add_argument("people", type=int)
-    parser.add_argument("--peer", choices=("ours", "numbered", "clkhash", "anonlink", "limit"))
+    parser.add_argument("size", type=int, help="people, or pairs")
+    parser.add_argument("--peer", choices=("ours", "raw", "numbered", "clkhash", "anonlink", "limit"))
+    parser.add_argument("--side", choices=SIDES)
+    parser.add_argument("--engine", choices=("local", "spark"), default="local")
     parser.add_argument("--folder", type=Path)
     options = parser.parse_args()
-    sys.stdout.write(json.dumps(CASES[options.case](options.people, options)) + "\n")
+    sys.stdout.write(json.dumps(CASES[options.case](options.size, options)) + "\n")
 
 
 if __name__ == "__main__":

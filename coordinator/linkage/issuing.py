@@ -130,8 +130,8 @@ def issue(
     progress("issue", 0.8)
     owners = _owners(agreement, people, copies, decided)
     kept = None if project_key is None else _refreshed(agreement, references, owners, project_key)
-    keys = _draw_keys(owners, random_bytes) if kept is None else [each.keys for each in kept]
-    crosswalk = _crosswalk(people, owners, keys, agreement, random_bytes)
+    keys = draw_keys(owners, random_bytes) if kept is None else [each.keys for each in kept]
+    crosswalk = crosswalk_of(people, owners, keys, agreement, random_bytes)
     progress("report", 0.9)
     report = _report(agreement, decided, people, duplicates) | _told_of_keys(agreement, kept)
     progress("report", 1.0)
@@ -285,8 +285,13 @@ def _told_of_keys(agreement: AgreementFile, kept: Sequence[Refreshed] | None) ->
     }
 
 
-def _draw_keys(owners: Sequence[NDArray[np.int64]], random_bytes: RandomBytes) -> list[Bytes]:
-    """For each dataset, the linkage key of each record: fresh for each dataset, so that no two recipients agree."""
+def draw_keys(owners: Sequence[NDArray[np.int64]], random_bytes: RandomBytes) -> list[Bytes]:
+    """For each dataset, the linkage key of each record: fresh for each dataset, so that no two recipients agree.
+
+    Args:
+        owners: for each dataset, which records share a key, as `owners_of_keys` says.
+        random_bytes: the source of keys.
+    """
     return [_random_ids(int(each.max(initial=-1)) + 1, random_bytes)[each] for each in owners]
 
 
@@ -306,14 +311,22 @@ def _linkage_keys(references: References, keys: Bytes) -> LinkageKeys:
     return LinkageKeys(header, references.handles, keys)
 
 
-def _crosswalk(
+def crosswalk_of(
     people: Sequence[NDArray[np.int64]],
     owners: Sequence[NDArray[np.int64]],
     keys: Sequence[Bytes],
     agreement: AgreementFile,
     random_bytes: RandomBytes,
 ) -> Crosswalk:
-    """Which linkage keys belong to one person: a row for each key of those who have several."""
+    """Which linkage keys belong to one person: a row for each key of those who have several.
+
+    Args:
+        people: for each dataset, the person of each record over all datasets.
+        owners: for each dataset, which records share a key.
+        keys: for each dataset, the linkage key of each record.
+        agreement: names the datasets.
+        random_bytes: the source of people's numbers.
+    """
     datasets = np.arange(len(people))
     one_each = [_of_owners(each, which) for each, which in zip(people, owners, strict=True)]
     count = max(int(each.max(initial=-1)) for each in people) + 1

@@ -1,0 +1,202 @@
+"""What is kept of benchmarks, how an interrupted run goes on, and the page; nothing is measured here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tools import bench, bench_cases, bench_page
+
+RESULT = {
+    "seconds": 4.0,
+    "cpu_seconds": 2.0,
+    "records": 1_000,
+    "peak_bytes": 2_000_000_000,
+    "family_bytes": 3_000_000_000,
+    "encodings_bytes": 10_000_000,
+    "document_bytes": 1,
+    "parts": 1,
+    "compared": 4_000,
+    "pairs": 900,
+    "passes": 10,
+    "groups": 700,
+    "first": "00",
+    "million_a_second": 900.0,
+    "f1": 0.97,
+    "day": "2026-01-01",
+    "surroundings": "now",
+}
+DEMO = {
+    **RESULT,
+    "people": 1_000,
+    "precision": 0.93,
+    "recall": 0.9,
+    "estimated_precision": {"value": 0.98, "low": 0.97, "high": 0.99},
+    "estimated_recall": {"value": 0.91, "low": 0.89, "high": 0.95},
+    "stages": {"encode": 3.0, "total": 4.0},
+}
+
+
+@pytest.fixture(autouse=True)
+def _without_peers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The peers are installed where they are measured, and not for tests."""
+    monkeypatch.setattr(bench_page, "PACKAGES", ("numpy",))
+
+
+def page(**changes: Any) -> bench_page.Page:
+    parts = bench_page.Parts(
+        clks=dict.fromkeys(("numbered", "ours", "clkhash"), RESULT),
+        filters=dict.fromkeys(("numbered", "raw"), RESULT),
+        dice={"ours": RESULT, "limit": RESULT, "anonlink": RESULT, **changes.pop("dice", {})},
+        clusters=changes.pop("clusters", [("ours", RESULT), ("anonlink", RESULT)]),
+    )
+    steps = dict.fromkeys(("people", "encode a", "encode b", "match", "issue"), RESULT)
+    linked = {
+        size: bench_page.Linkage({**steps, **changes.pop("steps", {})}, RESULT) for size in (1_000, 10_000)
+    }
+    return bench_page.Page(parts, linked, changes.pop("demo", None), "now")
+
+
+def test_without_a_compiler_its_row_is_left_out_and_the_page_says_why() -> None:
+    whole, without = page(), page(dice={"limit": {"left_out": "there is no C++ compiler"}})
+    assert "100% of C++" in bench_page.text_of(whole)
+    text = bench_page.text_of(without)
+    assert "% of C++" not in text
+    assert "C++ is left out: there is no C++ compiler." in text
+
+
+def test_encoders_and_solvers_that_disagree_stop_the_page() -> None:
+    odd = page(clusters=[("ours", RESULT), ("anonlink", {**RESULT, "groups": 701})])
+    with pytest.raises(SystemExit, match="clusters differ"):
+        bench_page.text_of(odd)
+
+
+def test_spark_stands_beside_the_local_engine_or_is_said_to_be_absent() -> None:
+    assert "Spark" not in bench_page.text_of(page())
+    assert "| 1,000 | Spark, `local[2]` | 9 | 3.0 GB |" in bench_page.text_of(
+        page(steps={"spark": {**RESULT, "seconds": 9.0}})
+    )
+    assert "Left out: no Java." in bench_page.text_of(page(steps={"spark": {"left_out": "no Java"}}))
+
+
+def test_the_demonstration_tells_whether_intervals_hold() -> None:
+    text = bench_page.text_of(page(demo=DEMO))
+    assert "| precision | 0.9300 | 0.9800 [0.9700, 0.9900] | no |" in text
+    assert "| recall | 0.9000 | 0.9100 [0.8900, 0.9500] | yes |" in text
+
+
+def test_figures_of_earlier_code_are_told() -> None:
+    text = bench_page.text_of(page(steps={"match": {**RESULT, "surroundings": "then"}}))
+    assert "1,000 records a side were measured on 2026-01-01; the code has changed since." in text
+    assert "10,000 records a side were measured" not in text
+
+
+@pytest.fixture
+def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project of one file, whose results lie beside it."""
+    (tmp_path / "pprl").mkdir()
+    (tmp_path / "pprl" / "one.py").write_text("1")
+    monkeypatch.setattr(bench, "ROOT", tmp_path)
+    monkeypatch.setattr(bench, "RESULTS", tmp_path / "build")
+    bench.surroundings.cache_clear()
+    yield tmp_path
+    bench.surroundings.cache_clear()
+
+
+class Machine:
+    """Runs cases by name; stops before a chosen one."""
+
+    def __init__(self, stops_before: str = "") -> None:
+        self.ran: list[str] = []
+        self.stops_before = stops_before
+
+    def __call__(self, words: list[str], **_others: Any) -> subprocess.CompletedProcess[str]:
+        _, _, _, case, _, *options = words
+        folder = Path(options[options.index("--folder") + 1])
+        side = options[options.index("--side") + 1] if "--side" in options else ""
+        if f"{case}{side}" == self.stops_before:
+            raise KeyboardInterrupt
+        self.ran.append(f"{case}{side}")
+        made = {"people": ["a.csv", "b.csv"], "encode": [f"{side}.encodings"], "match": ["pairs-local"]}
+        for name in made.get(case, []):
+            (folder / name).write_text("some")
+        return subprocess.CompletedProcess(words, 0, json.dumps(RESULT))
+
+
+def test_an_interrupted_linkage_goes_on_after_its_last_finished_step(
+    sources: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Machine(stops_before="match")
+    monkeypatch.setattr(subprocess, "run", first)
+    with pytest.raises(KeyboardInterrupt):
+        bench.linkage(100)
+    (folder,) = (sources / "build").glob("linking-100-*")
+    # What no later step needs is gone already.
+    assert {path.name for path in folder.iterdir()} == {"a.encodings", "b.encodings"}
+    second = Machine()
+    monkeypatch.setattr(subprocess, "run", second)
+    found = bench.linkage(100)
+    assert (first.ran, second.ran) == (["people", "encodea", "encodeb"], ["match", "issue"])
+    assert not folder.exists()
+    monkeypatch.setattr(subprocess, "run", Machine(stops_before="people"))
+    assert bench.linkage(100) == found
+
+
+def test_other_code_is_measured_anew_and_what_was_begun_before_it_goes(
+    sources: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subprocess, "run", Machine(stops_before="issue"))
+    with pytest.raises(KeyboardInterrupt):
+        bench.linkage(100)
+    (sources / "pprl" / "one.py").write_text("2")
+    bench.surroundings.cache_clear()
+    again = Machine()
+    monkeypatch.setattr(subprocess, "run", again)
+    bench.linkage(100)
+    assert again.ran == ["people", "encodea", "encodeb", "match", "issue"]
+    assert not list((sources / "build").glob("linking-*"))
+
+
+def test_code_that_changes_while_it_is_measured_gives_no_result(
+    sources: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def edited(words: list[str], **_others: Any) -> subprocess.CompletedProcess[str]:
+        (sources / "pprl" / "one.py").write_text("2")
+        return subprocess.CompletedProcess(words, 0, json.dumps(RESULT))
+
+    monkeypatch.setattr(subprocess, "run", edited)
+    case = bench.Case("splink", 100)
+    with pytest.raises(SystemExit, match="has changed"):
+        bench.measured(case)
+    assert case.known() is None
+
+
+def test_what_is_left_out_is_asked_for_again(sources: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = json.dumps({"left_out": "there is no C++ compiler"})
+    monkeypatch.setattr(subprocess, "run", lambda words, **_: subprocess.CompletedProcess(words, 0, told))
+    case = bench.Case("compare", 100, ("--peer", "limit"))
+    assert bench.measured(case)["left_out"] == "there is no C++ compiler"
+    assert case.known() is None
+    monkeypatch.setattr(
+        subprocess, "run", lambda words, **_: subprocess.CompletedProcess(words, 0, json.dumps(RESULT))
+    )
+    assert bench.measured(case)["seconds"] == 4.0
+    assert case.known() == case.last_known()
+
+
+@pytest.mark.usefixtures("sources")
+def test_a_full_disk_is_foreseen() -> None:
+    with pytest.raises(SystemExit, match="GB of disk"):
+        bench.require_room(10**18)
+
+
+def test_accepted_pairs_are_as_many_as_asked_and_none_stands_twice() -> None:
+    given = bench_cases.accepted(10_000)
+    pairs = np.column_stack([given.left, given.right])
+    assert len(np.unique(pairs, axis=0)) == len(pairs) == 10_000
+    assert (np.diff(given.scores) <= 0).all()
