@@ -3,8 +3,9 @@
 *Own pairs* are those inside a dataset. All of them count, hopeless ones too, but only their patterns: nobody needs to
 know whose they are. They show what different people look like, less those of one person, pattern by pattern:
 
-- Where a dataset has *duplicates*, own pairs are unmixed. Those that may be of one person are left out at first; then
-  each pattern counts as far as the matches, learnt across datasets, leave it to different people, until that settles.
+- Where a dataset has *duplicates*, own pairs are unmixed. Those that may be of one person are left out at first, and
+  stand in as many as their like elsewhere lets expect (`LeftOut`); then each pattern counts as far as the matches,
+  learnt across datasets, leave it to different people, until that settles.
 - Where a dataset is said to have none, and pairs that are alike in everything show some *undeclared*, as many are
   taken from each pattern as there are, in that proportion, between datasets.
 
@@ -30,7 +31,7 @@ cross-fitting, Chernozhukov et al. (2018).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -39,7 +40,9 @@ from numpy.typing import NDArray
 from coordinator.linkage.certainty import unseen_coincidences
 from coordinator.linkage.model import (
     Comparison,
+    LeftOut,
     Mixture,
+    PatternTable,
     Roles,
     Side,
     alike_in_everything,
@@ -308,7 +311,9 @@ def _start(
         else each.with_counts(each.counts * ~perhaps_one_person(each.patterns, roles))
         for place, each in enumerate(own_pairs)
     ]
-    duplicates, non_matches, rate = np.inf, *_strangers(known, random, roles, None)
+    left_out = LeftOut.of(random, roles)
+    hidden = [None if one else left_out for one in clean]
+    duplicates, non_matches, rate = np.inf, *_strangers(known, random, roles, None, hidden)
     for _ in range(UNMIXING_ROUNDS):
         sides = [side.with_others(non_matches, rate) for side in sides]
         matches, expected, found = expectation_maximisation(sides, random)
@@ -338,14 +343,37 @@ def _start(
 
 
 def _strangers(
-    known: Sequence[OwnPairs], random: Numbers, roles: Roles, start: Mixture | None
+    known: Sequence[OwnPairs],
+    random: Numbers,
+    roles: Roles,
+    start: Mixture | None,
+    left_out: Sequence[LeftOut | None] | None = None,
 ) -> tuple[Mixture, float]:
-    """The non-matches, and the share of possible pairs of different people that are candidates."""
-    tables = [table_of_counts(each.patterns, len(random), each.counts) for each in known]
-    found = sum(float(table.counts.sum()) for table in tables)
+    """The non-matches, and the share of possible pairs of different people that are candidates.
+
+    Args:
+        known: own pairs of different people, of each dataset.
+        random: probability of each level for random pairs, shape (fields, 13).
+        roles: what the fields are.
+        start: a fit to begin from.
+        left_out: for each dataset, what is missing from its pairs; None if nothing is.
+    """
+    tables = [
+        replace(table_of_counts(each.patterns, len(random), each.counts), left_out=lacking)
+        for each, lacking in zip(known, left_out or [None] * len(known), strict=True)
+    ]
+    fit = fit_non_matches(tables, random, roles, start)
+    found = sum(float(table.counts.sum()) + _lacking(table, fit) for table in tables)
     # At least one pair, as none found doesn't make the next one impossible.
     rate = max(found, 1.0) / max(sum(each.possible for each in known), 1.0)
-    return fit_non_matches(tables, random, roles, start), rate
+    return fit, rate
+
+
+def _lacking(table: PatternTable, fit: Mixture) -> float:
+    if not table.left_out:
+        return 0.0
+    members = fit.members(table).sum(axis=0)
+    return float(table.left_out.expected(fit.levels, members, table.used)[0].sum())
 
 
 def _without_undeclared(own_pairs: OwnPairs, dataset: int, sides: Sequence[Side], roles: Roles) -> OwnPairs:

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ from numpy.typing import NDArray
 
 from coordinator.linkage.competition import Competing, Kinds
 from pprl.protocol.levels import (
+    BITS_A_LEVEL,
     CANONICAL,
     DICE_25,
     DICE_40,
@@ -160,6 +162,10 @@ class Mixture:
         """Log probability of each pattern over the fields that are used, shape (patterns,)."""
         return _log_sum(self.of_components(levels, used))
 
+    def members(self, table: PatternTable) -> Numbers:
+        """How many of a table's pairs belong to each component, pattern by pattern, shape (patterns, components)."""
+        return _shares(self.of_components(table.levels, table.used)) * table.counts[:, None]
+
     def marginal(self) -> Numbers:
         """Probability of each level over all components, shape (fields, 13)."""
         return np.asarray(np.tensordot(self.weights, self.levels, axes=1), dtype=np.float64)
@@ -173,11 +179,13 @@ class PatternTable:
         levels: levels of each pattern, shape (patterns, fields).
         counts: pairs with each pattern; may be posteriors.
         used: for each field, whether any of the pairs has it.
+        left_out: patterns that the pairs may have had and aren't counted, if there are any.
     """
 
     levels: Levels
     counts: Numbers
     used: NDArray[np.bool_]
+    left_out: LeftOut | None = None
 
 
 def levels_of(patterns: Patterns, fields: int) -> Levels:
@@ -234,9 +242,13 @@ def fit_non_matches(
         counts = np.zeros(mixture.levels.shape)
         members = np.zeros(len(mixture.weights))
         for table in tables:
-            shares = _shares(mixture.of_components(table.levels, table.used)) * table.counts[:, None]
+            shares = mixture.members(table)
             members += shares.sum(axis=0)
             counts += _level_counts(table, shares)
+            if table.left_out:
+                more, of_these = table.left_out.expected(mixture.levels, shares.sum(axis=0), table.used)
+                members += more
+                counts += of_these
         levels = _normalised(counts + RANDOM_PAIRS * random)
         levels[0] = random
         mixture = Mixture(mixture.names, _normalised(members + 1), levels)
@@ -244,6 +256,7 @@ def fit_non_matches(
 
 
 def _kinships(random: Numbers, roles: Roles) -> Mixture:
+    """The non-matches before anything is known: random pairs, families, twins, namesakes, neighbours."""
     of_letter = {"f": roles.forename, "s": roles.surname, "b": roles.birth, "a": roles.address}
     begun: dict[frozenset[int], tuple[str, Numbers]] = {}
     for kinship in _KINSHIPS:
@@ -322,7 +335,7 @@ def refit_matches(matches: Mixture, tables: Sequence[PatternTable], everyday: Mi
     members = np.zeros(len(matches.weights))
     counts = EVERYDAY_MATCHES * everyday.levels
     for table in tables:
-        shares = _shares(matches.of_components(table.levels, table.used)) * table.counts[:, None]
+        shares = matches.members(table)
         members += shares.sum(axis=0)
         counts = counts + _level_counts(table, shares) + _unused(table, shares, everyday)
     return Mixture(matches.names, _normalised(members + EVERYDAY_MATCHES), _normalised(counts))
@@ -373,6 +386,92 @@ def perhaps_one_person(patterns: Patterns, roles: Roles) -> NDArray[np.bool_]:
         balance += alike.astype(np.int64) - (there & ~alike)
     own = agrees["birth"] | (agrees["forename"] & agrees["address"])
     return np.asarray(own & (balance >= 2), dtype=np.bool_)
+
+
+# What a field says of two records, coarsely, with a level that stands for each.
+_CLASSES = (MISSING, EXACT, NONE)
+_CLASS_OF = np.array(
+    [0 if level == MISSING else 2 if level in _CLEARLY_OTHER else 1 for level in range(LEVELS)]
+)
+# A component of which more than this share is left out isn't known from what is seen of it.
+MOST_LEFT_OUT = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """The patterns that `perhaps_one_person` left out of a table, and how many non-matches they hold.
+
+    Without them, what is seen of namesakes says that different people never have birthdays that look alike: in a
+    large dataset many do, and would be taken for one person each. So as many are added to each component as it would
+    have among these patterns, by its own levels: the expectation of what is truncated. Levels that are never
+    seen stay in the proportion to others that they have among random pairs.
+
+    Attributes:
+        places: the fields that decide whether a pattern is left out.
+        classes: what these fields say in each way of being left out, as places in `_CLASSES`, shape (ways, places).
+        known: which components are known well enough, shape (components,): those that leave little out, and don't
+            agree in birth, as nearly all that do are left out as soon as anything else agrees.
+
+    Source: Dempster, Laird and Rubin (1977), section 4.2, for expectation maximisation with truncated data.
+    """
+
+    places: tuple[int, ...]
+    classes: Indices
+    known: NDArray[np.bool_]
+
+    @staticmethod
+    def of(random: Numbers, roles: Roles) -> LeftOut:
+        """The patterns that are left out, and the components of non-matches that they hide little of."""
+        places = tuple(sorted({*roles.forename, *roles.surname, *roles.birth, *roles.address}))
+        classes = np.array(list(product(range(len(_CLASSES)), repeat=len(places))), dtype=np.int64)
+        levels = np.array(_CLASSES, dtype=np.uint64)[classes]
+        shifts = np.array(places, dtype=np.uint64) * np.uint64(BITS_A_LEVEL)
+        patterns = np.bitwise_or.reduce(levels << shifts, axis=1)
+        start = _kinships(random, roles)
+        left_out = LeftOut(
+            places, classes[perhaps_one_person(patterns, roles)], np.ones(len(start.names), bool)
+        )
+        share = left_out._ways(start.levels).sum(axis=1)
+        of_birth = np.array([name != "random" and "b" in name for name in start.names])
+        return replace(left_out, known=(share < MOST_LEFT_OUT) & ~of_birth)
+
+    def expected(self, levels: Numbers, seen: Numbers, used: NDArray[np.bool_]) -> tuple[Numbers, Numbers]:
+        """How many pairs of each component are left out, and with which levels.
+
+        Args:
+            levels: probability of each level, shape (components, fields, 13).
+            seen: pairs of each component that are not left out, shape (components,).
+            used: for each field, whether any of the pairs has it.
+
+        Returns:
+            Pairs, shape (components,), and levels, shape (components, fields, 13).
+        """
+        present = np.where(used[None, :, None], levels, np.arange(LEVELS) == MISSING)
+        ways = self._ways(present)
+        share = ways.sum(axis=1)
+        # What was known at the start may have drifted; no more is added than to what leaves most out and is known.
+        scale = np.where(self.known, seen / np.maximum(1 - share, MOST_LEFT_OUT), 0.0)
+        counts = present * share[:, None, None]
+        for place, classes in zip(self.places, self.classes.T, strict=True):
+            of_class = np.stack(
+                [ways[:, classes == each].sum(axis=1) for each in range(len(_CLASSES))], axis=1
+            )
+            in_class = present[:, place] / np.maximum(_by_class(present[:, place])[:, _CLASS_OF], _LEAST)
+            counts[:, place] = of_class[:, _CLASS_OF] * in_class
+        counts[:, ~used] = 0
+        return scale * share, scale[:, None, None] * counts
+
+    def _ways(self, levels: Numbers) -> Numbers:
+        """Probability of each way of being left out, for each component, shape (components, ways)."""
+        found = np.ones((len(levels), len(self.classes)))
+        for place, classes in zip(self.places, self.classes.T, strict=True):
+            found *= _by_class(levels[:, place])[:, classes]
+        return found
+
+
+def _by_class(levels: Numbers) -> Numbers:
+    """Probability of each class of levels, shape (components, 3)."""
+    return np.stack([levels[:, each == _CLASS_OF].sum(axis=1) for each in range(len(_CLASSES))], axis=1)
 
 
 @dataclass(frozen=True, slots=True)

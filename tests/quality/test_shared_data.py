@@ -12,10 +12,12 @@ import pytest
 from click.testing import Result
 
 from pprl.errors import DisclosureError
+from pprl.scoring import score
 from pprl.synthetic import TRUTH_COLUMN, generate
 from tests.support import commands
 from tests.support.rehearsals import in_this_process
-from tools.quality import FEBRL, FEBRL_COLUMNS, SUBSET_SEED, UK, UK_ROWS, subset
+from tools import calibration
+from tools.quality import FEBRL, FEBRL_COLUMNS, SUBSET_SEED, UK, UK_ROWS, DataSet, subset
 
 SHARED_DATA = Path(__file__).parents[3] / "shared" / "data"
 
@@ -127,3 +129,16 @@ def test_people_with_many_records_are_linked(tmp_path: Path, capsys: pytest.Capt
     report = reported(done, "generated justice tables 21", capsys)
     assert report["f1"] >= 0.98
     assert report["precision"] >= report["estimated_precision"]["low"]
+
+
+def test_namesakes_in_a_large_table_are_not_taken_for_one_person() -> None:
+    """The more people, the more of one name have birthdays that look alike. Nothing was chosen on this seed."""
+    tables = generate(100_000, seed=22).tables
+    columns = {name: table.columns for name, table in tables.items()}
+    agreement = DataSet("justice", columns, ("offences", "court")).agreement("field-filters")
+    made = calibration.decision(agreement, columns, seed=22)
+    found = score(calibration.linked(made), made.people, made.may_have_duplicates)
+    low = made.decided.precision.low
+    assert low is not None
+    assert found.precision >= max(low, 0.99)
+    assert found.recall >= 0.96
