@@ -60,6 +60,8 @@ quality: $(VENV)-peers/peers
 # Estimates against the truth over hundreds of generated linkages; goes on where it was interrupted.
 calibration: $(VENV)/dev
 	$(BIN)/python -m tools.calibration build/calibration.jsonl --jobs 2
+	$(BIN)/python -m tools.calibration build/calibration.jsonl --jobs 2 --several-records
+	$(BIN)/python -m tools.calibration build/calibration.jsonl --jobs 2 --scheme clk --runs 126
 	$(BIN)/python -m tools.calibration build/calibration.jsonl --report
 
 # Every attack on every profile, and on hardenings, into docs/privacy.md; goes on where it was interrupted.

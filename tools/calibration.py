@@ -39,7 +39,7 @@ from pprl.protocol import submission
 from pprl.protocol.agreement import AgreementFile, Scheme
 from pprl.protocol.submission import Copies, References
 from pprl.scoring import Score, score
-from pprl.synthetic import TRUTH_COLUMN, linkage_pair
+from pprl.synthetic import TRUTH_COLUMN, generate, linkage_pair
 from pprl.synthetic.table import Table
 from tools import calibration_report as report
 
@@ -53,6 +53,12 @@ ERROR_SCALES = (0.5, 1.0, 2.0, 3.0)
 ROWS = ((2_000, 2_000), (1_000, 4_000), (4_000, 4_000), (1_000, 1_000), (3_000, 1_500))
 # Edges of the bins in which mean posteriors are held against the share that is right.
 POSTERIOR_EDGES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1.0)
+# The other series: tables of one justice system, in two of which people have several records.
+PEOPLE = (1_000, 3_000, 10_000, 30_000, 100_000)
+REPEATING = ("offences", "court")
+PEOPLE_SERIES = "several-records"
+PEOPLE_RUNS = 60
+PEOPLE_SEED_BASE = 720_000
 DAY = date(2026, 1, 1)
 
 # As a spreadsheet counts: the header is row 1.
@@ -85,6 +91,24 @@ class Setting:
     error_scale: float
 
 
+@dataclass(frozen=True, slots=True)
+class PeopleSetting:
+    """What a run is asked for whose tables hold several records of a person.
+
+    Attributes:
+        scheme: how records are encoded.
+        seed: of the tables and of all randomness of the run.
+        people: in how many people's lives the tables have their records.
+    """
+
+    scheme: Scheme
+    seed: int
+    people: int
+
+
+AnySetting = Setting | PeopleSetting
+
+
 def settings(scheme: Scheme, seed_base: int, runs: int) -> list[Setting]:
     """The settings of a series: overlaps in turn, and with each round of them the next of everything else."""
     found = []
@@ -105,9 +129,28 @@ def settings(scheme: Scheme, seed_base: int, runs: int) -> list[Setting]:
     return found
 
 
-def run(setting: Setting) -> dict[str, Any]:
+def people_settings(scheme: Scheme, seed_base: int, runs: int) -> list[PeopleSetting]:
+    """The settings of a series with several records a person: numbers of people in turn."""
+    return [PeopleSetting(scheme, seed_base + number, PEOPLE[number % len(PEOPLE)]) for number in range(runs)]
+
+
+def run(setting: AnySetting) -> dict[str, Any]:
     """One linkage, from tables to figures."""
     started = time.perf_counter()
+    tables, repeating = _tables(setting)
+    agreement = drafted(tables, setting.scheme, repeating)
+    columns = {name: table.columns for name, table in tables.items()}
+    made = decision(agreement, columns, seed=setting.seed)
+    figures = outcome(made.decided, score(linked(made), made.people, made.may_have_duplicates), agreement)
+    if setting.scheme == "field-filters":
+        figures["posteriors"] = posterior_bins(made.decided.compared, made.people)
+    return {**asdict(setting), **figures, "seconds": round(time.perf_counter() - started, 2)}
+
+
+def _tables(setting: AnySetting) -> tuple[dict[str, Table], Sequence[str]]:
+    """The tables of a run, and those of them that hold several records of a person."""
+    if isinstance(setting, PeopleSetting):
+        return dict(generate(setting.people, seed=setting.seed).tables), REPEATING
     pair = linkage_pair(
         setting.rows_a,
         setting.rows_b,
@@ -116,14 +159,7 @@ def run(setting: Setting) -> dict[str, Any]:
         seed=setting.seed,
         household_share=setting.household_share,
     )
-    tables = {"a": pair.a, "b": pair.b}
-    agreement = drafted(tables, setting.scheme)
-    columns = {name: table.columns for name, table in tables.items()}
-    made = decision(agreement, columns, seed=setting.seed)
-    figures = outcome(made.decided, score(linked(made), made.people, [False, False]), agreement)
-    if setting.scheme == "field-filters":
-        figures["posteriors"] = posterior_bins(made.decided.compared, made.people)
-    return {**asdict(setting), **figures, "seconds": round(time.perf_counter() - started, 2)}
+    return {"a": pair.a, "b": pair.b}, ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,12 +221,14 @@ def linked(made: Made, threshold: float | None = None) -> list[NDArray[np.int64]
     return with_copies(found, made.copies)
 
 
-def drafted(tables: Mapping[str, Table], scheme: Scheme) -> AgreementFile:
+def drafted(tables: Mapping[str, Table], scheme: Scheme, repeating: Sequence[str] = ()) -> AgreementFile:
     """The agreement that `pprl agreement new` would draft from the tables' headers."""
     sketches = [
         DatasetSketch(name, table.without_truth().header, table.rows) for name, table in tables.items()
     ]
-    return agreements.parse(draft(sketches, today=DAY, scheme=scheme).encode(), where="draft")
+    return agreements.parse(
+        draft(sketches, today=DAY, duplicates=repeating, scheme=scheme).encode(), where="draft"
+    )
 
 
 def outcome(decided: Decided, found: Score, agreement: AgreementFile) -> dict[str, Any]:
@@ -274,7 +312,7 @@ def _people(encoded: EncodedDataset, columns: Columns, name: str, agreement: Agr
 # The series.
 
 
-def series(wanted: Iterable[Setting], path: Path, jobs: int) -> None:
+def series(wanted: Iterable[AnySetting], path: Path, jobs: int) -> None:
     """Make the runs that the file lacks, a line each as soon as it is there."""
     done = {_key(line) for line in read([path])} if path.exists() else set()
     drop_cut_off_line(path)
@@ -290,7 +328,7 @@ def series(wanted: Iterable[Setting], path: Path, jobs: int) -> None:
             sys.stderr.write(f"{count} of {len(missing)}, {left / 60:.0f} minutes left: {_told(line)}\n")
 
 
-def _runs(missing: Sequence[Setting], jobs: int) -> Iterator[dict[str, Any]]:
+def _runs(missing: Sequence[AnySetting], jobs: int) -> Iterator[dict[str, Any]]:
     if jobs == 1:
         yield from map(run, missing)
         return
@@ -310,15 +348,16 @@ def drop_cut_off_line(path: Path) -> None:
 
 
 def _key(line: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple(line[name] for name in Setting.__slots__)
+    return tuple(line.get(name) for name in (*Setting.__slots__, "people"))
 
 
 def _told(line: Mapping[str, Any]) -> str:
     estimate = line["estimated_precision"]
     shown = " - ".join("?" if each is None else f"{each:.4f}" for each in (estimate["low"], estimate["high"]))
     value = "none" if estimate["value"] is None else f"{estimate['value']:.4f}"
+    asked = f"{line['people']:,} people" if "people" in line else f"overlap {line['overlap']:.0%}"
     return (
-        f"overlap {line['overlap']:.0%}, {line['links']} links, precision {line['precision']:.4f}, "
+        f"{asked}, {line['links']} links, precision {line['precision']:.4f}, "
         f"estimated {value} [{shown}], F1 {line['f1']:.4f}, {line['seconds']:.0f} s"
     )
 
@@ -342,17 +381,22 @@ def publish(path: Path, page: Path) -> None:
     pictures = page.parent / page.stem
     pictures.mkdir(exist_ok=True)
     text = page.read_text(encoding="utf-8")
-    for scheme in ("field-filters", "clk"):
-        some = [line for line in lines if line["scheme"] == scheme]
+    for name in ("field-filters", "clk", PEOPLE_SERIES):
+        some = [line for line in lines if series_of(line) == name]
         if some:
-            text = with_section(text, f"calibration-{scheme}", report.section(some, scheme))
-            drawn = {"precision": report.precision_picture(some, scheme)}
+            text = with_section(text, f"calibration-{name}", report.section(some, name))
+            drawn = {"precision": report.precision_picture(some, name)}
             bins = report.posterior_bins(some)
             if bins:
-                drawn["posteriors"] = report.posteriors_picture(bins, scheme)
-            for name, picture in drawn.items():
-                (pictures / f"{name}-{scheme}.svg").write_text(picture, encoding="utf-8")
+                drawn["posteriors"] = report.posteriors_picture(bins, name)
+            for about, picture in drawn.items():
+                (pictures / f"{about}-{name}.svg").write_text(picture, encoding="utf-8")
     page.write_text(text, encoding="utf-8")
+
+
+def series_of(line: Mapping[str, Any]) -> str:
+    """The series that a line belongs to, by the name that the page gives it."""
+    return PEOPLE_SERIES if "people" in line else str(line["scheme"])
 
 
 def with_section(page: str, name: str, text: str) -> str:
@@ -370,8 +414,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("file", type=Path, help="lines of JSON, one a run; added to")
     parser.add_argument("--scheme", choices=["field-filters", "clk"], default="field-filters")
-    parser.add_argument("--runs", type=int, default=RUNS, help=f"runs of the series, default {RUNS}")
-    parser.add_argument("--seed-base", type=int, default=SEED_BASE, help=f"default {SEED_BASE}")
+    parser.add_argument(
+        "--several-records", action="store_true", help="tables with several records of a person"
+    )
+    parser.add_argument("--runs", type=int, help=f"runs of the series, default {RUNS}, or {PEOPLE_RUNS}")
+    parser.add_argument("--seed-base", type=int, help=f"default {SEED_BASE}, or {PEOPLE_SEED_BASE}")
     parser.add_argument("--jobs", type=int, default=1, help="processes at once")
     parser.add_argument("--report", action="store_true", help="make no run: write the page from the file")
     parser.add_argument("--page", type=Path, default=PAGE, help="the page, with its markers")
@@ -379,7 +426,14 @@ def main() -> None:
     if options.report:
         publish(options.file, options.page)
     else:
-        series(settings(options.scheme, options.seed_base, options.runs), options.file, options.jobs)
+        series(_asked(options), options.file, options.jobs)
+
+
+def _asked(options: argparse.Namespace) -> Sequence[AnySetting]:
+    if options.several_records:
+        base, runs = options.seed_base or PEOPLE_SEED_BASE, options.runs or PEOPLE_RUNS
+        return people_settings(options.scheme, base, runs)
+    return settings(options.scheme, options.seed_base or SEED_BASE, options.runs or RUNS)
 
 
 if __name__ == "__main__":

@@ -25,22 +25,34 @@ LEFT, RIGHT, TOP, BOTTOM = 80, 620, 50, 420
 LEAST_SHOWN = 0.9
 
 
-def section(lines: Sequence[Line], scheme: str) -> str:
-    """What the page says of one scheme's series."""
+# What a series varies, and how a value of it is written.
+_VARIED: Mapping[str, Callable[[Any], str]] = {
+    "overlap": lambda value: f"{value:.0%}",
+    "error_scale": lambda value: f"{value:g}",
+    "household_share": lambda value: f"{value:.0%}",
+    "people": lambda value: f"{value:,}",
+}
+
+
+def section(lines: Sequence[Line], name: str) -> str:
+    """What the page says of one series.
+
+    Args:
+        lines: its runs.
+        name: of its pictures.
+    """
     lines = sorted(lines, key=lambda line: line["seed"])
-    seeds = [line["seed"] for line in lines]
-    target = lines[0]["target_precision"]
+    first, last = lines[0], lines[-1]
     parts = [
-        f"Scheme `{scheme}`: {len(lines)} linkages, seeds {seeds[0]} to {seeds[-1]}, target precision {target}.",
-        by(lines, "overlap", lambda value: f"{value:.0%}"),
-        by(lines, "error_scale", lambda value: f"{value:g}"),
-        by(lines, "household_share", lambda value: f"{value:.0%}"),
-        f"![Estimated and true precision of each linkage](quality/precision-{scheme}.svg)",
+        f"Scheme `{first['scheme']}`: {len(lines)} linkages, seeds {first['seed']} to {last['seed']}, "
+        f"target precision {first['target_precision']}.",
+        *(by(lines, key, told) for key, told in _VARIED.items() if key in first),
+        f"![Estimated and true precision of each linkage](quality/precision-{name}.svg)",
     ]
     bins = posterior_bins(lines)
     if bins:
         parts += [
-            f"![Posteriors and what they came to](quality/posteriors-{scheme}.svg)",
+            f"![Posteriors and what they came to](quality/posteriors-{name}.svg)",
             posterior_table(bins),
         ]
     return "\n\n".join(parts)
@@ -58,7 +70,7 @@ def by(lines: Sequence[Line], key: str, told: Callable[[Any], str]) -> str:
     rows = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for value in sorted({line[key] for line in lines}):
         rows.append(_row(told(value), [line for line in lines if line[key] == value]))
-    if key == "overlap":
+    if key in {"overlap", "people"}:
         rows.append(_row("all", lines))
     return "\n".join(rows)
 

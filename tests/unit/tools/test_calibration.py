@@ -16,7 +16,7 @@ from coordinator.linkage.solve import Compared
 from pprl.scoring import Score
 from pprl.synthetic import linkage_pair
 from tools import calibration
-from tools.calibration import Setting
+from tools.calibration import PeopleSetting, Setting
 
 ROUND = len(calibration.OVERLAPS)
 
@@ -38,6 +38,17 @@ def test_sixty_rounds_go_through_every_combination_once() -> None:
     )
     assert combinations == set(wanted)
     assert [each.seed for each in asked] == list(range(5, 5 + 60 * ROUND))
+
+
+def test_people_with_several_records_are_a_series_of_their_own() -> None:
+    asked = calibration.people_settings("field-filters", 9, len(calibration.PEOPLE) + 1)
+    assert [each.people for each in asked] == [*calibration.PEOPLE, calibration.PEOPLE[0]]
+    line = calibration.run(PeopleSetting("field-filters", 9, 300))
+    # Pairs inside a table are links as well: the records of one person are more than the people.
+    assert line["true_pairs"] > 300
+    assert line["precision"] > 0.9
+    assert calibration.series_of(line) == calibration.PEOPLE_SERIES
+    assert calibration.series_of({"scheme": "clk"}) == "clk"
 
 
 def test_a_longer_series_begins_as_a_shorter_one() -> None:
