@@ -5,8 +5,8 @@ need to be: the same name in two blocks gives filters that have nothing in commo
 frequency of a name and no graph of who resembles whom. docs/formats/field-filters.md is the specification, byte
 by byte.
 
-The tour. A pass gives each record a block value (`passes`), or none. One keyed digest of a block value is
-its tag, which the matcher groups by, and its salt, which nobody sees. A field's value is a few tokens (`tokens`),
+The tour. A pass gives each record a block value (`passes`), or none. Keyed by the pass, a block value has a tag, which
+the matcher groups by, and a salt, which nobody sees (`block_tags`). A field's value is a few tokens (`tokens`),
 and each token has a digest, made once. A filter's positions for a token are one AES block over salt and digest;
 that is a pseudorandom function, and millions of them are one call. Work that depends on how many different values there
 are happens in Python, work that depends on records and tokens in compiled loops.
@@ -20,11 +20,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pprl.crypto import derive
 from pprl.encode.block_sizes import in_kept_blocks
+from pprl.encode.block_tags import DigestedPart, PartDigests, tags_and_salts
 from pprl.encode.one_person import Likeness, likeness, rank_key, standing
-from pprl.encode.passes import NO_BLOCK, BlockNumbers, Coded, Codes, Known, coded, numbered_blocks
-from pprl.encode.token_filters import SALT_BYTES, FilterShape, TokenFilters
+from pprl.encode.passes import NO_BLOCK, Coded, Codes, Known, coded, numbered_blocks
+from pprl.encode.token_filters import FilterShape, TokenFilters
 from pprl.errors import ConfigError, DataError, KeyFileError
 from pprl.protocol.agreement import Agreement
 from pprl.protocol.blocking import BlockingPass, problem_of
@@ -32,13 +32,10 @@ from pprl.protocol.field_layout import field_layout
 from pprl.protocol.filter_bits import FILTER_BITS, LEAST_PER_FIELD, MOST_PER_FIELD
 from pprl.protocol.kinds import Kind
 from pprl.protocol.levels import Fields, compare_levels, histogram
-from pprl.protocol.submission import TAG_BYTES
 
 KEY_BYTES = 32
-BLOCK_LABEL = "pprl/v1/field-filters/block"
 
 _PAIRS_AT_ONCE = 4096
-_DIGESTS_AT_ONCE = 1 << 16
 
 Words = NDArray[np.uint64]
 Indices = NDArray[np.int64]
@@ -88,17 +85,19 @@ class PassRecords:
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """The records of a dataset as numbers.
+    """The records of a dataset as numbers. Once passes are planned, only `filters` is needed.
 
     Attributes:
         columns: by identifier.
-        known: columns by identifier and transform, as passes come to need them.
+        known: what the values of columns become, as passes come to need it.
+        digests: of what blocks are made of, as passes come to need them.
         filters: their values, ready to be made filters of.
         like: what ranks those who share a block; None where everybody in it is sent.
     """
 
     columns: dict[str, Coded]
     known: Known
+    digests: PartDigests
     filters: TokenFilters
     like: Likeness | None
 
@@ -109,40 +108,31 @@ class PlannedPass:
 
     Attributes:
         name: of the pass.
-        block: the blocks of all records.
+        blocks: the block of each record that is sent, or compared at home because others stand for its block; -1 of
+            all others; shape (records,).
         sent: whether each record is sent, shape (records,).
-        beside: records that stay at home, as others stand for their block, and are compared with those for the count
-            of own pairs alone.
+        parts: what the blocks are made of.
+        suppressed: how many records have a block and are not sent.
     """
 
     name: str
-    block: BlockNumbers
+    blocks: Codes
     sent: NDArray[np.bool_]
-    beside: Indices
-
-    @property
-    def suppressed(self) -> int:
-        """How many records have a block and are not sent."""
-        return int((~self.sent & (self.block.numbers != NO_BLOCK)).sum())
-
-    def compared(self) -> Codes:
-        """The block of each record that is sent or compared at home, -1 of all others; shape (records,)."""
-        there = self.sent.copy()
-        there[self.beside] = True
-        return np.where(there, self.block.numbers, np.int32(NO_BLOCK))
+    parts: tuple[DigestedPart, ...]
+    suppressed: int
 
 
 @dataclass(frozen=True, slots=True)
 class SaltedBlocks:
-    """The tags and salts of a pass's blocks, two parts of one digest.
+    """The tags and salts of a pass's blocks.
 
     Attributes:
-        block: the blocks of all records.
+        blocks: the block of each record, as `PlannedPass` has it.
         tags: shape (blocks, 16).
         salts: shape (blocks,).
     """
 
-    block: BlockNumbers
+    blocks: Codes
     tags: NDArray[np.uint8]
     salts: Words
 
@@ -261,7 +251,7 @@ class FieldFilterEncoder:
             raise DataError("The columns to encode differ in length.")
         known: Known = {}
         like = likeness(numbered, self._kinds, known) if self._one_person else None
-        return Records(numbered, known, TokenFilters(numbered, self._shape), like)
+        return Records(numbered, known, PartDigests(self._key), TokenFilters(numbered, self._shape), like)
 
     def plan(self, records: Records) -> Iterator[PlannedPass]:
         """Settle who is in each pass, in the order of the passes.
@@ -278,7 +268,15 @@ class FieldFilterEncoder:
                 sent, beside = standing(
                     block.numbers, records.like, of_pass, several=self._several, most=self._cap
                 )
-            yield PlannedPass(pass_.name, block, sent, beside)
+            compared = sent.copy()
+            compared[beside] = True
+            yield PlannedPass(
+                pass_.name,
+                np.where(compared, block.numbers, np.int32(NO_BLOCK)),
+                sent,
+                tuple(map(records.digests.of, block.parts)),
+                int((~sent & (block.numbers != NO_BLOCK)).sum()),
+            )
 
     def salted(self, planned: PlannedPass) -> SaltedBlocks:
         """Tag and salt of each block of a pass.
@@ -286,33 +284,22 @@ class FieldFilterEncoder:
         Args:
             planned: the pass.
         """
-        key = derive.hkdf(
-            self._key, label=BLOCK_LABEL, context=planned.name.encode("ascii"), length=KEY_BYTES
-        )
-        count = len(planned.block.firsts)
-        both = np.empty((count, TAG_BYTES + SALT_BYTES), dtype=np.uint8)
-        for start in range(0, count, _DIGESTS_AT_ONCE):
-            part = slice(start, start + _DIGESTS_AT_ONCE)
-            raw = derive.keyed_digests(key, planned.block.texts(part), length=both.shape[1])
-            both[part] = np.frombuffer(raw, dtype=np.uint8).reshape(-1, both.shape[1])
-        salts = np.ascontiguousarray(both[:, TAG_BYTES:]).view(np.uint64).reshape(-1)
-        return SaltedBlocks(planned.block, np.ascontiguousarray(both[:, :TAG_BYTES]), salts)
+        return SaltedBlocks(planned.blocks, *tags_and_salts(self._key, planned.name, planned.parts))
 
     def filters(
-        self, records: Records, salted: SaltedBlocks, rows: Indices
+        self, values: TokenFilters, salted: SaltedBlocks, rows: Indices
     ) -> tuple[Words, NDArray[np.uint32]]:
         """The filters of some records in a pass.
 
         Args:
-            records: the dataset's.
+            values: of the dataset's records.
             salted: the pass's blocks, as `salted` gives them.
             rows: which of the records, each of which has a block.
 
         Returns:
             Filters, shape (n, filters, words of 64 bits), and the masks of those that stand for a value, shape (n,).
         """
-        values = records.filters
-        return values.filters(rows, salted.salts[salted.block.numbers[rows]]), values.present[rows]
+        return values.filters(rows, salted.salts[salted.blocks[rows]])
 
     def random_levels(
         self,
@@ -350,10 +337,8 @@ class FieldFilterEncoder:
     def _levels(self, values: TokenFilters, left: Indices, right: Indices, salts: Words) -> NDArray[np.int64]:
         place = np.arange(len(left))
         patterns = compare_levels(
-            values.filters(left, salts),
-            values.present[left],
-            values.filters(right, salts),
-            values.present[right],
+            *values.filters(left, salts),
+            *values.filters(right, salts),
             place,
             place,
             self.fields,
@@ -361,11 +346,10 @@ class FieldFilterEncoder:
         return histogram(patterns, self.fields.count)
 
     def _pass_records(self, records: Records, planned: PlannedPass) -> PassRecords:
-        blocks = planned.compared()
-        rows = np.flatnonzero(blocks != NO_BLOCK)
-        its_block = blocks[rows]
+        rows = np.flatnonzero(planned.blocks != NO_BLOCK)
+        its_block = planned.blocks[rows]
         salted = self.salted(planned)
-        filters, present = self.filters(records, salted, rows)
+        filters, present = self.filters(records.filters, salted, rows)
         return PassRecords(
             planned.name,
             rows,
@@ -374,7 +358,7 @@ class FieldFilterEncoder:
             present,
             filters.view(np.uint8),
             planned.suppressed,
-            np.flatnonzero(~planned.sent[rows]) if len(planned.beside) else None,
+            None if planned.sent[rows].all() else np.flatnonzero(~planned.sent[rows]),
         )
 
 

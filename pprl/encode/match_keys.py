@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from pprl.crypto import derive
 from pprl.encode.block_sizes import kept_blocks
-from pprl.encode.passes import Coded, blocks, coded
+from pprl.encode.passes import Coded, Known, blocks, coded
 from pprl.errors import DataError
 from pprl.protocol.blocking import BlockingPass
 from pprl.protocol.kinds import Kind
@@ -86,7 +86,7 @@ def values_of(
     if absent:
         raise DataError(f"There is no column for identifier '{absent[0]}'.")
     numbered = {name: coded(columns[name]) for name in kinds}
-    known: dict[tuple[str, str], Coded] = {}
+    known: Known = {}
     return [blocks(numbered, each, kinds, known) for each in match_keys]
 
 

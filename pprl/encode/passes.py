@@ -47,7 +47,7 @@ _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 _HALF = np.uint64(32)
 _WORD_BITS = 64
 
-_UK_POSTCODE = re.compile(r"([a-z]{1,2}[0-9][0-9a-z]?)([0-9])([a-z]{2})")
+_UK_END = re.compile(r"[0-9][a-z]{2}")
 _UK_DISTRICT = re.compile(r"[a-z]{1,2}[0-9][0-9a-z]?")
 _UK_CUT_SHORT = re.compile(r"([a-z]{1,2}[0-9][0-9a-z]?)([0-9])[a-z]?")
 
@@ -123,27 +123,30 @@ class BlockNumbers:
 
     Attributes:
         numbers: of each record's block, `NO_BLOCK` for none, shape (records,).
-        firsts: the first record of each block, shape (blocks,).
-        parts: what a block's value is made of, in the order of the parts.
+        parts: what the values of blocks are made of, in the order of the parts; each has a code a block.
     """
 
     numbers: Codes
-    firsts: Codes
     parts: tuple[Coded, ...]
 
-    def texts(self, blocks: slice = slice(None)) -> list[str]:
-        """The values of some blocks."""
-        firsts = self.firsts[blocks]
-        columns = [part.of(firsts).values() for part in self.parts]
+    def __len__(self) -> int:
+        return len(self.parts[0].codes)
+
+    def texts(self) -> list[str]:
+        """The values of the blocks."""
+        columns = [part.values() for part in self.parts]
         return columns[0] if len(columns) == 1 else list(map(SEPARATOR.join, zip(*columns, strict=True)))
 
     def sizes(self) -> Indices:
         """How many records each block has."""
-        return np.bincount(self.numbers[self.numbers >= 0], minlength=len(self.firsts))
+        return np.bincount(self.numbers[self.numbers >= 0], minlength=len(self))
 
 
-Known = dict[tuple[str, str], Coded]
-"""Transformed columns by identifier and transform."""
+Known = dict[tuple[str, ...], Coded]
+"""By identifier and transform, what the distinct values of the identifier's column become: a code for each of them.
+
+Transforms that are exchanged within a row are here together, as they share one numbering.
+"""
 
 
 def block_values(
@@ -203,19 +206,31 @@ def numbered_blocks(
     """
     if problem := problem_of(pass_, kinds):
         raise ConfigError(f"Pass '{pass_.name}' can't be used: {problem}.")
-    split = list(pass_.split_parts())
     known = {} if known is None else known
-    parts = [transformed(columns, name, transform, known) for name, transform, _ in split]
-    in_order = _in_ascending_order(parts, [unordered for _, _, unordered in split])
-    return BlockNumbers(*_numbered(in_order), tuple(in_order))
+    parts = _parts(columns, list(pass_.split_parts()), known)
+    numbers, firsts = _numbered(parts)
+    return BlockNumbers(numbers, tuple(part.of(firsts) for part in parts))
 
 
 def transformed(columns: Mapping[str, Coded], name: str, transform: str, known: Known) -> Coded:
-    """A column under a transform, from `known` if it is there and else put there."""
+    """A column under a transform; what becomes of its values is taken from `known`, or put there."""
+    if transform == "whole":
+        return columns[name]
+    becomes = _become(columns, name, transform, known)
+    return Coded(becomes.distinct, becomes.codes[columns[name].codes])
+
+
+def _become(columns: Mapping[str, Coded], name: str, transform: str, known: Known) -> Coded:
+    """What the distinct values of a column become."""
     if (name, transform) not in known:
-        column, rule = columns[name], _RULES[transform]
-        results = coded([rule(value) if value else "" for value in column.distinct])
-        known[name, transform] = Coded(results.distinct, results.codes[column.codes])
+        rule, distinct = _RULES[transform], columns[name].distinct
+        if transform in _OF_POSTCODES:
+            # Both, as whoever asks for one asks for the other.
+            both = [district_and_sector(value) if value else ("", "") for value in distinct]
+            for place, each in enumerate(_OF_POSTCODES):
+                known[name, each] = coded([found[place] for found in both])
+        else:
+            known[name, transform] = coded([rule(value) if value else "" for value in distinct])
     return known[name, transform]
 
 
@@ -228,29 +243,49 @@ def same_rows(columns: Sequence[Coded]) -> Indices:
     return firsts[numbers].astype(np.int64)
 
 
-def _in_ascending_order(parts: list[Coded], unordered: list[bool]) -> list[Coded]:
-    """The same parts, those that are unordered exchanged within each row so that they ascend by code point."""
-    loose = [index for index, free in enumerate(unordered) if free]
+def _parts(columns: Mapping[str, Coded], split: Sequence[tuple[str, str, bool]], known: Known) -> list[Coded]:
+    """The parts of a pass; those that are unordered exchanged within each row so that they ascend by code point."""
+    parts = [transformed(columns, name, transform, known) for name, transform, _ in split]
+    loose = [index for index, (_, _, free) in enumerate(split) if free]
     if len(loose) < 2:
         return parts
-    texts = sorted({text for index in loose for text in parts[index].distinct})
-    rank = {text: place for place, text in enumerate(texts)}
-    ranks = [
-        np.array([rank[text] for text in parts[index].distinct], dtype=np.int32)[parts[index].codes]
-        for index in loose
-    ]
-    ascending = np.sort(np.stack(ranks), axis=0)
-    result = list(parts)
+    ranked = _ranked(columns, [split[index][:2] for index in loose], known)
+    names = [split[index][0] for index in loose]
+    ranks = [each.codes[columns[name].codes] for each, name in zip(ranked, names, strict=True)]
     for row, index in enumerate(loose):
-        result[index] = Coded(texts, ascending[row])
-    return result
+        parts[index] = Coded(ranked[0].distinct, _lowest(ranks, row))
+    return parts
+
+
+def _lowest(ranks: Sequence[Codes], place: int) -> Codes:
+    """Of each record's ranks the one that stands at a place when they ascend."""
+    if len(ranks) == 2:
+        found: Codes = (np.maximum if place else np.minimum)(*ranks)
+        return found
+    ascending: Codes = np.sort(np.stack(ranks), axis=0)[place]
+    return ascending
+
+
+def _ranked(columns: Mapping[str, Coded], loose: Sequence[tuple[str, str]], known: Known) -> list[Coded]:
+    """What the distinct values of several columns become, all numbered in one ascending order of their texts."""
+    keys = [(*sum(loose, ()), str(place)) for place in range(len(loose))]
+    if keys[0] not in known:
+        become = [_become(columns, name, transform, known) for name, transform in loose]
+        texts = sorted({text for each in become for text in each.distinct})
+        rank = {text: place for place, text in enumerate(texts)}
+        for key, each in zip(keys, become, strict=True):
+            ranks = np.fromiter(map(rank.__getitem__, each.distinct), np.int32, len(each.distinct))
+            known[key] = Coded(texts, ranks[each.codes])
+    return [known[key] for key in keys]
 
 
 def _numbered(parts: Sequence[Coded]) -> tuple[Codes, Codes]:
     """The number of each row's combination, and the first row of each; rows that lack a part have none."""
-    numbers = np.zeros(len(parts[0].codes), dtype=np.int32)
-    firsts = numbers[:1]
-    for part in parts:
+    first, *others = parts
+    if not others:
+        return _joined(np.zeros(len(first.codes), dtype=np.int32), first.codes, first.missing())
+    numbers = np.where(first.codes == first.missing(), np.int32(NO_BLOCK), first.codes)
+    for part in others:
         numbers, firsts = _joined(numbers, part.codes, part.missing())
     return numbers, firsts
 
@@ -260,6 +295,7 @@ def _joined(left: Codes, right: Codes, missing: int) -> tuple[Codes, Codes]:
     bits = max(4, (2 * len(left)).bit_length())
     keys, places = np.zeros(1 << bits, dtype=np.uint64), np.empty(1 << bits, dtype=np.int32)
     numbers, firsts = np.empty(len(left), dtype=np.int32), np.empty(len(left), dtype=np.int32)
+    left, right = (np.require(each, np.int32, ["C", "W"]) for each in (left, right))
     count = _number_pairs(left, right, missing, bits, keys, places, numbers, firsts)
     return numbers, firsts[:count].copy()
 
@@ -305,13 +341,29 @@ def district_and_sector(postcode: str) -> tuple[str, str]:
     For a code of another country the sector is the whole, and the district all but the last two characters, at
     least three.
     """
-    if found := _UK_POSTCODE.fullmatch(postcode):
-        return found[1], found[1] + found[2]
+    if is_british(postcode):
+        return postcode[:-3], postcode[:-2]
     if _UK_DISTRICT.fullmatch(postcode):
         return postcode, ""
     if found := _UK_CUT_SHORT.fullmatch(postcode):
         return found[1], found[1] + found[2]
     return postcode[: max(3, len(postcode) - 2)], postcode
+
+
+def is_british(postcode: str) -> bool:
+    """Whether a standardised postcode is a whole one of the United Kingdom: a district, a digit and two letters."""
+    return _ends_as_in_uk(postcode[-3:]) and _is_uk_district(postcode[:-3])
+
+
+# A country has some thousand districts and endings, and a million postcodes.
+@lru_cache(maxsize=8192)
+def _is_uk_district(text: str) -> bool:
+    return _UK_DISTRICT.fullmatch(text) is not None
+
+
+@lru_cache(maxsize=8192)
+def _ends_as_in_uk(text: str) -> bool:
+    return _UK_END.fullmatch(text) is not None
 
 
 def _first_word(name: str) -> str:
@@ -367,6 +419,8 @@ def _house(address: str) -> str:
 def _unordered_month_day(day: str) -> str:
     return "-".join(sorted((day[5:7], day[8:10])))
 
+
+_OF_POSTCODES = ("district", "sector")
 
 _RULES: Mapping[str, Callable[[str], str]] = MappingProxyType(
     {

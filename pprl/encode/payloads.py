@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -207,16 +208,17 @@ class FieldFilterPayloads(Payloads):
         columns, self.originals = without_copies(columns, dataset, agreement)
         self._encoded = np.unique(self.originals)
         self._encoder = FieldFilterEncoder.agreed(agreement.content, key, several=dataset.may_have_duplicates)
-        self._records = self._encoder.records(columns)
+        records = self._encoder.records(columns)
+        self._values = records.filters
         rng = np.random.default_rng(int.from_bytes(random_bytes(16)))
-        levels = self._encoder.random_levels(self._records, pairs=RANDOM_PAIRS, rng=rng)
+        levels = self._encoder.random_levels(records, pairs=RANDOM_PAIRS, rng=rng)
         passes = len(agreement.content.encoding.field_filter_parameters.passes)
         blocks = np.empty((len(self._encoded), passes), dtype=np.int32)
         self._plans = []
-        for place, planned in enumerate(self._encoder.plan(self._records)):
+        for place, planned in enumerate(self._encoder.plan(records)):
             told("blocks", place / passes)
-            blocks[:, place] = planned.compared()
-            self._plans.append(planned)
+            blocks[:, place] = planned.blocks
+            self._plans.append(replace(planned, blocks=blocks[:, place]))
         self._own = OwnPairs(blocks, self._encoder.fields)
         ((_, record_bytes), *_) = submission.passes(agreement)
         self.payload_bytes = record_bytes - ID_BYTES
@@ -239,14 +241,14 @@ class FieldFilterPayloads(Payloads):
         """Digest the pass's blocks, and count the own pairs that it is the first to find."""
         planned = self._plans[pass_]
         salted = self._encoder.salted(planned)
-        filters_of = partial(self._encoder.filters, self._records, salted)
+        filters_of = partial(self._encoder.filters, self._values, salted)
         self._own.add(pass_, filters_of)
         sent = np.flatnonzero(planned.sent)
 
         def piece(places: Indices) -> Bytes:
             rows = sent[places]
             filters, present = filters_of(rows)
-            tags = salted.tags[planned.block.numbers[rows]]
+            tags = salted.tags[planned.blocks[rows]]
             return submission.payload_of(submission.Blocked(tags, present, filters.view(np.uint8)))
 
         return piece, FieldFilterChecks(self._dataset, self._agreement, len(sent))

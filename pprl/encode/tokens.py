@@ -101,12 +101,17 @@ def _year(value: str) -> list[str]:
 def _postcode(value: str) -> list[str]:
     """The whole and its parts, from unit to area; each character by its place from the nearer end."""
     district, sector = district_and_sector(value)
-    found = ["U" + value, *_of_district(district)]
+    found = [whole_postcode(value), *_of_district(district)]
     if sector:
         found.append("S" + sector)
     found += _from_start(district)
     found += _from_end(value[len(district) :])
     return found
+
+
+def whole_postcode(value: str) -> str:
+    """The token that stands for all of a postcode, the first one that it has."""
+    return "U" + value
 
 
 # A country has some thousand districts and endings, and a million postcodes.

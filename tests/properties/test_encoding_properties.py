@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from hypothesis import given, settings
@@ -13,7 +14,9 @@ from pprl.encode.copies import originals
 from pprl.encode.field_filters import FieldFilterEncoder
 from pprl.encode.one_person import likeness, rank_key
 from pprl.encode.one_person import standing as fast_standing
-from pprl.encode.passes import CodedColumns, block_values, coded, numbered_blocks
+from pprl.encode.passes import CodedColumns, block_values, coded, district_and_sector, numbered_blocks
+from pprl.encode.token_filters import _Tokens
+from pprl.encode.tokens import tokens
 from pprl.protocol.blocking import BlockingPass
 from pprl.protocol.kinds import Kind
 from tests.conformance.field_filters import second_writer as writer
@@ -135,3 +138,35 @@ def test_block_sizes_are_those_of_what_is_sent(columns: Columns, one_person: boo
     for each, made in zip(told.passes, encoder.encode(columns), strict=True):
         assert (each.records, each.suppressed) == (len(made.to_send().rows), made.suppressed)
         assert each.without_block == size(columns) - each.records - each.suppressed
+
+
+postcodes = st.lists(
+    st.one_of(
+        st.from_regex(r"[a-z]{1,2}[0-9][0-9a-z]?[0-9][a-z]{2}", fullmatch=True),
+        st.from_regex(r"(m1|m11|sw1a)[12]?(aa|ab)?", fullmatch=True),
+        st.text("m1a2é", min_size=1, max_size=8),
+    ),
+    unique=True,
+    max_size=30,
+)
+
+
+@quick
+@given(postcodes)
+def test_postcodes_have_the_tokens_of_each_by_itself(values: list[str]) -> None:
+    """Put together of what postcodes share, they have the tokens that each has by itself."""
+    known, slow = _Tokens(), _Tokens()
+    found = [
+        each.add("field:home", partial(tokens, "postcode"), ["", *values], postcodes=quickly)
+        for each, quickly in ((known, True), (slow, False))
+    ]
+    assert found[0].tolist() == found[1].tolist()
+    assert [known.texts[place] for place in known.order] == [slow.texts[place] for place in slow.order]
+
+
+@quick
+@given(postcodes)
+def test_district_and_sector_are_those_of_the_second_writer(values: list[str]) -> None:
+    assert [district_and_sector(value) for value in values] == [
+        writer.district_sector(value) for value in values
+    ]

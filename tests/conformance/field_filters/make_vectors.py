@@ -14,6 +14,8 @@ BLOCKS = [
     ("names", "as\x1fmmt"),
     ("postcode", "l178ug"),
     ("names", "محم\x1fعلي"),
+    ("names", "mmt\x1fas"),
+    ("names-area", "as\x1fmmt\x1fl17"),
 ]
 VALUES = [
     ("given-name", "edwin"),
@@ -119,7 +121,7 @@ def document() -> dict[str, object]:
     filters = []
     for place, (kind, value) in enumerate(VALUES):
         bits, per_field = SETTINGS[place % len(SETTINGS)]
-        name, block, _, salt = tags[place % len(tags)]
+        name, block, _, salt = tags[place % 6]
         identifier = kind.replace("-", "_")
         space, tokens = writer.space_of(kind, identifier), writer.tokens_of(kind, value)
         counts = writer.shares(kind, tokens, per_field)

@@ -31,9 +31,17 @@ def blake(key: bytes, text: str, length: int) -> bytes:
     return hashlib.blake2b(text.encode(), key=key, digest_size=length).digest()
 
 
+def aes(key: bytes, block: bytes) -> bytes:
+    return Cipher(algorithms.AES(key), modes.ECB()).encryptor().update(block)  # noqa: S305 - one block, see the document
+
+
 def tag_and_salt(key: bytes, pass_name: str, block_value: str) -> tuple[bytes, bytes]:
-    digest = blake(derived(key, "block", pass_name), block_value, 24)
-    return digest[:16], digest[16:]
+    state = bytes(16)
+    for part in block_value.split("\x1f"):
+        digest = blake(derived(key, "part"), part, 16)
+        mixed = bytes(one ^ other for one, other in zip(state, digest, strict=True))
+        state = aes(derived(key, "chain", pass_name), mixed)
+    return aes(derived(key, "tag", pass_name), state), aes(derived(key, "salt", pass_name), state)[:8]
 
 
 def rank(key: bytes, pass_name: str, text: str) -> bytes:
@@ -47,8 +55,7 @@ def leader(key: bytes, pass_name: str, records: list[list[str]]) -> int:
 
 def positions(key: bytes, salt: bytes, space: str, token: str, bits: int, count: int) -> list[int]:
     digest = blake(derived(key, "token"), f"{space}\0{token}", 16)[:8]
-    aes = Cipher(algorithms.AES(derived(key, "position")), modes.ECB()).encryptor()  # noqa: S305 - one block, see the document
-    block = aes.update(salt + digest)
+    block = aes(derived(key, "position"), salt + digest)
     number, width = int.from_bytes(block, "big"), bits.bit_length() - 1
     return [number >> (128 - (i + 1) * width) & (bits - 1) for i in range(min(count, 128 // width))]
 

@@ -153,9 +153,9 @@ def test_one_own_pair_of_each_block_is_counted() -> None:
     made = encoder()
     records = made.records(household(8))
     plans = list(made.plan(records))
-    own = OwnPairs(np.stack([planned.compared() for planned in plans], axis=1), made.fields)
+    own = OwnPairs(np.stack([planned.blocks for planned in plans], axis=1), made.fields)
     for place, planned in enumerate(plans):
-        own.add(place, partial(made.filters, records, made.salted(planned)))
+        own.add(place, partial(made.filters, records.filters, made.salted(planned)))
     assert own.counted().counts.sum() == 1
 
 
