@@ -402,7 +402,8 @@ encodes the first records of the same table, as its rate doesn't depend on their
 without AVX-512 VPOPCNTDQ, its row is left out.
 
 Match and issue are processes of their own, as they are two parties' steps, and their peak is the larger of the two.
-What was measured is measured anew when the code, a package or the machine is another.
+Pairs a second of all-pairs Dice are pairs decided, at a floor of 0.8: bits are counted only as far as a pair may still
+reach it. What was measured is measured anew when the code, a package or the machine is another.
 
 Splink has the settings of `tools/peers.py`, its documentation's for people, and its threshold of 0.95."""
 

@@ -3,7 +3,9 @@
 The right side stands in tiles: 128 filters, word by word, so that one word of them all lies in a row. For a filter of
 the left side the common bits with a whole tile are counted at once, by whatever the processor has: with AVX-512
 VPOPCNTDQ eight filters in one instruction, without it the same numbers by more instructions. Filters are in the order
-of their bits set, so that a tile in which no filter can reach the floor is passed over.
+of their bits set, so that a tile in which no filter can reach the floor is passed over. Of filters of 1,024 bits the
+first ten words are counted before the others: what the rest can add is no more than either filter has set there, and at
+high floors that leaves hardly a tile to count whole. Where it leaves many, a block goes on without asking.
 
 Whether a pair reaches the floor is asked of whole numbers (`least_common`), so that none is lost at the floor itself.
 This module owns the arrangement and the counting; its caller cuts the left side into blocks and keeps what is found.
@@ -26,6 +28,8 @@ TILE = 128
 """Filters in a tile: of 1,024 bits they take half of the fastest cache."""
 
 _WORDS_AT_ONCE = 8
+# Of the 16 words of a filter of 1,024 bits, those that are counted first.
+_WIDTH, _HEAD = 16, 10
 _LINE_WORDS = 8
 
 Filters = NDArray[np.uint8]
@@ -94,14 +98,23 @@ def ordered(filters: Filters) -> Ordered:
 
 
 def tiles(side: Ordered) -> Words:
-    """The right side in tiles, shape (tiles, words * 128): first words, second words, ...; zeros fill up the last."""
+    """The right side in tiles, shape (tiles, (words + 1) * 128): first words, second words, ...; zeros fill up the last.
+
+    Behind a tile's words stands, for each filter, how many bits it has in those that are counted last.
+    """
     count, width = side.words.shape
     whole = count // TILE
-    packed = _in_cache_lines((-(-count // TILE), width, TILE))
-    packed[:whole] = side.words[: whole * TILE].reshape(whole, TILE, width).transpose(0, 2, 1)
+    packed = _in_cache_lines((-(-count // TILE), width + 1, TILE))
+    packed[:whole, :width] = side.words[: whole * TILE].reshape(whole, TILE, width).transpose(0, 2, 1)
     if whole < len(packed):
-        packed[whole, :, : count - whole * TILE] = side.words[whole * TILE :].T
-    return packed.reshape(len(packed), width * TILE)
+        packed[whole, :width, : count - whole * TILE] = side.words[whole * TILE :].T
+    packed[:, width] = _rest(packed[:, :width].transpose(0, 2, 1))
+    return packed.reshape(len(packed), (width + 1) * TILE)
+
+
+def _rest(words: Words) -> Counts:
+    """Bits of filters in the words that are counted last, shape (..., words) to (...)."""
+    return np.bitwise_count(words[..., _HEAD:]).sum(axis=-1, dtype=np.int64)
 
 
 def _in_cache_lines(shape: tuple[int, ...]) -> Words:
@@ -155,6 +168,8 @@ def find(
         The pairs, in no order. In each, `right` is above `left` if `within`.
     """
     rows = slice(block.start, block.stop)
+    words = left.words[rows]
+    rest = _rest(words)
     room = np.empty((3, _ROOM), dtype=np.uint32)
     common = _in_cache_lines((TILE,)).view(np.int64)
     parts, row = [np.empty((3, 0), dtype=np.uint32)], 0
@@ -163,7 +178,7 @@ def find(
     tile = max(first, 0) // TILE
     while tile < len(right_tiles):
         found, tile, row = _find(
-            left.words[rows], left.bits[rows], right_tiles, right.bits, least, first, tile, row, common, room
+            words, left.bits[rows], rest, right_tiles, right.bits, least, first, tile, row, common, room
         )
         parts.append(room[:, :found].copy())
         if not take(found):
@@ -174,12 +189,15 @@ def find(
 
 # Pairs that are found before they are handed on.
 _ROOM = 1 << 16
+# Asking what is possible pays while it settles three quarters of the tiles; some are forgiven.
+_MOST_LEFT_OVER = 32
 
 
 @compiled
 def _find(
     left: Words,
     left_bits: Counts,
+    left_rest: Counts,
     right_tiles: Words,
     right_bits: Counts,
     least: Counts,
@@ -190,7 +208,8 @@ def _find(
     room: NDArray[np.uint32],
 ) -> tuple[int, int, int]:
     """Go on from a tile and a row while there is room: how many pairs were found, and where to go on."""
-    found = 0
+    found = asked = left_over = 0
+    asks = left.shape[1] == _WIDTH
     for at_tile in range(tile, len(right_tiles)):
         start = at_tile * TILE
         end = min(start + TILE, len(right_bits))
@@ -203,6 +222,11 @@ def _find(
             needed = least[bits + low]
             if min(bits, nearest) < least[bits + nearest]:
                 continue
+            asked += 1
+            if asks and _most_possible(left[at_row], right_tiles[at_tile], left_rest[at_row]) < needed:
+                continue
+            left_over += 1
+            asks = asks and left_over < _MOST_LEFT_OVER + asked // 4
             if not _may_reach(left[at_row], right_tiles[at_tile], needed):
                 continue
             if found + TILE > room.shape[1]:
@@ -251,8 +275,21 @@ def _count_all(x: Words, tile: Words, common: Counts) -> int:
     return most
 
 
-# Both are written out, so that the words of the left filter stay in registers: a loop over words would fetch them anew
-# for each filter of the tile. The first does all filters of 1,024 bits, and keeps nothing; most tiles end there.
+# All are written out, so that the words of the left filter stay in registers: a loop over words would fetch them anew
+# for each filter of the tile. The first two are for filters of 1,024 bits, and keep nothing; most tiles end there.
+
+
+@compiled
+def _most_possible(x: Words, y: Words, rest: int) -> int:
+    """The most that a filter of 16 words may have in common with any of a tile, from ten words and the others' bits."""
+    a, b, c, d, e, f, g, h, i, j = x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8], x[9]
+    most = 0
+    for t in range(TILE):
+        bits = ones(a & y[t]) + ones(b & y[TILE + t]) + ones(c & y[2 * TILE + t]) + ones(d & y[3 * TILE + t])
+        bits += ones(e & y[4 * TILE + t]) + ones(f & y[5 * TILE + t]) + ones(g & y[6 * TILE + t])
+        bits += ones(h & y[7 * TILE + t]) + ones(i & y[8 * TILE + t]) + ones(j & y[9 * TILE + t])
+        most = max(most, bits + min(rest, np.int64(y[16 * TILE + t])))
+    return most
 
 
 @compiled

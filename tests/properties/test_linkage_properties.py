@@ -82,6 +82,37 @@ def test_compare_is_all_pairs_over_several_tiles(
     np.testing.assert_array_equal(np.argwhere(with_floor), np.column_stack([found.left, found.right]))
 
 
+@settings(deadline=None, max_examples=40)
+@given(
+    seed=st.integers(0, 1000),
+    # Density of the words that are counted first and of those that are counted last, and bits flipped of a thousand.
+    shares=st.tuples(st.sampled_from([0.02, 0.3, 0.6]), st.sampled_from([0.02, 0.3, 0.6])),
+    flipped=st.integers(0, 200),
+    within=st.booleans(),
+)
+def test_pairs_that_few_words_tell_of_are_found_at_the_floor_itself(
+    seed: int, shares: tuple[float, float], flipped: int, within: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    density = np.repeat(shares, (10 * 64, 6 * 64))
+    bits = rng.random((150, 1024)) < density
+    alike = bits ^ (rng.random(bits.shape) < rng.choice([0, flipped / 1000], (150, 1)))
+    sides = [np.packbits(each, axis=1) for each in (bits, alike)]
+    left, right = (np.vstack(sides), None) if within else sides
+    others = left if right is None else right
+    common = np.bitwise_count(left[:, None] & others).sum(axis=2, dtype=np.int64)
+    total = np.bitwise_count(left).sum(axis=1, dtype=np.int64)[:, None] + np.bitwise_count(others).sum(
+        axis=1, dtype=np.int64
+    )
+    dice = 2 * common / np.maximum(total, 1)
+    # Just that of a pair whose two are made of one.
+    floor = max(float(dice[0, 150 if within else 0]), 0.05)
+    reach = np.triu(dice >= floor, k=1) if within else dice >= floor
+    found = compare(left, right, floor=floor, progress=lambda _: None)
+    assert len(found)
+    np.testing.assert_array_equal(np.argwhere(reach), np.column_stack([found.left, found.right]))
+
+
 Rows = list[tuple[tuple[int, int], tuple[int, int], float]]
 
 
