@@ -17,7 +17,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -42,6 +42,7 @@ from pprl.synthetic import LinkagePair, linkage_pair
 from tools import calibration
 from tools import risk_report as report
 from tools.quality import best_cut, one_to_one
+from tools.risk_files import attempts_with_other_lists
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "privacy.md"
@@ -195,6 +196,7 @@ class Cell:
         overlap: how many in a hundred of the file's people are on the list, or in both files.
         known: records that the attacker recognises.
         seed: of people, errors, secrets and attackers.
+        drafted: digest of the drafted agreement. A line with another one is of another draft, and is not this cell's.
     """
 
     size: int
@@ -206,6 +208,7 @@ class Cell:
     overlap: int
     known: int
     seed: int = SEED
+    drafted: str = ""
 
 
 def cells(sizes: Sequence[int], seed: int = SEED) -> Iterator[tuple[Cell, Callable[[float], dict[str, Any]]]]:
@@ -213,24 +216,33 @@ def cells(sizes: Sequence[int], seed: int = SEED) -> Iterator[tuple[Cell, Callab
     for size in sizes:
         for encoding in ENCODINGS:
             for errors in ERROR_SCALES if encoding.name != NOTHING and not encoding.of_one_year else ():
-                cell = Cell(
-                    size, encoding.name, "quality", "", "", errors, round(100 * LINKED_OVERLAP), 0, seed
-                )
-                yield (
-                    cell,
-                    lambda _seconds, size=size, encoding=encoding, errors=errors: quality(
-                        size, encoding, errors, seed
-                    ),
-                )
+                yield _linked_cell(size, encoding, errors, seed), _link(size, encoding, errors, seed)
         for encoding in ENCODINGS:
-            for attempt in attempts(SCHEME_OF[encoding.profile], records=size, known_people=KNOWN_PEOPLE):
+            for attempt in attempts_on(encoding, size):
                 yield _cell(size, encoding, attempt, seed), _measure(size, encoding, attempt, seed)
+
+
+def attempts_on(encoding: Encoding, size: int) -> list[Attempt]:
+    """All that `pprl risk` tries on so many records, and what it does not try."""
+    scheme = SCHEME_OF[encoding.profile]
+    more = attempts_with_other_lists(KNOWN_PEOPLE) if scheme == "field-filters" else []
+    return [*attempts(scheme, records=size, known_people=KNOWN_PEOPLE), *more]
+
+
+def _linked_cell(size: int, encoding: Encoding, errors: str, seed: int) -> Cell:
+    overlap, drafted = round(100 * LINKED_OVERLAP), drafted_for(size, encoding.profile, "quality")
+    return Cell(size, encoding.name, "quality", "", "", errors, overlap, 0, seed, drafted)
+
+
+def _link(size: int, encoding: Encoding, errors: str, seed: int) -> Callable[[float], dict[str, Any]]:
+    return lambda _seconds: quality(size, encoding, errors, seed)
 
 
 def _cell(size: int, encoding: Encoding, attempt: Attempt, seed: int) -> Cell:
     attack, knows = attempt.attack, attempt.knowledge
     known = knows.list, knows.overlap, knows.known
-    return Cell(size, encoding.name, "attack", attack.name, attack.holder, *known, seed)
+    drafted = drafted_for(size, encoding.profile, "attack")
+    return Cell(size, encoding.name, "attack", attack.name, attack.holder, *known, seed, drafted)
 
 
 def _measure(size: int, encoding: Encoding, attempt: Attempt, seed: int) -> Callable[[float], dict[str, Any]]:
@@ -308,6 +320,25 @@ def _agreement(a: tuple[str, ...], b: tuple[str, ...], rows: int, profile: Profi
     return parse(draft(sketches, today=calibration.DAY, profile=profile).encode(), where="draft")
 
 
+@cache
+def drafted_for(size: int, profile: Profile, what: str) -> str:
+    """Digest of what an agreement about files of this size would say of the matter.
+
+    Args:
+        size: records of each file.
+        profile: whose agreement.
+        what: "attack", for which it matters how records are encoded, or "quality", for which it also matters how
+            links are decided.
+    """
+    pair = linkage_pair(2, 2, 0.5, seed=SEED)
+    left, right = (tuple(each.without_truth().header) for each in (pair.a, pair.b))
+    content = _agreement(left, right, size, profile).content
+    told = content.encoding.model_dump_json()
+    if what == "quality":
+        told += content.linkage.model_dump_json()
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
 def standardised(columns: Mapping[str, list[str]], agreement: AgreementFile) -> dict[str, list[str]]:
     """A table's records as they would be encoded."""
     return prepare(
@@ -371,13 +402,25 @@ def most_alike(left: Bytes, right: Bytes) -> tuple[NDArray[np.int64], NDArray[np
 
 def key(line: Mapping[str, Any]) -> tuple[Any, ...]:
     """What cell a line is of."""
-    return tuple(line.get(name, SEED) if name == "seed" else line[name] for name in Cell.__slots__)
+    before = {"seed": SEED, "drafted": ""}
+    return tuple(line[name] if name in line else before[name] for name in Cell.__slots__)
 
 
 def read(path: Path) -> list[dict[str, Any]]:
     """The lines of a file, the last of each cell; none if there is no file."""
     lines = calibration.read([path]) if path.exists() else []
     return list({key(line): line for line in lines}.values())
+
+
+def of_today(lines: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The lines of agreements as they are drafted now: a figure of another draft tells nothing of today's."""
+    profiles = {each.name: each.profile for each in ENCODINGS}
+    return [
+        line
+        for line in lines
+        if line["encoding"] in profiles
+        and line.get("drafted") == drafted_for(line["size"], profiles[line["encoding"]], line["what"])
+    ]
 
 
 def measure(
@@ -447,11 +490,14 @@ def main() -> None:
             each=options.each,
             seed=options.seed,
         )
-    text = PAGE.read_text(encoding="utf-8")
-    order = [each.name for each in ENCODINGS]
-    PAGE.write_text(
-        calibration.with_section(text, "risk", report.section(read(options.results), order)), encoding="utf-8"
-    )
+    publish(options.results)
+
+
+def publish(path: Path) -> None:
+    """Write the page's tables of what is measured and of today."""
+    lines, order = of_today(read(path)), [each.name for each in ENCODINGS]
+    text = calibration.with_section(PAGE.read_text(encoding="utf-8"), "target", report.target(lines))
+    PAGE.write_text(calibration.with_section(text, "risk", report.section(lines, order)), encoding="utf-8")
 
 
 def _sizes(text: str) -> tuple[int, ...]:

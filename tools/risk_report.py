@@ -8,14 +8,109 @@ from typing import Any
 Line = Mapping[str, Any]
 Made = Mapping[str, Set[tuple[str, str]]]
 
-# Who has the secret is told in a table of its own.
+# Who has the secret is told in a row of its own.
 LEAKED_SECRET = "dictionary"  # noqa: S105 - the name of an attack
-RECOGNISED_IN_SUMMARY, MOST_RECOGNISED = 30, 1_000
-HOLDERS = {"matcher": "matcher", "key-issuer": "key issuer", "together": "together"}
-LISTS = ("very file", "light", "heavy")
+DEFAULT, PROFILES = "accuracy-first", ("accuracy-first", "privacy-first", "clkhash-compatible")
+EVERYBODY, RECOGNISED, MOST_RECOGNISED = 100, 30, 1_000
+TARGET_PER_10000 = 100
+HOLDERS = {"matcher": "matcher", "key-issuer": "key issuer", "together": "both together"}
+VERY_FILE = "very file"
+LISTS = {VERY_FILE: "very file", "light": "light errors", "heavy": "heavy errors"}
 NOT_MEASURED, NOT_FINISHED = "", "no end"
 NOT_ALL, NOT_ALL_MEASURED = "not all ended", "not all measured"
+UNKNOWN = "not measured"
 _ALL = 10_000
+
+# How many departments' files an attack sees a list of; what `tools.risk_files` makes says so in its name.
+OF_ONE = {"in_blocks": "matcher", "pair_graph, one list": "key-issuer", "record_blocks, one list": "together"}
+OF_TWO = {"in_blocks, two lists": "matcher", "pair_graph": "key-issuer", "record_blocks": "together"}
+_LISTS_HELD = "of one file", "of both files"
+
+
+# The default profile, against the target.
+
+
+def target(lines: Sequence[Line]) -> str:
+    """The default profile by size: who is named, by whom, and whether that meets the target.
+
+    Args:
+        lines: what was measured, of all encodings.
+    """
+    ours = [line for line in lines if line["encoding"] == DEFAULT]
+    sizes = sorted({line["size"] for line in ours})
+    header = ["seen by", "lists the attacker has", *(f"{size:,} people" for size in sizes), "at most 1 %?"]
+    rows = [
+        _row_of_target(ours, sizes, holder, attacks, kind)
+        for attacks, kinds in ((OF_ONE, (VERY_FILE,)), (OF_TWO, (VERY_FILE, "light", "heavy")))
+        for kind in kinds
+        for holder in HOLDERS
+    ]
+    leaked = [line for line in ours if line["attack"] == LEAKED_SECRET and _is_of(line, VERY_FILE, 0)]
+    by_size = [[line for line in leaked if line["size"] == size] for size in sizes]
+    rows.append(["anybody with the secret", "very file, of one file", *map(_share, by_size), "**no**"])
+    return f"{_table(header, rows)}\n\n{_f1_by_size(ours, sizes)}"
+
+
+def _row_of_target(
+    lines: Sequence[Line], sizes: Sequence[int], holder: str, attacks: Mapping[str, str], kind: str
+) -> list[str]:
+    """What a holder names, by its worst attack with lists of one department or of two."""
+    seen_by = {name for name, who in attacks.items() if holder in (who, "together")}
+    some = [line for line in lines if line["attack"] in seen_by and _is_of(line, kind, RECOGNISED)]
+    by_size = [[line for line in some if line["size"] == size] for size in sizes]
+    shares = [
+        f"at least {_share(found)}"
+        if found and seen_by - {line["attack"] for line in found}
+        else _share(found)
+        for found in by_size
+    ]
+    return [
+        HOLDERS[holder],
+        f"{LISTS[kind]}, {_LISTS_HELD[attacks is OF_TWO]}",
+        *shares,
+        _meets(by_size, seen_by),
+    ]
+
+
+def _sees(holder: str, line: Line) -> bool:
+    """Whether somebody can make an attack: the two together can make each one's."""
+    return holder in (line["holder"], "together")
+
+
+def _is_of(line: Line, kind: str, known: int) -> bool:
+    return (line["list"], line["overlap"]) == (kind, EVERYBODY) and line["known"] <= known
+
+
+def _share(lines: Sequence[Line]) -> str:
+    """Per cent named, and in brackets the most that it may be; of several seeds the worst."""
+    ended = [line for line in lines if line["finished"]]
+    if not ended:
+        return NOT_FINISHED if lines else UNKNOWN
+    worst = max(ended, key=lambda line: line["upper_per_10000"])
+    return f"{_per_cent(per_10000(worst))} ({_per_cent(worst['upper_per_10000'])})"
+
+
+def _per_cent(of_10000: int) -> str:
+    return f"{of_10000 / 100:.0f} %" if of_10000 >= 1_000 else f"{of_10000 / 100:.2f} %"
+
+
+def _meets(by_size: Sequence[Sequence[Line]], attacks: Set[str]) -> str:
+    """Whether the upper end of every attack is within the target; no word where sizes or attacks are lacking."""
+    ended = [[line for line in lines if line["finished"]] for lines in by_size]
+    if any(line["upper_per_10000"] > TARGET_PER_10000 for lines in ended for line in lines):
+        return "**no**"
+    return (
+        "yes" if all({line["attack"] for line in lines} >= attacks for lines in ended) else NOT_ALL_MEASURED
+    )
+
+
+def _f1_by_size(lines: Sequence[Line], sizes: Sequence[int]) -> str:
+    found = {size: _f1([line for line in lines if line["size"] == size], "f1") for size in sizes}
+    told = "; ".join(f"{size:,} people: {f1 or UNKNOWN}" for size, f1 in found.items())
+    return f"F1 of the same profile, light / heavy errors: {told}."
+
+
+# All encodings.
 
 
 def section(lines: Sequence[Line], encodings: Sequence[str]) -> str:
@@ -26,16 +121,24 @@ def section(lines: Sequence[Line], encodings: Sequence[str]) -> str:
         encodings: their names, in the order of the tables.
     """
     parts, made = [], attacks_made(lines)
-    for size in sorted({line["size"] for line in lines}):
+    sizes = sorted({line["size"] for line in lines})
+    for size in sizes:
         some = [line for line in lines if line["size"] == size]
-        parts += [
-            f"### {size:,} records",
-            "Of 10,000 people, the most that may be named at 95 % confidence, by the worst attack; and F1.",
-            summary(some, encodings, made),
-            "Every attack: of 10,000 people, how many it named.",
-            details(some, encodings),
-        ]
+        parts += [f"### Every encoding, {size:,} records", summary(some, encodings, made)]
+    for size in sizes:
+        some = [line for line in lines if line["size"] == size and line["what"] == "attack"]
+        parts.append(f"### Every attack, {size:,} records")
+        for title, names in _groups(encodings):
+            if any(line["encoding"] in names for line in some):
+                parts += [f"**{title}**: of 10,000 people, how many it named, by how many the attacker recognised",
+                          details(some, names)]  # fmt: skip
     return "\n\n".join(parts) or "Nothing is measured yet."
+
+
+def _groups(encodings: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """Tables of attacks: one for each profile, and one for all else."""
+    groups = [(name, [name]) for name in encodings if name in PROFILES]
+    return [*groups, ("hardenings and random bits", [name for name in encodings if name not in PROFILES])]
 
 
 def attacks_made(lines: Iterable[Line]) -> Made:
@@ -48,7 +151,7 @@ def attacks_made(lines: Iterable[Line]) -> Made:
 
 
 def summary(lines: Sequence[Line], encodings: Sequence[str], made: Made | None = None) -> str:
-    """A row an encoding: quality, and the worst that each holder can do with the very file or with less.
+    """A row an encoding: quality, and the worst that each holder can do with everybody on its list.
 
     Args:
         lines: what was measured.
@@ -56,36 +159,28 @@ def summary(lines: Sequence[Line], encodings: Sequence[str], made: Made | None =
         made: the attacks that each figure must be of, or it says that not all were measured.
     """
     header = [
-        "encoding", "F1, own threshold (light / heavy)", "F1, best Dice threshold (light / heavy)",
-        *(f"{words}, very file, {RECOGNISED_IN_SUMMARY} recognised" for words in HOLDERS.values()),
-        f"any, another office's list, {RECOGNISED_IN_SUMMARY} recognised",
-        f"any, {MOST_RECOGNISED:,} recognised", "the secret leaked",
+        "encoding", "F1, own threshold", "F1, best Dice", *HOLDERS.values(), "errors in the list",
+        f"{MOST_RECOGNISED:,} recognised", "secret leaked",
     ]  # fmt: skip
     rows = []
     for name in encodings:
         some = [line for line in lines if line["encoding"] == name]
-        attacks = [line for line in some if line["what"] == "attack"]
+        attacks = [line for line in some if line["what"] == "attack" and line["overlap"] == EVERYBODY]
         if some:
-            rows.append(
-                [
-                    name,
-                    _f1(some, "f1"),
-                    _f1(some, "best_f1"),
-                    *_worst_cells(attacks, (made or {}).get(name, set())),
-                ]
-            )
-    return _table(header, rows)
+            worst = _worst_cells(attacks, (made or {}).get(name, set()))
+            rows.append([name, _f1(some, "f1"), _f1(some, "best_f1"), *worst])
+    return _without_empty(header, rows)
 
 
 def _worst_cells(attacks: Sequence[Line], made: Set[tuple[str, str]]) -> list[str]:
     judged = [line for line in attacks if line["attack"] != LEAKED_SECRET]
-    counting = [line for line in judged if line["known"] <= RECOGNISED_IN_SUMMARY]
+    counting = [line for line in judged if line["known"] <= RECOGNISED]
     return [
         *(
-            _of_holder([line for line in counting if line["list"] == "very file"], holder, made)
+            _of_holder([line for line in counting if line["list"] == VERY_FILE], holder, made)
             for holder in HOLDERS
         ),
-        _of_holder([line for line in counting if line["list"] != "very file"], "together", made),
+        _of_holder([line for line in counting if line["list"] != VERY_FILE], "together", made),
         _of_holder([line for line in judged if line["known"] == MOST_RECOGNISED], "together", made),
         _worst((line for line in attacks if line["attack"] == LEAKED_SECRET), what="named"),
     ]
@@ -93,7 +188,7 @@ def _worst_cells(attacks: Sequence[Line], made: Set[tuple[str, str]]) -> list[st
 
 def _of_holder(lines: Iterable[Line], holder: str, made: Set[tuple[str, str]]) -> str:
     """The worst that a holder can do, who sees no more than its part; the two together see all."""
-    found = [line for line in lines if holder in (line["holder"], "together")]
+    found = [line for line in lines if _sees(holder, line)]
     wanted = {each for each in made if holder in (each[0], "together")}
     lacking = wanted - {(line["holder"], line["attack"]) for line in found}
     return f"{_worst(found)}, {NOT_ALL_MEASURED}" if found and lacking else _worst(found)
@@ -113,7 +208,7 @@ def _worst(lines: Iterable[Line], *, what: str = "upper") -> str:
 
 def per_10000(line: Line) -> int:
     """How many of 10,000 people an attack named."""
-    return round(10_000 * line["named"] / line["of"]) if line["of"] else 0
+    return round(_ALL * line["named"] / line["of"]) if line["of"] else 0
 
 
 def _f1(lines: Sequence[Line], which: str) -> str:
@@ -134,35 +229,42 @@ def _range(figures: Sequence[str]) -> str:
     return figures[0] if figures[0] == figures[-1] else f"{figures[0]} to {figures[-1]}"
 
 
+# Attack by attack.
+
+
 def details(lines: Sequence[Line], encodings: Sequence[str]) -> str:
-    """A row an encoding and attack, a column for what the attacker knows."""
-    attacks = [line for line in lines if line["what"] == "attack"]
-    known = sorted(
-        {_knowledge(line) for line in attacks}, key=lambda each: (LISTS.index(each[0]), -each[1], each[2])
-    )
-    header = [
-        "encoding",
-        "seen by",
-        "attack",
-        *(f"{name}, {overlap} %, {count:,}" for name, overlap, count in known),
-    ]
+    """A row for an attack and a list, a column for how many the attacker recognised.
+
+    Args:
+        lines: attacks that were measured.
+        encodings: whose; the table names them if they are several.
+    """
+    attacks = [line for line in lines if line["encoding"] in encodings]
+    counts = sorted({line["known"] for line in attacks})
+    header = ["encoding", "seen by", "attack", "list", *(f"{count:,}" for count in counts)]
     rows = []
-    for name in encodings:
-        some = [line for line in attacks if line["encoding"] == name]
-        for holder, attack in sorted({(line["holder"], line["attack"]) for line in some}, key=_order):
-            mine = [line for line in some if (line["holder"], line["attack"]) == (holder, attack)]
-            cells = (_cell([line for line in mine if _knowledge(line) == each]) for each in known)
-            rows.append([name, HOLDERS[holder], attack, *cells])
+    groups = sorted({_group(line) for line in attacks}, key=lambda each: _order(each, encodings))
+    for group in groups:
+        mine = [line for line in attacks if _group(line) == group]
+        cells = (_cell([line for line in mine if line["known"] == count]) for count in counts)
+        name, holder, attack, kind, overlap = group
+        rows.append([name, HOLDERS[holder], attack, f"{LISTS[kind]}, {overlap} %", *cells])
+    if len(encodings) == 1:
+        header, rows = header[1:], [row[1:] for row in rows]
     return _table(header, rows)
 
 
-def _knowledge(line: Line) -> tuple[str, int, int]:
-    return line["list"], line["overlap"], line["known"]
+_Group = tuple[str, str, str, str, int]
 
 
-def _order(attack: tuple[str, str]) -> tuple[int, bool, str]:
-    holder, name = attack
-    return list(HOLDERS).index(holder), name == LEAKED_SECRET, name
+def _group(line: Line) -> _Group:
+    return line["encoding"], line["holder"], line["attack"], line["list"], line["overlap"]
+
+
+def _order(group: _Group, encodings: Sequence[str]) -> tuple[int, int, bool, str, int, int]:
+    name, holder, attack, kind, overlap = group
+    places = encodings.index(name), list(HOLDERS).index(holder)
+    return *places, attack == LEAKED_SECRET, attack, list(LISTS).index(kind), -overlap
 
 
 def _cell(lines: Sequence[Line]) -> str:
@@ -174,6 +276,12 @@ def _cell(lines: Sequence[Line]) -> str:
         given = max(line["given"] for line in lines if not line["finished"])
         return f"{NOT_FINISHED} in {given:,} s"
     return _range([f"{each:,}" for each in ended])
+
+
+def _without_empty(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table without the columns in which nothing stands."""
+    kept = [place for place in range(len(header)) if any(row[place] for row in rows)]
+    return _table([header[place] for place in kept], [[row[place] for place in kept] for row in rows])
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

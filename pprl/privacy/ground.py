@@ -244,6 +244,22 @@ class Ground:
             people.columns, List(other.columns, self._who_is_who(people, other)), self.list_encoder
         )
 
+    def listed_pairs_of_one(self, kind: ListKind, overlap: int) -> SeenPairs:
+        """The same by somebody who has no list of the other office, and makes its file up.
+
+        What is made up has as many of the people on the list as the other office has of this file's, and strangers.
+        """
+        people = self.listed(kind, overlap)
+        invented = list_of(
+            people.columns,
+            self.sample.strangers,
+            self.agreement.kinds(),
+            overlap=OTHER_OFFICE_OVERLAP,
+            errors=OTHER_OFFICE_ERRORS,
+            rng=self.rng(52, overlap, list(ERRORS).index(kind)),
+        )
+        return self._pairs_of(people.columns, invented, self.list_encoder)
+
     def _who_is_who(self, people: List, other: List) -> Indices:
         """Of each person on the attacker's list of this file, the place on its list of the other; NOBODY if none."""
         found = np.full(length_of(people.columns), NOBODY, dtype=np.int64)

@@ -9,7 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tools import risk
+from pprl.privacy.attempts import Attempt
+from pprl.privacy.battery import made
+from pprl.privacy.ground import RandomGround
+from pprl.privacy.views import no_limit
+from tools import risk, risk_files
 from tools import risk_report as report
 from tools.risk import ENCODINGS, Cell, agreement_of, best_f1, cells, folded, ground_of, quality, standardised
 
@@ -140,36 +144,112 @@ def test_the_summary_has_the_worst_of_each_holder_and_the_secret_apart() -> None
     lines = [
         line("x", 3), line("y", 5), line("z", 50, known=1_000), line("z", 9, list="light"),
         line("dictionary", 100, known=0), line("w", 7, holder="together"), line("v", 80, finished=False, list="heavy"),
-        {**line(), "what": "quality", "attack": "", "list": "light", "f1": 0.99},
+        line("x", 90, overlap=20), {**line(), "what": "quality", "attack": "", "list": "light", "f1": 0.99},
     ]  # fmt: skip
-    cells_of_row = row(report.summary(lines, ["accuracy-first", "privacy-first"]), "accuracy-first")
-    assert cells_of_row[1:] == ["0.9900 / -", "", "501", "", "701", "901, not all ended", "5,001", "10,000"]
+    text = report.summary(lines, ["accuracy-first", "privacy-first"])
+    assert row(text, "encoding")[1:] == [
+        "F1, own threshold", "matcher", "both together", "errors in the list", "1,000 recognised", "secret leaked",
+    ]  # fmt: skip
+    assert row(text, "accuracy-first")[1:] == [
+        "0.9900 / -", "501", "701", "901, not all ended", "5,001", "10,000",
+    ]  # fmt: skip
     only = report.summary([line("v", finished=False)], ["accuracy-first"])
-    assert row(only, "accuracy-first")[3] == "no end"
+    assert row(only, "accuracy-first")[1:] == ["no end", "no end"]
 
 
-def test_the_details_have_every_attack_with_every_knowledge() -> None:
-    lines = [line("x", 3), line("x", 4, overlap=50), line("y", 2, list="heavy"), line("y", 2, finished=False)]
+def test_the_details_have_a_row_for_each_list_and_a_column_for_each_number_recognised() -> None:
+    lines = [line("x", 3), line("x", 4, overlap=50), line("x", 5, known=100), line("y", 2, list="heavy"),
+             line("y", 2, finished=False)]  # fmt: skip
     text = report.details(lines, ["accuracy-first"])
-    assert "very file, 100 %, 30 | very file, 50 %, 30 | heavy, 100 %, 30" in text
-    assert "| accuracy-first | matcher | x | 300 | 400 |  |" in text
-    assert "| accuracy-first | matcher | y | no end in 60 s |  | 200 |" in text
+    assert "| seen by | attack | list | 30 | 100 |" in text
+    assert "| matcher | x | very file, 100 % | 300 | 500 |" in text
+    assert "| matcher | x | very file, 50 % | 400 |  |" in text
+    assert "| matcher | y | very file, 100 % | no end in 60 s |  |" in text
+    assert "| matcher | y | heavy errors, 100 % | 200 |  |" in text
+    several = report.details([line(), line(encoding="rule 90")], ["rule 90", "accuracy-first"])
+    assert [each.split(" | ")[0] for each in several.splitlines()[2:]] == ["| rule 90", "| accuracy-first"]
 
 
 def test_a_figure_that_is_not_of_every_attack_says_so() -> None:
     lines = [line("x", 3), line("y", 5, holder="together"), line("x", 4, size=9)]
-    small, large = report.section(lines, ["accuracy-first"]).split("### 1,000")
-    assert row(small.split("Every attack")[0], "accuracy-first")[3:6] == ["401", "", "401, not all measured"]
-    summary, _ = large.split("Every attack")
-    assert row(summary, "accuracy-first")[3:6] == ["301", "", "501"]
+    small, large = report.section(lines, ["accuracy-first"]).split("### Every encoding")[1:]
+    assert row(small, "accuracy-first")[1:] == ["401", "401, not all measured"]
+    assert row(large.split("### Every attack")[0], "accuracy-first")[1:] == ["301", "501"]
 
 
 def test_figures_under_several_seeds_are_from_the_lowest_to_the_highest() -> None:
     lines = [line("x", 4), line("x", 3, seed=7), line("y", 2), line("y", 2, seed=7)]
     text = report.details(lines, ["accuracy-first"])
-    assert "| accuracy-first | matcher | x | 300 to 400 |" in text
-    assert "| accuracy-first | matcher | y | 200 |" in text
-    assert row(report.summary(lines, ["accuracy-first"]), "accuracy-first")[3] == "401"
+    assert "| matcher | x | very file, 100 % | 300 to 400 |" in text
+    assert "| matcher | y | very file, 100 % | 200 |" in text
+    assert row(report.summary(lines, ["accuracy-first"]), "accuracy-first")[1] == "401"
+
+
+def target_row(lines: list[dict[str, Any]], holder: str, lists: str) -> list[str]:
+    (found,) = [each for each in report.target(lines).splitlines() if f"| {holder} | {lists} |" in each]
+    return [cell.strip() for cell in found.strip("|").split("|")][2:]
+
+
+def one(holder: str, attack: str, upper: int, **others: Any) -> dict[str, Any]:
+    return line(attack, upper_per_10000=upper, holder=holder, **others)
+
+
+def test_the_default_is_held_against_the_target_by_its_upper_end_at_every_size() -> None:
+    matcher = [one("matcher", "in_blocks", 100), one("matcher", "in_blocks", 99, size=9)]
+    assert target_row(matcher, "matcher", "very file, of one file") == [
+        "1.00 % (0.99 %)",
+        "1.00 % (1.00 %)",
+        "yes",
+    ]
+    above = [*matcher, one("matcher", "in_blocks", 101, seed=7)]
+    assert target_row(above, "matcher", "very file, of one file")[1:] == ["1.00 % (1.01 %)", "**no**"]
+    # Neither more people recognised, nor a list of part of the people, nor another encoding counts.
+    others = [{"known": 1_000}, {"overlap": 50}, {"encoding": "rule 90"}]
+    assert report.target(
+        [*matcher, *(one("matcher", "in_blocks", 900, **each) for each in others)]
+    ) == report.target(matcher)
+
+
+def test_no_target_is_met_by_what_was_not_measured() -> None:
+    lines = [one("matcher", "in_blocks", 50), one("key-issuer", "pair_graph, one list", 20, finished=False)]
+    assert target_row(lines, "key issuer", "very file, of one file") == ["no end", "not all measured"]
+    assert target_row(lines, "both together", "very file, of one file") == [
+        "at least 1.00 % (0.50 %)",
+        "not all measured",
+    ]
+    assert target_row(lines, "matcher", "very file, of both files") == ["not measured", "not all measured"]
+    two = [one("together", "record_blocks", 2_000), one("matcher", "in_blocks", 50)]
+    assert target_row(two, "both together", "very file, of both files")[-1] == "**no**"
+
+
+def test_a_cell_of_another_draft_is_measured_anew_and_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    today, linked = (risk.drafted_for(SIZE, "accuracy-first", what) for what in ("attack", "quality"))
+    assert today != linked
+    assert len({risk.drafted_for(size, "accuracy-first", "attack") for size in (5_000, 20_000, 100_000)}) == 3
+    lines = [line(size=SIZE, drafted=drafted) for drafted in (today, linked, "")]
+    assert risk.of_today(lines) == lines[:1]
+    assert len({risk.key(each) for each in lines}) == 3
+    cell = next(
+        cell for cell, _ in cells((SIZE,)) if cell.encoding == "accuracy-first" and cell.what == "attack"
+    )
+    assert cell.drafted == today
+    pair = risk._population(SIZE, 1)
+    told = agreement_of(pair, "accuracy-first").content.encoding.model_dump_json()
+    assert risk.hashlib.sha256(told.encode()).hexdigest()[:16] == today
+
+
+@pytest.mark.parametrize(
+    "attempt", risk_files.attempts_with_other_lists(30)[1::4], ids=lambda each: each.attack.name
+)
+def test_attacks_with_other_lists_name_some_of_the_file_and_none_of_random_bits(attempt: Attempt) -> None:
+    ground = ground_of(400, "accuracy-first")
+    found = made(attempt, ground, no_limit, lambda: 0.0).named
+    assert found.of == 370
+    assert found.right > 3
+    chance = RandomGround(ground.sample, ground.agreement, 1)
+    assert made(attempt, chance, no_limit, lambda: 0.0).named.right <= 3
 
 
 def test_lines_of_before_there_were_seeds_are_of_the_usual_one() -> None:
@@ -185,5 +265,7 @@ def test_those_of_one_year_alone() -> None:
 
 def test_the_page_has_a_place_for_the_tables() -> None:
     text = risk.PAGE.read_text("utf-8")
-    made = risk.calibration.with_section(text, "risk", report.section([line()], ["accuracy-first"]))
-    assert "### 1,000 records" in made
+    told = risk.calibration.with_section(text, "risk", report.section([line()], ["accuracy-first"]))
+    assert "### Every encoding, 1,000 records" in told
+    told = risk.calibration.with_section(text, "target", report.target([line()]))
+    assert told.index("1,000 people") < told.index("## How to read")
