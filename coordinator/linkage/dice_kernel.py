@@ -98,7 +98,7 @@ def ordered(filters: Filters) -> Ordered:
 
 
 def tiles(side: Ordered) -> Words:
-    """The right side in tiles, shape (tiles, (words + 1) * 128): first words, second words, ...; zeros fill up the last.
+    """The right side in tiles, shape (tiles, (words + 1) * 128): first words, second words, ...; the last with zeros.
 
     Behind a tile's words stands, for each filter, how many bits it has in those that are counted last.
     """
@@ -114,7 +114,7 @@ def tiles(side: Ordered) -> Words:
 
 def _rest(words: Words) -> Counts:
     """Bits of filters in the words that are counted last, shape (..., words) to (...)."""
-    return np.bitwise_count(words[..., _HEAD:]).sum(axis=-1, dtype=np.int64)
+    return np.asarray(np.bitwise_count(words[..., _HEAD:]).sum(axis=-1, dtype=np.int64))
 
 
 def _in_cache_lines(shape: tuple[int, ...]) -> Words:
@@ -288,7 +288,8 @@ def _most_possible(x: Words, y: Words, rest: int) -> int:
         bits = ones(a & y[t]) + ones(b & y[TILE + t]) + ones(c & y[2 * TILE + t]) + ones(d & y[3 * TILE + t])
         bits += ones(e & y[4 * TILE + t]) + ones(f & y[5 * TILE + t]) + ones(g & y[6 * TILE + t])
         bits += ones(h & y[7 * TILE + t]) + ones(i & y[8 * TILE + t]) + ones(j & y[9 * TILE + t])
-        most = max(most, bits + min(rest, np.int64(y[16 * TILE + t])))
+        behind: Any = np.int64(y[16 * TILE + t])
+        most = max(most, bits + min(rest, behind))
     return most
 
 
