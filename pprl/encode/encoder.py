@@ -6,6 +6,7 @@ bytes for each of its values. Encodings are made of these while they are sealed 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import compress
@@ -29,6 +30,7 @@ from pprl.encode.payloads import (
     untold,
     without_copies,
 )
+from pprl.encode.record_ids import RecordIds
 from pprl.encode.records import Standardiser
 from pprl.encode.row_commitments import SALT_KEY_BYTES, RowCommitment, RowSalts
 from pprl.errors import DataError, Finding
@@ -78,7 +80,7 @@ class Survey:
     broken: list[Finding] = field(default_factory=list)
     broken_ids: list[Finding] = field(default_factory=list)
     broken_count: int = 0
-    record_ids: list[str] = field(default_factory=list, repr=False)
+    record_ids: RecordIds = field(default_factory=RecordIds, repr=False)
     blocks: Blocks | None = None
     whole: Wholeness | None = None
 
@@ -328,7 +330,7 @@ def prepared_batches(
         found: takes the counts, the record ids, and where a rule was broken.
         seen: called with the rows read so far.
     """
-    earlier: set[str] = set()
+    first_rows: list[tuple[int, int]] = []
     standardiser = Standardiser(dataset, agreement.content)
     for first_row, columns in rows:
         room = MOST_FINDINGS - len(found.broken)
@@ -338,7 +340,8 @@ def prepared_batches(
         for name, count in prepared.present.items():
             found.present[name] = found.present.get(name, 0) + count
         size = len(next(iter(columns.values())))
-        _take_record_ids(columns, first_row, size, dataset, found, earlier)
+        first_rows.append((found.rows, first_row))
+        _take_record_ids(columns, first_row, size, dataset, found)
         identifiers_present = np.zeros(size, dtype=np.int64)
         for values in prepared.columns.values():
             identifiers_present += np.fromiter(map(bool, values), dtype=bool, count=size)
@@ -347,6 +350,9 @@ def prepared_batches(
         found.encodable += int(enough.sum())
         seen(found.rows)
         yield prepared.columns, enough
+    if dataset.record_id_column is not None:
+        _tell_repeated(found, first_rows, dataset.record_id_column)
+    found.record_ids.settle()
 
 
 def _take_record_ids(
@@ -355,27 +361,33 @@ def _take_record_ids(
     size: int,
     dataset: Dataset,
     found: Survey,
-    earlier: set[str],
 ) -> None:
     if dataset.record_id_column is None:
         found.record_ids += [str(first_row + offset) for offset in range(size)]
         return
     record_ids = columns[dataset.record_id_column]
-    different = set(record_ids)
-    if len(different) == size and earlier.isdisjoint(different) and all(map(str.strip, record_ids)):
-        earlier |= different
-        found.record_ids += record_ids
+    found.record_ids += record_ids
+    if all(map(str.strip, record_ids)):
         return
     for offset, record_id in enumerate(record_ids):
-        rule = "record id is missing" if not record_id.strip() else "record id is there twice"
-        if not record_id.strip() or record_id in earlier:
-            found.broken_count += 1
-            if len(found.broken_ids) < MOST_FINDINGS:
-                found.broken_ids.append(
-                    Finding(rule, row=first_row + offset, column=dataset.record_id_column)
-                )
-        earlier.add(record_id)
-        found.record_ids.append(record_id)
+        if not record_id.strip():
+            _tell(found, "record id is missing", first_row + offset, dataset.record_id_column)
+
+
+def _tell(found: Survey, rule: str, row: int, column: str) -> None:
+    found.broken_count += 1
+    if len(found.broken_ids) < MOST_FINDINGS:
+        found.broken_ids.append(Finding(rule, row=row, column=column))
+
+
+def _tell_repeated(found: Survey, first_rows: list[tuple[int, int]], column: str) -> None:
+    """Find record ids that are there twice, which is known when all have been read."""
+    starts = [start for start, _ in first_rows]
+    for place in found.record_ids.repeated():
+        if found.record_ids[place].strip():
+            start, first_row = first_rows[bisect_right(starts, place) - 1]
+            _tell(found, "record id is there twice", first_row + place - start, column)
+    found.broken_ids.sort(key=lambda finding: finding.row or 0)
 
 
 def _encodable(

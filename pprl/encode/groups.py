@@ -16,7 +16,7 @@ Columns = Mapping[str, Sequence[str]]
 
 def grouped(
     rows: Rows, dataset: Dataset, agreement: AgreementFile, *, seen: Callable[[int], None]
-) -> tuple[list[str], dict[Grouping, list[str]]]:
+) -> tuple[Sequence[str], dict[Grouping, list[str]]]:
     """Tell the groups of every record; a department runs this on the table that it encoded.
 
     Args:

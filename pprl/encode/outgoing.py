@@ -3,18 +3,20 @@
 Runs in the department alone. Handles and references are drawn at random here and nowhere else, so that what leaves has
 an order and names that mean nothing. `encodings` comes in pieces, in the order of each pass's references, and each pass
 is checked before its last byte is given out; `references` follows, as it tells what was counted on the way; the home
-map stays. What is held of a record is its numbers and its names: it does not grow with the size of encodings.
+map stays. What is held of a record is its numbers, its own id and its handle: it does not grow with the size of
+encodings. References are made of a random key, by which they are made again for `references`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pprl.crypto.sequences import prf_of_words
 from pprl.encode import previous_keys
 from pprl.encode.linkage_secret import LinkageSecret
 from pprl.encode.payloads import Indices, Payloads, Progress, RandomBytes, untold
@@ -38,6 +40,9 @@ from pprl.protocol.submission import (
 
 RECORDS_AT_ONCE = 1 << 15
 _ENCODING = "encoding"
+_KEY_BYTES = 32
+
+Places = NDArray[np.uint32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class Written:
     dataset: Dataset
     agreement: AgreementFile
     secret: LinkageSecret
-    record_ids: list[str] = field(repr=False)
+    record_ids: Sequence[str] = field(repr=False)
     rows_encoded: Indices = field(repr=False)
     previous: Mapping[str, str] = field(repr=False)
     risk: bytes
@@ -79,14 +84,15 @@ class Outgoing:
     """
 
     def __init__(self, payloads: Payloads, written: Written, random_bytes: RandomBytes) -> None:
-        self._payloads, self._written, self._random_bytes = payloads, written, random_bytes
+        self._payloads, self._written = payloads, written
         records = len(written.record_ids)
         handles = _fresh_ids(records, random_bytes)
-        self._order = framing.ascending(handles)
+        self._order = framing.ascending(handles).astype(np.uint32)
         self._handles = handles[self._order]
-        self._position_of_row = np.empty(records, dtype=np.int64)
-        self._position_of_row[self._order] = np.arange(records)
-        self._named: list[tuple[Bytes, Indices]] = []
+        self._position_of_row = np.empty(records, dtype=np.uint32)
+        self._position_of_row[self._order] = np.arange(records, dtype=np.uint32)
+        self._references_key = random_bytes(_KEY_BYTES)
+        self._made = 0
         self._copies, self._standing = _copies(
             payloads.originals, self._position_of_row[written.rows_encoded]
         )
@@ -108,7 +114,8 @@ class Outgoing:
 
     def references(self) -> References:
         """The key issuer's part."""
-        if len(self._named) != len(self.header.passes):
+        passes = len(self.header.passes)
+        if self._made != passes:
             raise ValueError("references tell of encodings that were made")
         agreement = self._written.agreement
         offered = previous_keys.offered(
@@ -122,8 +129,15 @@ class Outgoing:
         kept: dict[str, Any] = {"previous": len(offered.records)} if keeps else {}
         counted = tuple(CountedPass(name=each.name, records=each.records) for each in self.header.passes)
         header = references_header(agreement)(**self._about(), passes=counted, **members, **kept)
-        references, positions = zip(*self._named, strict=True)
-        return References(header, self._handles, references, positions, self._copies, own_patterns, offered)
+        return References(
+            header,
+            self._handles,
+            _MadeAgain(passes, lambda place: self._names(place)[0]),
+            _MadeAgain(passes, self._positions),
+            self._copies,
+            own_patterns,
+            offered,
+        )
 
     def home_map(self) -> Iterator[tuple[str, str]]:
         """Handle and record id of every record, in the order of the handles; never leaves."""
@@ -145,9 +159,7 @@ class Outgoing:
 
     def _pass(self, place: int, told: Progress) -> Iterator[Bytes]:
         rows = self._payloads.rows(place)
-        ids = _fresh_ids(len(rows), self._random_bytes)
-        order = framing.ascending(ids)
-        ids = ids[order]
+        ids, order = self._names(place)
         make, checks = self._payloads.begin(place)
         width = ID_BYTES + self._payloads.payload_bytes
         # One piece at least, so that a pass without records has a table.
@@ -161,8 +173,24 @@ class Outgoing:
             if part.stop >= len(rows):
                 checks.whole()
             yield piece
-        self._named.append((ids, self._standing[rows[order]]))
+        self._made += 1
         told(_ENCODING, (place + 1) / len(self.header.passes))
+
+    def _names(self, place: int) -> tuple[Bytes, Indices]:
+        """The references of a pass in ascending order, and which of its records each is for.
+
+        Outputs of a pseudorandom function under a fresh key, for inputs of which none comes twice: to who does not have
+        the key they are random, and no two are equal.
+        """
+        inputs = np.empty((len(self._payloads.rows(place)), 2), dtype=np.uint64)
+        inputs[:, 0], inputs[:, 1] = place, np.arange(len(inputs), dtype=np.uint64)
+        ids = prf_of_words(self._references_key, inputs).view(np.uint8)
+        order = framing.ascending(ids)
+        return ids[order], order
+
+    def _positions(self, place: int) -> Places:
+        positions: Places = self._standing[self._payloads.rows(place)[self._names(place)[1]]]
+        return positions
 
     def _about(self) -> dict[str, Any]:
         return {
@@ -193,7 +221,29 @@ class Outgoing:
         )
 
 
-def _copies(originals: Indices, positions: Indices) -> tuple[Copies, Indices]:
+Made = TypeVar("Made")
+
+
+class _MadeAgain(Sequence[Made]):
+    """Tables of all passes, of which each is made when it is asked for: together they would be most of what is held."""
+
+    def __init__(self, passes: int, make: Callable[[int], Made]) -> None:
+        self._passes, self._make = range(passes), make
+
+    def __len__(self) -> int:
+        return len(self._passes)
+
+    @overload
+    def __getitem__(self, place: int) -> Made: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Made]: ...
+    def __getitem__(self, place: int | slice) -> Made | list[Made]:
+        if isinstance(place, slice):
+            return [self._make(each) for each in self._passes[place]]
+        return self._make(self._passes[place])
+
+
+def _copies(originals: Indices, positions: Places) -> tuple[Copies, Places]:
     """Copies by position, and the position that stands for each record: the lowest of those that are equal.
 
     Which of them was first in the department's table is lost, as all its order is.
@@ -203,7 +253,8 @@ def _copies(originals: Indices, positions: Indices) -> tuple[Copies, Indices]:
     standing = lowest[originals]
     copies = np.flatnonzero(standing != positions)
     copies = copies[np.argsort(positions[copies])]
-    return Copies(positions[copies], standing[copies]), standing
+    found = Copies(positions[copies].astype(np.int64), standing[copies].astype(np.int64))
+    return found, standing
 
 
 def _fresh_ids(count: int, random_bytes: RandomBytes) -> NDArray[np.uint8]:

@@ -14,7 +14,7 @@ from pprl.protocol.submission import NO_PREVIOUS, Previous
 def offered(
     record_ids: Sequence[str],
     previous: Mapping[str, str],
-    position_of_row: NDArray[np.int64],
+    position_of_row: NDArray[np.integer],
     *,
     shared: bool,
 ) -> Previous:
@@ -34,12 +34,14 @@ def offered(
         return NO_PREVIOUS
     carried: dict[int, str] = {}
     taken: set[str] = set()
-    for row in sorted(range(len(record_ids)), key=record_ids.__getitem__):
-        key = previous.get(record_ids[row])
-        if key is not None and (shared or key not in taken):
+    # Those that had one alone are held as texts.
+    had = [(record_id, row) for row, record_id in enumerate(record_ids) if record_id in previous]
+    for record_id, row in sorted(had):
+        key = previous[record_id]
+        if shared or key not in taken:
             carried[row] = key
             taken.add(key)
-    positions = position_of_row[np.fromiter(carried, dtype=np.int64, count=len(carried))]
+    positions = position_of_row[np.fromiter(carried, dtype=np.int64, count=len(carried))].astype(np.int64)
     keys = np.frombuffer(bytes.fromhex("".join(carried.values())), dtype=np.uint8).reshape(-1, ID_BYTES)
     order = np.argsort(positions)
     return Previous(positions[order], keys[order])

@@ -311,8 +311,8 @@ class References:
 
     header: ReferencesHeader
     handles: Bytes
-    references: tuple[Bytes, ...]
-    positions: tuple[NDArray[np.uint32] | NDArray[np.int64], ...]
+    references: Sequence[Bytes]
+    positions: Sequence[NDArray[np.uint32] | NDArray[np.int64]]
     copies: Copies = NO_COPIES
     own_patterns: PatternCounts | None = None
     previous: Previous = NO_PREVIOUS

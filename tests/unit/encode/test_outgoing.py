@@ -151,6 +151,6 @@ def test_references_do_not_follow_the_order_of_the_rows() -> None:
     (places,) = made.outgoing.references().positions
     ids = [record_id for _, record_id in made.outgoing.home_map()]
     assert sorted(places.tolist()) == list(range(RECORDS))
-    assert not (np.diff(places) > 0).all()
+    assert not (np.diff(places.astype(np.int64)) > 0).all()
     assert len(set(ids)) == RECORDS
     assert ids != sorted(ids)
