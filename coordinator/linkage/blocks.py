@@ -74,6 +74,11 @@ def block_pairs(
         start = stop
 
 
+def count_pairs(left: Tags, right: Tags | None) -> int:
+    """How many pairs `block_pairs` yields, without making them."""
+    return int(_pairs_of_each_left(_blocks(left, right)).sum())
+
+
 def _blocks(left: Tags, right: Tags | None) -> _Blocks:
     other = left if right is None else right
     for tags in (left, other):

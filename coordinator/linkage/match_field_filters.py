@@ -6,19 +6,21 @@ the counts of patterns, and only those pairs handed on that are not hopeless und
 One pass of all datasets is held at a time. Where that is more than the budget, the encodings are read several times,
 and each time the records whose tags lie in one of as many equal ranges are kept: tags are random, and a block is in
 one range. So n ranges cost n readings and decryptions, and give the same pairs. What a pass has given is put on the
-shelf when it is finished, and so is each range of it before.
+shelf when it is finished, and so is each range of it before. Where a block may hold several records of a dataset, how
+many pairs there are is seen when a range is there: if they are too many for the budget, it begins again with more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
 
 import numpy as np
 from numpy.typing import NDArray
 
+from coordinator.linkage.blocks import count_pairs
 from coordinator.linkage.budget import Budget
 from coordinator.linkage.compare import cores
 from coordinator.linkage.competition import Competing
@@ -40,7 +42,7 @@ from pprl.protocol.patterns import (
     PatternsHeader,
     PatternTable,
 )
-from pprl.protocol.submission import Blocked, FieldFilterHeader, blocked, filters_of, passes
+from pprl.protocol.submission import TAG_BYTES, Blocked, FieldFilterHeader, blocked, filters_of, passes
 
 Flags = NDArray[np.bool_]
 
@@ -54,12 +56,14 @@ class _Plan:
         headers: of the datasets' encodings, in its order.
         sides: every two datasets, each with itself among them, in the order of the document.
         ranges: of tags, each compared by itself.
+        budget: the most memory to use.
     """
 
     agreement: AgreementFile
     headers: tuple[FieldFilterHeader, ...]
     sides: tuple[tuple[int, int], ...]
     ranges: int
+    budget: Budget
 
     @property
     def fields(self) -> Fields:
@@ -77,6 +81,17 @@ class _Plan:
         counted = [np.array(each.random_levels) for each in self.headers]
         total: NDArray[np.int64] = np.stack(counted).sum(axis=0, dtype=np.int64)
         return total
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether how many pairs there are is known when they are there, and not before."""
+        parameters = self.agreement.content.encoding.field_filter_parameters
+        return any(parameters.most_sent_of_a_block(each) > 1 for each in self.agreement.content.dataset)
+
+    def ranges_for_pairs(self, pairs: int) -> int:
+        """How many ranges it takes if one of them has so many pairs; see `ranges_for`."""
+        filters = filters_of(self.agreement)
+        return ranges_for(self.headers, filters, self.budget, pairs=pairs * self.ranges)
 
     def rows(self, place: int) -> list[int]:
         """How many records of each dataset are in a pass."""
@@ -124,12 +139,13 @@ def match(
         headers,
         tuple(combinations_with_replacement(range(len(names)), 2)),
         _agreed_ranges(ranges_for(headers, filters_of(agreement), budget), shelf),
+        budget,
     )
+    at_hand = [encodings[name] for name in names]
     with ThreadPoolExecutor(cores()) as threads:
-        for number in range(plan.ranges):
-            _compare_range(
-                plan, [encodings[name] for name in names], number, shelf, engine, threads, progress
-            )
+        while (more := _compare_ranges(plan, at_hand, shelf, engine, threads, progress)) > plan.ranges:
+            _forget_ranges(plan, shelf)
+            plan = replace(plan, ranges=_agreed_ranges(more, shelf))
     tables = []
     for side, (left, right) in enumerate(plan.sides):
         for place, name in enumerate(plan.passes):
@@ -160,6 +176,22 @@ def _tables(plan: _Plan, shelf: Shelf) -> Iterator[Bytes]:
             yield _finished(place, side, shelf)[1]
 
 
+def _compare_ranges(
+    plan: _Plan,
+    encodings: Sequence[EncodingsAtHand],
+    shelf: Shelf,
+    engine: Engine,
+    threads: ThreadPoolExecutor,
+    progress: Progress,
+) -> int:
+    """Compare all ranges, one after the other; how many it takes, which is more than there are if it gave up."""
+    for number in range(plan.ranges):
+        needed = _compare_range(plan, encodings, number, shelf, engine, threads, progress)
+        if needed > plan.ranges:
+            return needed
+    return plan.ranges
+
+
 def _compare_range(
     plan: _Plan,
     encodings: Sequence[EncodingsAtHand],
@@ -168,19 +200,25 @@ def _compare_range(
     engine: Engine,
     threads: ThreadPoolExecutor,
     progress: Progress,
-) -> None:
-    """Read all passes once, and put on the shelf what one range of tags gives in each."""
+) -> int:
+    """Read all passes once, and put on the shelf what one range of tags gives in each.
+
+    Returns:
+        How many ranges it takes, as far as is known now; nothing more is done once they are more than there are.
+    """
     told = "passes" if plan.ranges == 1 else f"passes, part {number + 1} of {plan.ranges}"
     missing = [place for place in range(len(plan.passes)) if not _is_done(plan, place, number, shelf)]
     if not missing:
         _finish_what_can_be(plan, shelf)
-        return
+        return plan.ranges
     wanted = None if plan.ranges == 1 else in_range(number, plan.ranges)
     read = [each.passes(wanted) for each in encodings]
     for place in range(len(plan.passes)):
         progress(told, place / len(plan.passes))
         tables = list(threads.map(next, read))
         if place in missing:
+            if (more := _ranges_seen(plan, tables, threads)) > plan.ranges:
+                return more
             part = _part(plan, tables, engine, threads)
             del tables
             if plan.ranges > 1:
@@ -193,6 +231,24 @@ def _compare_range(
             raise FormatError("The encodings have more passes than agreed.")
     _finish_what_can_be(plan, shelf)
     progress(told, 1.0)
+    return plan.ranges
+
+
+def _ranges_seen(plan: _Plan, tables: Sequence[Bytes], threads: ThreadPoolExecutor) -> int:
+    """How many ranges it takes, by the pairs that the records of this one have.
+
+    Raises:
+        UsageError: they are too many for the budget in any number of ranges.
+    """
+    if not plan.is_counted:
+        return plan.ranges
+    tags = [np.ascontiguousarray(table[:, ID_BYTES : ID_BYTES + TAG_BYTES]) for table in tables]
+
+    def counted(side: tuple[int, int]) -> int:
+        left, right = side
+        return count_pairs(tags[left], None if left == right else tags[right])
+
+    return plan.ranges_for_pairs(sum(threads.map(counted, plan.sides)))
 
 
 def _part(plan: _Plan, tables: list[Bytes], engine: Engine, threads: ThreadPoolExecutor) -> _Part:
@@ -340,6 +396,13 @@ def _agreed_ranges(needed: int, shelf: Shelf) -> int:
 
 
 _PLAN = "plan"
+
+
+def _forget_ranges(plan: _Plan, shelf: Shelf) -> None:
+    """Delete what was finished in ranges that are too large: it doesn't fit the smaller ones."""
+    for place in range(len(plan.passes)):
+        for number in range(plan.ranges):
+            shelf.drop(_name_of_part(plan, place, number))
 
 
 def _name_of_table(place: int, side: int) -> str:

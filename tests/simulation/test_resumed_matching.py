@@ -16,7 +16,7 @@ import pytest
 
 from coordinator import operations, unfinished
 from coordinator.custody import Coordinator, seat
-from coordinator.linkage import match_field_filters
+from coordinator.linkage import match_field_filters, ranges
 from coordinator.store.stages import Role
 from coordinator.unfinished import Unfinished, folder_of, left_in
 from pprl.crypto.exchange import open_from
@@ -138,15 +138,52 @@ def test_a_killed_run_goes_on_after_what_is_finished(
 
 def test_in_ranges_of_tags_too(project: Project, expected: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     me = store(project)
-    monkeypatch.setattr(match_field_filters, "ranges_for", lambda *_: 2)
+    monkeypatch.setattr(match_field_filters, "ranges_for", lambda *_, **__: 2)
     stop_after(me, 3, monkeypatch)
     assert all("-of-2" in path.name for path in pieces(me, project) if path.name != "plan")
     # As if more memory were free by now: what is finished still counts.
-    monkeypatch.setattr(match_field_filters, "ranges_for", lambda *_: 1)
+    monkeypatch.setattr(match_field_filters, "ranges_for", lambda *_, **__: 1)
     sealed, done = made_again(me, monkeypatch)
     assert not {path.name for path in pieces(me, project)}
     assert "pass-0-range-0-of-2" not in done
     assert document(project, sealed) == expected
+
+
+def test_more_ranges_are_taken_when_the_pairs_turn_out_to_be_too_many(
+    project: Project, expected: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How many pairs a range has is known when its records are there; it then begins again with more ranges."""
+    counted: list[int] = []
+
+    def planned(*_: object, pairs: int | None = None) -> int:
+        if pairs is None:
+            return 2
+        counted.append(pairs)
+        return 2 if len(counted) < 5 else 4
+
+    me = store(project)
+    monkeypatch.setattr(match_field_filters, "ranges_for", planned)
+    sealed, done = made_again(me, monkeypatch)
+    assert all(counted)
+    assert len([name for name in done if name.endswith("-of-2")]) == 4
+    assert [name for name in done if name.endswith("-3-of-4")]
+    assert document(project, sealed) == expected
+    assert not (me.folder / "unfinished").exists()
+
+
+def test_pairs_that_no_number_of_ranges_fits_are_refused_before_they_are_made(
+    project: Project, expected: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    me, made = store(project), []
+    with monkeypatch.context() as patched:
+        patched.setattr(ranges, "FITTED_BYTES", 10**9)
+        patched.setattr(ranges, "most_clean_pairs", lambda _: 0)
+        patched.setattr(match_field_filters, "pairs_of", lambda *_: made.append(1))
+        with pytest.raises(UsageError, match="A pass has about [0-9,]+ pairs") as error:
+            operations.match(me, None, progress=silent)
+    assert "Give --memory" in error.value.hint
+    assert not made
+    assert document(project, operations.match(me, None, progress=silent)[1]) == expected
 
 
 def test_a_piece_that_is_damaged_or_another_is_made_again(

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from coordinator.linkage.blocks import block_pairs
+from coordinator.linkage.blocks import block_pairs, count_pairs
 
 
 def tags(*firsts: int) -> np.ndarray:
@@ -31,6 +31,7 @@ def test_a_record_with_more_pairs_than_a_piece_holds_still_gets_them() -> None:
 @pytest.mark.parametrize("right", [tags(), tags(2), None])
 def test_nothing_in_common(left: np.ndarray, right: np.ndarray | None) -> None:
     assert list(block_pairs(left, right)) == []
+    assert count_pairs(left, right) == 0
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((2, 8), np.uint8), np.zeros(16, np.uint8), np.zeros((2, 16))])
