@@ -179,7 +179,7 @@ def test_pairs_that_no_number_of_ranges_fits_are_refused_before_they_are_made(
         patched.setattr(ranges, "FITTED_BYTES", 10**9)
         patched.setattr(ranges, "most_clean_pairs", lambda _: 0)
         patched.setattr(match_field_filters, "pairs_of", lambda *_: made.append(1))
-        with pytest.raises(UsageError, match="A pass has about [0-9,]+ pairs") as error:
+        with pytest.raises(UsageError, match=r"A pass has about [0-9,]+ pairs") as error:
             operations.match(me, None, progress=silent)
     assert "Give --memory" in error.value.hint
     assert not made
