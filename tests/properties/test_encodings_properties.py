@@ -199,7 +199,7 @@ def test_ranges_of_tags_give_the_document_that_all_at_once_gives(
         return matching.match(agreement, encodings, progress=lambda _what, _share: None).document
 
     whole = document()
-    monkeypatch.setattr(match_field_filters, "ranges_for", lambda *_: ranges)
+    monkeypatch.setattr(match_field_filters, "ranges_for", lambda *_, **__: ranges)
     assert document() == whole
     encodings = {name: submission.parse_encodings(raw, agreement) for name, raw in written.items()}
     assert isinstance(encodings["a"], Encodings)
