@@ -584,6 +584,7 @@ filter_bits = {bits}
 positions_per_field = {POSITIONS_PER_FIELD}
 max_block_records = {MAX_BLOCK_RECORDS}
 one_person_a_block = true
+join_at_home = true
 passes = [
 {passes}
 ]

@@ -252,6 +252,7 @@ def _survey_data(found: Survey, dataset: Dataset) -> dict[str, Any]:
         "encodable": found.encodable,
         "not_encodable": found.rows - found.encodable,
         "copies": found.copies,
+        "joined": found.joined,
         "present": {name: found.present.get(name, 0) for name in dataset.columns},
         "values_that_break_a_rule": found.broken_count,
         "findings": [
@@ -295,6 +296,11 @@ def _survey_text(found: Survey, dataset: Dataset) -> str:
         lines.append(
             f"{found.copies:,} records equal another one in every identifier: they are not encoded again, and share "
             "its links."
+        )
+    if found.joined:
+        lines.append(
+            f"{found.joined:,} others are joined at home with another one of the same person: in each pass one of them "
+            "is sent, and they share links."
         )
     if found.broken_count:
         lines.append(f"{found.broken_count:,} values break a rule.")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pprl.encode.at_home import joined, stand_ins
 from pprl.encode.one_person import likeness, rank_key, standing
 from pprl.encode.passes import BlockNumbers, Coded, Indices, Known, coded, numbered_blocks
 from pprl.protocol.blocking import BlockingPass
@@ -79,6 +80,7 @@ def block_sizes(
     max_block_records: int,
     one_person_a_block: bool = False,
     several: bool = False,
+    join_at_home: bool = False,
 ) -> Blocks:
     """Count the blocks of a dataset in each pass.
 
@@ -92,22 +94,30 @@ def block_sizes(
         max_block_records: a larger block is left out of its pass.
         one_person_a_block: whether one person's records stand for a block.
         several: whether a person may have several records.
+        join_at_home: whether those are then joined, and one stands for them; a person counts as one record.
     """
     numbered = {name: coded(columns[name]) for name in kinds}
     known: Known = {}
     like = likeness(numbered, kinds, known)
-    compared = np.zeros(len(next(iter(numbered.values())).codes), dtype=np.bool_)
+    joins = several and join_at_home
+    rows = len(next(iter(numbered.values())).codes)
+    home = joined(numbered, kinds) if joins else np.arange(rows)
+    compared = np.zeros(rows, dtype=np.bool_)
+    people = len(np.unique(home))
     found = []
     for pass_ in passes:
         block = numbered_blocks(numbered, pass_, kinds, known)
+        block = stand_ins(block, home) if joins else block
         if one_person_a_block:
             of_pass = rank_key(_NO_SECRET, pass_.name)
-            sent, _ = standing(block.numbers, like, of_pass, several=several, most=max_block_records)
+            sent, _ = standing(
+                block.numbers, like, of_pass, several=several and not joins, most=max_block_records
+            )
         else:
             sent = in_kept_blocks(block, max_block_records)
-        compared |= sent
-        found.append(_of_pass(pass_.name, block, sent))
-    return Blocks(tuple(found), int((~compared).sum()))
+        compared[home[sent]] = True
+        found.append(_of_pass(pass_.name, block, sent, people))
+    return Blocks(tuple(found), people - int(compared.sum()))
 
 
 def in_kept_blocks(block: BlockNumbers, max_block_records: int) -> NDArray[np.bool_]:
@@ -121,13 +131,13 @@ def in_kept_blocks(block: BlockNumbers, max_block_records: int) -> NDArray[np.bo
     return kept[block.numbers]
 
 
-def _of_pass(name: str, block: BlockNumbers, sent: NDArray[np.bool_]) -> PassBlocks:
+def _of_pass(name: str, block: BlockNumbers, sent: NDArray[np.bool_], records: int) -> PassBlocks:
     sizes = block.sizes()
     sent_of_each: Indices = np.bincount(block.numbers[sent], minlength=len(sizes))
     return PassBlocks(
         name=name,
         records=int(sent.sum()),
-        without_block=len(sent) - int(sizes.sum()),
+        without_block=records - int(sizes.sum()),
         suppressed=int(sizes.sum() - sent.sum()),
         largest=int(sizes.max(initial=0)),
         predicted_pairs=int((sent_of_each**2).sum()),

@@ -29,6 +29,7 @@ from pprl.encode.payloads import (
     agreed_match_keys,
     untold,
     without_copies,
+    without_joined,
 )
 from pprl.encode.record_ids import RecordIds
 from pprl.encode.records import Standardiser
@@ -64,6 +65,7 @@ class Survey:
         rows: records read.
         encodable: records with enough identifiers to be compared.
         copies: of these, records that equal another one and are not encoded again (scheme `field-filters`).
+        joined: records that are joined with another one at home, beside copies.
         present: for each identifier, the records that have it.
         broken: findings about values, at most `MOST_FINDINGS` of them.
         broken_ids: findings about record ids, at most as many.
@@ -76,6 +78,7 @@ class Survey:
     rows: int = 0
     encodable: int = 0
     copies: int = 0
+    joined: int = 0
     present: dict[str, int] = field(default_factory=dict)
     broken: list[Finding] = field(default_factory=list)
     broken_ids: list[Finding] = field(default_factory=list)
@@ -135,6 +138,7 @@ def survey(rows: Rows, dataset: Dataset, agreement: AgreementFile, *, seen: Call
             _whole_columns(batches, agreement.content), dataset, agreement
         )
         found.copies = copies_among(original_of_each)
+        found.joined = copies_among(without_joined(columns, dataset, agreement))
         found.blocks = _blocks(columns, dataset, agreement.content)
     elif agreement.content.encoding.clk_parameters.xor_folds:
         found.whole = _wholeness(_whole_columns(batches, agreement.content), agreement)
@@ -164,6 +168,7 @@ def _blocks(columns: Mapping[str, Coded], dataset: Dataset, agreement: Agreement
         max_block_records=parameters.max_block_records,
         one_person_a_block=parameters.one_person_a_block,
         several=dataset.may_have_duplicates,
+        join_at_home=parameters.join_at_home,
     )
 
 
@@ -273,7 +278,7 @@ def begin(
         if agreement.content.encoding.scheme == "clk"
         else FieldFilterPayloads(columns, dataset, agreement, key, random_bytes, told)
     )
-    found.copies = copies_among(payloads.originals)
+    found.copies, found.joined = payloads.copies, payloads.joined
     salts = RowSalts(
         agreement_sha256=agreement.sha256,
         dataset=dataset.name,

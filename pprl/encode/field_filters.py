@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pprl.encode.at_home import joined, stand_ins
 from pprl.encode.block_sizes import in_kept_blocks
 from pprl.encode.block_tags import DigestedPart, PartDigests, tags_and_salts
 from pprl.encode.one_person import Likeness, likeness, rank_key, standing
@@ -53,6 +54,8 @@ class PassRecords:
         present: mask of the filters that stand for a value, bit i for filter i, shape (records,).
         filters: shape (records, filters, bytes); the canonical forename's is the last.
         suppressed: how many records were left out because their block has too many, or another stands for it.
+        people: the first record of the person of each, which the key issuer knows it by; `rows` where no records are
+            joined at home, shape (records,).
         kept_back: places of records that stay at home, as others stand for their block: they are compared with those
             for the count of own pairs alone; None for nobody.
     """
@@ -64,6 +67,7 @@ class PassRecords:
     present: NDArray[np.uint32]
     filters: NDArray[np.uint8]
     suppressed: int
+    people: Indices
     kept_back: Indices | None = None
 
     def to_send(self) -> PassRecords:
@@ -80,6 +84,7 @@ class PassRecords:
             self.present[sent],
             self.filters[sent],
             self.suppressed,
+            self.people[sent],
         )
 
 
@@ -93,6 +98,7 @@ class Records:
         digests: of what blocks are made of, as passes come to need them.
         filters: their values, ready to be made filters of.
         like: what ranks those who share a block; None where everybody in it is sent.
+        home: the first record of the person of each, where records are joined at home; else None.
     """
 
     columns: dict[str, Coded]
@@ -100,6 +106,7 @@ class Records:
     digests: PartDigests
     filters: TokenFilters
     like: Likeness | None
+    home: Indices | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +116,7 @@ class PlannedPass:
     Attributes:
         name: of the pass.
         blocks: the block of each record that is sent, or compared at home because others stand for its block; -1 of
-            all others; shape (records,).
+            all others, and of those for which another of the same person stands; shape (records,).
         sent: whether each record is sent, shape (records,).
         parts: what the blocks are made of.
         suppressed: how many records have a block and are not sent.
@@ -150,6 +157,7 @@ class FieldFilterEncoder:
         max_block_records: a block with more records of this dataset is left out of its pass.
         one_person_a_block: whether one person's records stand for a block (`pprl.encode.one_person`).
         several: whether a person may have several records in this dataset.
+        join_at_home: whether those of a person are then joined, and one stands for them (`pprl.encode.at_home`).
 
     Raises:
         KeyFileError: the key is short.
@@ -158,6 +166,7 @@ class FieldFilterEncoder:
 
     __slots__ = (
         "_cap",
+        "_joins",
         "_key",
         "_kinds",
         "_one_person",
@@ -178,6 +187,7 @@ class FieldFilterEncoder:
         max_block_records: int = 50,
         one_person_a_block: bool = False,
         several: bool = False,
+        join_at_home: bool = False,
     ) -> None:
         if len(key) < KEY_BYTES:
             raise KeyFileError("The encoding key is too short.", hint="Make the linkage secret first.")
@@ -195,6 +205,7 @@ class FieldFilterEncoder:
         self._cap = max_block_records
         self._one_person = one_person_a_block
         self._several = several
+        self._joins = several and join_at_home
 
     @classmethod
     def agreed(cls, agreement: Agreement, key: bytes, *, several: bool) -> FieldFilterEncoder:
@@ -209,6 +220,7 @@ class FieldFilterEncoder:
             max_block_records=parameters.max_block_records,
             one_person_a_block=parameters.one_person_a_block,
             several=several,
+            join_at_home=parameters.join_at_home,
         )
 
     def encode(self, columns: Mapping[str, Sequence[str] | Coded]) -> list[PassRecords]:
@@ -251,7 +263,9 @@ class FieldFilterEncoder:
             raise DataError("The columns to encode differ in length.")
         known: Known = {}
         like = likeness(numbered, self._kinds, known) if self._one_person else None
-        return Records(numbered, known, PartDigests(self._key), TokenFilters(numbered, self._shape), like)
+        home = joined(numbered, self._kinds) if self._joins else None
+        values = TokenFilters(numbered, self._shape)
+        return Records(numbered, known, PartDigests(self._key), values, like, home)
 
     def plan(self, records: Records) -> Iterator[PlannedPass]:
         """Settle who is in each pass, in the order of the passes.
@@ -261,13 +275,14 @@ class FieldFilterEncoder:
         """
         for pass_ in self._passes:
             block = numbered_blocks(records.columns, pass_, self._kinds, records.known)
+            if records.home is not None:
+                block = stand_ins(block, records.home)
             if records.like is None:
                 sent, beside = in_kept_blocks(block, self._cap), np.empty(0, dtype=np.int64)
             else:
                 of_pass = rank_key(self._key, pass_.name)
-                sent, beside = standing(
-                    block.numbers, records.like, of_pass, several=self._several, most=self._cap
-                )
+                several = self._several and not self._joins
+                sent, beside = standing(block.numbers, records.like, of_pass, several=several, most=self._cap)
             compared = sent.copy()
             compared[beside] = True
             yield PlannedPass(
@@ -358,6 +373,7 @@ class FieldFilterEncoder:
             present,
             filters.view(np.uint8),
             planned.suppressed,
+            rows if records.home is None else records.home[rows],
             None if planned.sent[rows].all() else np.flatnonzero(~planned.sent[rows]),
         )
 

@@ -208,7 +208,7 @@ def numbered_blocks(
         raise ConfigError(f"Pass '{pass_.name}' can't be used: {problem}.")
     known = {} if known is None else known
     parts = _parts(columns, list(pass_.split_parts()), known)
-    numbers, firsts = _numbered(parts)
+    numbers, firsts = numbered_rows(parts)
     return BlockNumbers(numbers, tuple(part.of(firsts) for part in parts))
 
 
@@ -279,8 +279,8 @@ def _ranked(columns: Mapping[str, Coded], loose: Sequence[tuple[str, str]], know
     return [known[key] for key in keys]
 
 
-def _numbered(parts: Sequence[Coded]) -> tuple[Codes, Codes]:
-    """The number of each row's combination, and the first row of each; rows that lack a part have none."""
+def numbered_rows(parts: Sequence[Coded]) -> tuple[Codes, Codes]:
+    """The number of each row's combination, and the first row of each; rows that lack a part have `NO_BLOCK`."""
     first, *others = parts
     if not others:
         return _joined(np.zeros(len(first.codes), dtype=np.int32), first.codes, first.missing())

@@ -11,20 +11,24 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pprl.encode import match_keys
+from pprl.encode.at_home import by_person, joined
 from pprl.encode.clk import ClkEncoder
 from pprl.encode.copies import copies_among, originals
-from pprl.encode.passes import Coded
+from pprl.encode.passes import NO_BLOCK, Coded
 from pprl.protocol import submission
 from pprl.protocol.agreement import AgreementFile, Dataset
 from pprl.protocol.blocking import BlockingPass
 from pprl.protocol.framing import ID_BYTES, Bytes
 from pprl.protocol.pattern_counts import RANDOM_PAIRS, PatternCounts
+
+if TYPE_CHECKING:
+    from pprl.encode.field_filters import PlannedPass
 
 Indices = NDArray[np.int64]
 Columns = Mapping[str, Coded]
@@ -43,11 +47,15 @@ class Payloads(ABC):
 
     Attributes:
         originals: for each encodable record the place of the one that it is encoded with, its own as a rule.
+        copies: how many records equal another one and are not encoded again.
+        joined: how many others are joined with another one at home.
         payload_bytes: bytes of what is sent of a record, without its reference.
         header_members: members of the header of `encodings` that the scheme adds.
     """
 
     originals: Indices
+    copies: int = 0
+    joined: int = 0
     payload_bytes: int
     header_members: Mapping[str, Any]
 
@@ -207,18 +215,23 @@ class FieldFilterPayloads(Payloads):
         self._dataset, self._agreement = dataset, agreement
         columns, self.originals = without_copies(columns, dataset, agreement)
         self._encoded = np.unique(self.originals)
+        self.copies = copies_among(self.originals)
         self._encoder = FieldFilterEncoder.agreed(agreement.content, key, several=dataset.may_have_duplicates)
         records = self._encoder.records(columns)
         self._values = records.filters
+        self._people = None if records.home is None else by_person(records.home)
+        if records.home is not None:
+            self.originals = self._encoded[records.home[np.searchsorted(self._encoded, self.originals)]]
+            self.joined = copies_among(records.home)
         rng = np.random.default_rng(int.from_bytes(random_bytes(16)))
         levels = self._encoder.random_levels(records, pairs=RANDOM_PAIRS, rng=rng)
         passes = len(agreement.content.encoding.field_filter_parameters.passes)
-        blocks = np.empty((len(self._encoded), passes), dtype=np.int32)
+        people = len(self._encoded) - self.joined
+        blocks = np.full((people, passes), NO_BLOCK, dtype=np.int32)
         self._plans = []
         for place, planned in enumerate(self._encoder.plan(records)):
             told("blocks", place / passes)
-            blocks[:, place] = planned.blocks
-            self._plans.append(replace(planned, blocks=blocks[:, place]))
+            self._plans.append(self._with_blocks(planned, blocks[:, place]))
         self._own = OwnPairs(blocks, self._encoder.fields)
         ((_, record_bytes), *_) = submission.passes(agreement)
         self.payload_bytes = record_bytes - ID_BYTES
@@ -242,7 +255,11 @@ class FieldFilterPayloads(Payloads):
         planned = self._plans[pass_]
         salted = self._encoder.salted(planned)
         filters_of = partial(self._encoder.filters, self._values, salted)
-        self._own.add(pass_, filters_of)
+        if self._people is None:
+            self._own.add(pass_, filters_of)
+        else:
+            stands = _standing(planned, self._people)
+            self._own.add(pass_, lambda people: filters_of(stands[people]))
         sent = np.flatnonzero(planned.sent)
 
         def piece(places: Indices) -> Bytes:
@@ -253,10 +270,27 @@ class FieldFilterPayloads(Payloads):
 
         return piece, FieldFilterChecks(self._dataset, self._agreement, len(sent))
 
+    def _with_blocks(self, planned: PlannedPass, blocks: NDArray[np.int32]) -> PlannedPass:
+        """Put a pass's blocks into their column for own pairs, a row a person; kept once where each has one record."""
+        if self._people is None:
+            blocks[:] = planned.blocks
+            return replace(planned, blocks=blocks)
+        there = np.flatnonzero(planned.blocks != NO_BLOCK)
+        blocks[self._people[there]] = planned.blocks[there]
+        return planned
+
     def references_members(self) -> tuple[Mapping[str, Any], PatternCounts | None]:
-        """How many records are copies, and how alike the others are."""
+        """How many records stand behind another, and how alike the others are."""
         counted = self._own.counted()
         return {"copies": copies_among(self.originals), "own_patterns": len(counted.patterns)}, counted
+
+
+def _standing(planned: PlannedPass, people: Indices) -> Indices:
+    """The record of each person that is sent in a pass or compared at home; any for people without."""
+    stands = np.zeros(int(people.max(initial=-1)) + 1, dtype=np.int64)
+    there = np.flatnonzero(planned.blocks != NO_BLOCK)
+    stands[people[there]] = there
+    return stands
 
 
 class FieldFilterChecks(Checks):
@@ -283,6 +317,19 @@ class FieldFilterChecks(Checks):
 def agreed_match_keys(agreement: AgreementFile) -> list[BlockingPass]:
     """The match keys of scheme `clk`."""
     return [each.blocking_pass() for each in agreement.content.encoding.clk_parameters.match_keys]
+
+
+def without_joined(columns: Columns, dataset: Dataset, agreement: AgreementFile) -> Indices:
+    """For each record that is encoded the first of the same person, as far as the department joins records itself.
+
+    Args:
+        columns: of the records that `without_copies` leaves.
+        dataset: the dataset that they are.
+        agreement: the agreement.
+    """
+    if dataset.may_have_duplicates and agreement.content.encoding.field_filter_parameters.join_at_home:
+        return joined(columns, agreement.content.kinds())
+    return np.arange(len(next(iter(columns.values())).codes))
 
 
 def without_copies(columns: Columns, dataset: Dataset, agreement: AgreementFile) -> tuple[Columns, Indices]:

@@ -258,18 +258,28 @@ class FieldFilterParameters(_Section):
     twice as many. A record whose block holds more than
     `max_block_records` of its own dataset's records is left out of that pass, so that no block is large enough to name.
     With `one_person_a_block` one person's records alone are sent of each block: one record, or in a dataset with
-    duplicates those that seem to be of one person, at most `max_block_records`.
+    duplicates those that seem to be of one person, at most `max_block_records`. With `join_at_home` departments
+    join records of such a dataset that are of one person without doubt, and send one of them in each pass: then no
+    block holds two records of any dataset.
     """
 
     filter_bits: Literal[64, 128, 256, 512]
     positions_per_field: Annotated[int, Field(ge=LEAST_PER_FIELD, le=MOST_PER_FIELD)]
     max_block_records: Annotated[int, Field(ge=2, le=1_000)]
     one_person_a_block: bool = False
+    join_at_home: bool = False
     passes: Annotated[tuple[AgreedPass, ...], Field(min_length=1, max_length=32)]
+
+    @model_validator(mode="after")
+    def _joined_where_one_stands(self) -> Self:
+        if self.join_at_home and not self.one_person_a_block:
+            raise ValueError("join_at_home needs one_person_a_block: else all records of a block are sent")
+        return self
 
     def most_sent_of_a_block(self, dataset: Dataset) -> int:
         """Records of a dataset that one block may hold at most, as the matcher sees it."""
-        return 1 if self.one_person_a_block and not dataset.may_have_duplicates else self.max_block_records
+        one = self.one_person_a_block and (self.join_at_home or not dataset.may_have_duplicates)
+        return 1 if one else self.max_block_records
 
     @property
     def most_compared_at_home(self) -> int:
