@@ -25,6 +25,7 @@ from pprl.agreements.measured import (
     NOBODY_RECOGNISED,
     ONE_OFFICE,
     PLAIN_CLK,
+    SEVERAL_RECORDS,
     WHOLE_BLOCKS,
 )
 from pprl.errors import ConfigError, Finding
@@ -269,6 +270,12 @@ def _passes(agreement: Agreement) -> Iterator[Finding]:
             f"the matcher can compare a table's own people inside a block: {WHOLE_BLOCKS}",
             "set it to true: one person's records then stand for each block",
             column=f"{path}.one_person_a_block",
+        )
+    elif not filters.join_at_home and any(each.may_have_duplicates for each in agreement.dataset):
+        yield Finding(
+            f"where people have several records, the matcher can compare those with each other: {SEVERAL_RECORDS}",
+            "set it to true: departments then join a person's records themselves",
+            column=f"{path}.join_at_home",
         )
     if len(filters.passes) < FEW_PASSES:
         yield Finding(

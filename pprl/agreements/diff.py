@@ -296,6 +296,11 @@ _RULES = (
         "the matcher can then compare a table's own people with each other inside a block, which names many",
     ),
     _Rule(
+        r"encoding\.field_filters\.join_at_home",
+        _to("false"),
+        "the matcher can then compare a person's own records with each other, which names a third of them",
+    ),
+    _Rule(
         r"encoding\.field_filters\.passes\[[^]]*\]",
         _added,
         "one more pass shows the matcher one more picture of the file",

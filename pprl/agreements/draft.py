@@ -575,8 +575,9 @@ def _field_filters(identifiers: Sequence[tuple[str, Kind]], rows: int) -> str:
         "records have other random references in each pass, so that the matcher can't lay passes over each other. "
         "The passes suit the size of the files. Of each block, one person's records are sent alone "
         "(one_person_a_block), so that the matcher can't compare a file's own people: that is what would name them. A "
-        "block of more than max_block_records of a person is left out. Records that are equal in everything count "
-        "once. A value sets about positions_per_field bits of its filter, however long it is.",
+        "block of more than max_block_records is left out. Where a file may hold a person more than once, a "
+        "department joins its own records of a person first (join_at_home), as how those differ would name them too. A "
+        "value sets about positions_per_field bits of its filter, however long it is.",
     )
     return f"""{comment}
 [encoding.field_filters]

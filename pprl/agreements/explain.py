@@ -258,12 +258,28 @@ def _field_filters_leave(
             "Where a table may hold a person more than once, records that are equal in every identifier, with names, "
             "date of birth and one more among them, are encoded once. The key issuer is told which records equal which."
         )
+        yield from _joining(parameters)
     yield _say(
         f"The key issuer ({issuer}) gets, sealed, which references stand for one record, and no tag or filter; and of "
         "all pairs of the table's own records that share a block, how many are alike in which way: counts, which name "
         "no record. Both learn how many records there are. Each list leaves in a random order of its own, under "
         "references made for this run alone. Encodings are still personal data, and must be guarded as such."
     )
+
+
+def _joining(parameters: FieldFilterParameters) -> Iterator[str]:
+    if parameters.join_at_home and parameters.one_person_a_block:
+        yield _say(
+            "In such a table a department also joins, by fixed rules, its own records that are of one person beyond "
+            "reasonable doubt: names that sound alike and date of birth, for instance, or names, postcode and a part "
+            "of it. One of them is sent in each pass, and what is linked to it is linked to all. So nobody outside can "
+            "compare a person's records with each other. The key issuer is told which records are joined."
+        )
+    elif parameters.one_person_a_block:
+        yield _say(
+            "A person's other records are sent with the first, and how they differ is as good as a name to whoever "
+            f"holds the same table: {measured.SEVERAL_RECORDS}. With join_at_home departments would join them first."
+        )
 
 
 def _parts(each: AgreedPass) -> list[str]:

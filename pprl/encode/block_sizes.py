@@ -99,7 +99,7 @@ def block_sizes(
     numbered = {name: coded(columns[name]) for name in kinds}
     known: Known = {}
     like = likeness(numbered, kinds, known)
-    joins = several and join_at_home
+    joins = several and join_at_home and one_person_a_block
     rows = len(next(iter(numbered.values())).codes)
     home = joined(numbered, kinds) if joins else np.arange(rows)
     compared = np.zeros(rows, dtype=np.bool_)

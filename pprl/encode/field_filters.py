@@ -157,7 +157,8 @@ class FieldFilterEncoder:
         max_block_records: a block with more records of this dataset is left out of its pass.
         one_person_a_block: whether one person's records stand for a block (`pprl.encode.one_person`).
         several: whether a person may have several records in this dataset.
-        join_at_home: whether those of a person are then joined, and one stands for them (`pprl.encode.at_home`).
+        join_at_home: whether those of a person are then joined, if one person stands for a block
+            (`pprl.encode.at_home`).
 
     Raises:
         KeyFileError: the key is short.
@@ -205,7 +206,7 @@ class FieldFilterEncoder:
         self._cap = max_block_records
         self._one_person = one_person_a_block
         self._several = several
-        self._joins = several and join_at_home
+        self._joins = several and join_at_home and one_person_a_block
 
     @classmethod
     def agreed(cls, agreement: Agreement, key: bytes, *, several: bool) -> FieldFilterEncoder:

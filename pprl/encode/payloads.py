@@ -327,7 +327,7 @@ def without_joined(columns: Columns, dataset: Dataset, agreement: AgreementFile)
         dataset: the dataset that they are.
         agreement: the agreement.
     """
-    if dataset.may_have_duplicates and agreement.content.encoding.field_filter_parameters.join_at_home:
+    if agreement.content.encoding.field_filter_parameters.joins(dataset):
         return joined(columns, agreement.content.kinds())
     return np.arange(len(next(iter(columns.values())).codes))
 

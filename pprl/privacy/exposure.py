@@ -31,9 +31,12 @@ def encoder_of(agreement: Agreement, key: bytes, *, several: bool = False) -> Fi
 
 
 def passes(columns: Columns, encoder: FieldFilterEncoder) -> list[SeenPass]:
-    """Scheme `field-filters`: each pass, with the records' own numbers: what the two coordinator roles see together."""
+    """Scheme `field-filters`: each pass, with the records' own numbers: what the two coordinator roles see together.
+
+    Of records that are joined at home the key issuer knows the first alone, whichever is sent.
+    """
     return [
-        SeenPass(each.rows, each.blocks.astype(np.int64), each.present, each.filters)
+        SeenPass(each.people, each.blocks.astype(np.int64), each.present, each.filters)
         for each in map(PassRecords.to_send, encoder.encode_each(columns))
     ]
 
@@ -51,7 +54,7 @@ def passes_of_two(
         tags = np.vstack([one.tags, other.tags]).view(np.dtype((np.void, TAG_BYTES))).reshape(-1)
         numbers = np.unique(tags, return_inverse=True)[1].astype(np.int64)
         for side, each, blocks in zip(seen, (one, other), np.split(numbers, [len(one.rows)]), strict=True):
-            side.append(SeenPass(each.rows, blocks, each.present, each.filters))
+            side.append(SeenPass(each.people, blocks, each.present, each.filters))
     return seen
 
 

@@ -12,7 +12,9 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from pprl.encode.at_home import joined
 from pprl.encode.field_filters import FieldFilterEncoder
+from pprl.encode.passes import coded
 from pprl.privacy import exposure, handed_on
 from pprl.privacy.knowledge import Errors, List, known_people, list_of
 from pprl.privacy.measure import Named, count
@@ -86,6 +88,25 @@ class Ground:
         """The attacker's own."""
         return self.rng(11).bytes(_KEY_BYTES)
 
+    @cached_property
+    def _joins(self) -> bool:
+        """Whether the department joins records of a person itself."""
+        parameters = self.agreement.encoding.field_filters
+        if parameters is None or not parameters.one_person_a_block:
+            return False
+        return self.sample.several and parameters.join_at_home
+
+    def _people(self, columns: Columns) -> Indices:
+        """For each record the first of those that are joined with it; that is whom others see."""
+        if not self._joins:
+            return np.arange(length_of(columns))
+        return joined({name: coded(values) for name, values in columns.items()}, self.agreement.kinds())
+
+    @cached_property
+    def _home(self) -> Indices:
+        """The file's people."""
+        return self._people(self.sample.file)
+
     # What the attacker knows.
 
     def listed(self, kind: ListKind, overlap: int) -> List:
@@ -103,9 +124,22 @@ class Ground:
         )
 
     def known(self, people: List, number: int) -> Known:
-        """Records that the attacker recognises: never more than half of those that are on its list."""
-        half = int((people.truth != NOBODY).sum()) // 2
-        return known_people(people.truth, min(number, half), self.rng(30, number))
+        """Records that the attacker recognises: never more than half of those that are on its list.
+
+        Of records that are joined at home, it recognises the one that stands for them.
+        """
+        truth = self._truth(people)
+        half = int((truth != NOBODY).sum()) // 2
+        return known_people(truth, min(number, half), self.rng(30, number))
+
+    def _truth(self, people: List) -> Indices:
+        """The place on a list of each record; of records that are joined, of any of them, at the first alone."""
+        if not self._joins:
+            return people.truth
+        truth = np.full(len(people.truth), NOBODY, dtype=np.int64)
+        for record in np.flatnonzero(people.truth != NOBODY)[::-1].tolist():
+            truth[self._home[record]] = people.truth[record]
+        return truth
 
     # Scheme clk: whole filters.
 
@@ -168,9 +202,10 @@ class Ground:
         """The list's passes with everybody in every block, as often as the attacker cares to encode it.
 
         Where one person stands for a block the attacker can't know who does, so it tries each. Where people have
-        several records, who stands for the list's blocks is drawn anew, and the attacker is wrong about some.
+        several records that are not joined at home, who stands for the list's blocks is drawn anew, and the attacker
+        is wrong about some.
         """
-        if self.sample.several:
+        if self.sample.several and not self._joins:
             return [self.listed_passes(kind, overlap)]
         return self._whole_passes(kind, overlap)
 
@@ -303,24 +338,29 @@ class Ground:
 
         Where people have several records, to name any of somebody's records by any other is to name that person.
         """
+        if self._joins:
+            return self._people(people.columns)
         kinds = self.agreement.kinds()
         who = {name: people.columns[name] for name in kinds if kinds[name] in _WHO}
         several = self.sample.several and len(who) > 1
         return _first_of_equals(who if several else people.columns)
 
     def counted(self, names: Names, people: List, known: Known) -> Named:
-        """How many records were named; who are written alike on the list can't be told apart, and are one."""
+        """How many records were named; who are written alike on the list can't be told apart, and are one.
+
+        Records that are joined at home count once.
+        """
         same = self._first_of_person(people)
         said = np.full(self.records, NOBODY, dtype=np.int64)
         said[: len(names)] = names[: self.records]
-        return count(_as_first(said, same), _as_first(people.truth, same), known)
+        return count(_as_first(said, same), _as_first(self._truth(people), same), known)
 
     def counted_over_passes(
         self, names: Sequence[Names], records: Sequence[Indices], people: List, known: Known
     ) -> Named:
         """The same where each pass is seen on its own: a record is named if it is named in any of them."""
         same = self._first_of_person(people)
-        truth = _as_first(people.truth, same)
+        truth = _as_first(self._truth(people), same)
         best = np.full(self.records, NOBODY, dtype=np.int64)
         for said, record in zip(names, records, strict=True):
             told = _as_first(said, same)

@@ -258,7 +258,7 @@ class FieldFilterParameters(_Section):
     twice as many. A record whose block holds more than
     `max_block_records` of its own dataset's records is left out of that pass, so that no block is large enough to name.
     With `one_person_a_block` one person's records alone are sent of each block: one record, or in a dataset with
-    duplicates those that seem to be of one person, at most `max_block_records`. With `join_at_home` departments
+    duplicates those that seem to be of one person, at most `max_block_records`. With `join_at_home` as well departments
     join records of such a dataset that are of one person without doubt, and send one of them in each pass: then no
     block holds two records of any dataset.
     """
@@ -270,16 +270,14 @@ class FieldFilterParameters(_Section):
     join_at_home: bool = False
     passes: Annotated[tuple[AgreedPass, ...], Field(min_length=1, max_length=32)]
 
-    @model_validator(mode="after")
-    def _joined_where_one_stands(self) -> Self:
-        if self.join_at_home and not self.one_person_a_block:
-            raise ValueError("join_at_home needs one_person_a_block: else all records of a block are sent")
-        return self
-
     def most_sent_of_a_block(self, dataset: Dataset) -> int:
         """Records of a dataset that one block may hold at most, as the matcher sees it."""
-        one = self.one_person_a_block and (self.join_at_home or not dataset.may_have_duplicates)
-        return 1 if one else self.max_block_records
+        one_a_block = self.joins(dataset) or not dataset.may_have_duplicates
+        return 1 if self.one_person_a_block and one_a_block else self.max_block_records
+
+    def joins(self, dataset: Dataset) -> bool:
+        """Whether the department joins a dataset's records itself."""
+        return self.one_person_a_block and self.join_at_home and dataset.may_have_duplicates
 
     @property
     def most_compared_at_home(self) -> int:

@@ -104,6 +104,40 @@ TRANSFORMED = [
 ]
 
 
+# Given-name, surname, date of birth, postcode; and the first record of the person of each.
+JOINED = [
+    ([("anna", "smith", "1980-02-03", ""), ("anna", "smyth", "1980-02-03", "")], [0, 0]),
+    ([("liz", "moss", "1980-02-03", ""), ("elizabeth", "moss", "1980-02-03", "ab12cd")], [0, 0]),
+    ([("ali", "khan", "1980-02-03", ""), ("khan", "ali", "1980-02-03", "")], [0, 0]),
+    ([("jonquil", "moss", "1980-02-03", ""), ("jonas", "moss", "1980-02-03", "")], [0, 0]),
+    ([("joan", "moss", "1980-02-03", ""), ("jill", "moss", "1980-02-03", "")], [0, 1]),
+    ([("anna", "moss", "1980-02-03", "ab12cd"), ("anna", "grey", "1980-02-03", "ab12cd")], [0, 0]),
+    ([("anna", "moss", "1980-02-03", ""), ("anna", "grey", "1980-02-03", "")], [0, 1]),
+    ([("anna", "moss", "1980-02-03", "ab12cd"), ("anna", "moss", "1981-02-03", "ab12cd")], [0, 0]),
+    ([("anna", "moss", "1980-02-03", "ab12cd"), ("anna", "moss", "1980-05-04", "ab12cd")], [0, 0]),
+    ([("john", "moss", "1950-02-03", "ab12cd"), ("john", "moss", "1980-05-04", "ab12cd")], [0, 1]),
+    ([("john", "moss", "1950-02-03", "ab12cd"), ("john", "moss", "", "ab12cd")], [0, 0]),
+    ([("john", "moss", "", "ab12cd"), ("john", "moss", "", "ab12cd")], [0, 0]),
+    (
+        [
+            ("john", "moss", "1950-02-03", "ab12cd"),
+            ("john", "moss", "1980-05-04", "ab12cd"),
+            ("john", "moss", "", "ab12cd"),
+        ],
+        [0, 1, 2],
+    ),
+    (
+        [
+            ("anna", "grey", "1980-02-03", "ab12cd"),
+            ("bert", "moss", "", ""),
+            ("anna", "moss", "1980-02-03", "ab12cd"),
+            ("anna", "moss", "1980-02-03", ""),
+        ],
+        [0, 1, 0, 0],
+    ),
+]
+
+
 def rules() -> tuple[list[tuple[str, str]], list[str]]:
     """The tables of the phonetic code, from the document."""
     text = (Path(__file__).parents[3] / "docs" / "formats" / "field-filters.md").read_text(encoding="utf-8")
@@ -157,6 +191,7 @@ def document() -> dict[str, object]:
             for name in ("birth", "postcode")
             for records in RANKED
         ],
+        "joined": [{"records": records, "first": first} for records, first in JOINED],
         "filters": filters,
         "transforms": [
             {"kind": kind, "transform": transform, "value": value, "expected": expected}

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pprl.encode import phonetic as code
+from pprl.encode.at_home import joined
 from pprl.encode.field_filters import FieldFilterEncoder
 from pprl.encode.one_person import Likeness, rank_key, ranks_of, standing
 from pprl.encode.passes import PARTICLES, block_values, coded
@@ -81,6 +82,14 @@ def test_the_record_that_leads_a_block_is_as_written(vector):
     block = np.zeros(len(vector["records"]), dtype=np.int32)
     sent, _ = standing(block, like, rank_key(KEY, vector["pass"]), several=False, most=50)
     assert np.flatnonzero(sent).tolist() == [vector["leader"]]
+
+
+@pytest.mark.parametrize("vector", VECTORS["joined"], ids=lambda vector: str(vector["first"]))
+def test_records_are_joined_at_home_as_written(vector):
+    kinds = {"given": "given-name", "family": "surname", "born": "date-of-birth", "postcode": "postcode"}
+    columns = zip(kinds, zip(*vector["records"], strict=True), strict=True)
+    found = joined({name: coded(values) for name, values in columns}, kinds)
+    assert found.tolist() == vector["first"]
 
 
 @pytest.mark.parametrize("vector", VECTORS["ranks"], ids=lambda vector: vector["pass"])

@@ -99,6 +99,7 @@ COSTS = [
     (FEW_IN_COMMON, "dataset[2].columns", "have 1 identifiers in common, fewer than 2"),
     ([('sex = "gender"\n', ""), ('sex = "sex"\n', "")], "identifier[3]", "only 'offences' has"),
     ([('sex = "SEX"\n', ""), ('sex = "gender"\n', "")], "identifier[3]", "nothing to compare it with"),
+    ([("join_at_home = true", "join_at_home = false")], "join_at_home", "a third of the offences"),
     ([("max_popcount_share = 0.6", "max_popcount_share = 0.76")], "privacy", "alike to many"),
     ([('"per-record"\nc', '"per-person"\nc')], "release.linkage_keys", "own records were linked"),
     ([KEEPING], "release.keep_linkage_keys", "which records of two versions are one"),

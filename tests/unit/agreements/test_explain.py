@@ -123,6 +123,15 @@ def test_what_the_matcher_can_do_with_field_filters_is_told_with_its_figures(jus
     told = words(explain(whole, audience="officer", today=today))
     assert "named 72 % of 20,000 people in blocks of at most 50 records" in told
     assert "one person's records are sent" not in told
+    assert "which records are joined" not in told
+
+
+def test_where_people_have_several_records_it_is_told_who_joins_them(justice, changed, today):
+    assert "which records are joined" in words(explain(changed(justice), audience="officer", today=today))
+    apart = changed(justice, ("join_at_home = true", "join_at_home = false"))
+    told = words(explain(apart, audience="officer", today=today))
+    assert "named a third of the offences" in told
+    assert "which records are joined" not in told
 
 
 def test_one_office_with_field_filters_is_told_what_that_costs(justice, changed, today):
