@@ -119,7 +119,9 @@ def stand_ins(block: BlockNumbers, home: Indices) -> BlockNumbers:
     """
     there = np.flatnonzero(block.numbers != NO_BLOCK)
     person, its = home[there], block.numbers[there].astype(np.int64)
-    _, place, many = np.unique(person * (int(its.max(initial=0)) + 1) + its, return_inverse=True, return_counts=True)
+    _, place, many = np.unique(
+        person * (int(its.max(initial=0)) + 1) + its, return_inverse=True, return_counts=True
+    )
     order = np.lexsort((there, -many[place.reshape(-1)], person))
     chosen = (
         there[order[np.flatnonzero(np.append(True, np.diff(person[order]) != 0))]] if len(there) else there

@@ -127,7 +127,7 @@ def test_a_person_stands_once_and_where_most_of_the_persons_records_are(both: li
     named = [person for person, _ in both]
     home = np.array([named.index(person) for person in named])
     blocks = np.array([block for _, block in both], dtype=np.int32)
-    chosen = stand_ins(BlockNumbers(blocks, np.arange(4, dtype=np.int32), ()), home).numbers
+    chosen = stand_ins(BlockNumbers(blocks, ()), home).numbers
     for person in set(home.tolist()):
         its = np.flatnonzero(home == person)
         there = its[chosen[its] != NO_BLOCK]
