@@ -39,11 +39,9 @@ def target(lines: Sequence[Line]) -> str:
     ours = [line for line in lines if line["encoding"] == DEFAULT]
     sizes = sorted({line["size"] for line in ours})
     header = ["seen by", "lists the attacker has", *(f"{size:,} people" for size in sizes), "at most 1 %?"]
+    kinds = ((OF_ONE, VERY_FILE), (OF_TWO, VERY_FILE), (OF_TWO, "light"), (OF_TWO, "heavy"))
     rows = [
-        _row_of_target(ours, sizes, holder, attacks, kind)
-        for attacks, kinds in ((OF_ONE, (VERY_FILE,)), (OF_TWO, (VERY_FILE, "light", "heavy")))
-        for kind in kinds
-        for holder in HOLDERS
+        _row_of_target(ours, sizes, holder, attacks, kind) for attacks, kind in kinds for holder in HOLDERS
     ]
     leaked = [line for line in ours if line["attack"] == LEAKED_SECRET and _is_of(line, VERY_FILE, 0)]
     by_size = [[line for line in leaked if line["size"] == size] for size in sizes]
