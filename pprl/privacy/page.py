@@ -109,7 +109,9 @@ def _tables(risk: Risk) -> list[str]:
         _table(
             "knowledge", "The worst attack of each holder, by knowledge; of 10,000 people",
             words.HEADER, words.rows(risk), words=(0, 1, 4),
-        ),
+        )
+        if words.rows(risk)
+        else _p("No attack came to its end: there is nothing to tell."),
         "<h2>Every attack</h2>",
         _table(
             "attacks", "Every attack, with what it came to",

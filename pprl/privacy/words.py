@@ -110,7 +110,10 @@ def sentence(risk: Risk) -> str:
     """The one sentence for the auditor."""
     found = worst(counting(risk))
     if found is None:
-        return "No attack came to its end in the time that it had. Nothing is known: give more with --budget."
+        return (
+            "No attack came to its end in the time that it had. Nothing is known: give more with --budget, or leave "
+            "out what a statement can do without with --required."
+        )
     if not risk.valid:
         return f"These attacks show nothing: {control_words(risk)}"
     leaked = with_secret(risk)
@@ -152,6 +155,11 @@ def control_words(risk: Risk) -> str:
     )
     if risk.valid:
         return f"{told}: as it must be."
+    if controls.random_bits == PER:  # so it stands where these attacks had no end: they have shown nothing
+        return (
+            f"of 10,000 people in a plain CLK of the same columns {controls.plain_clk:,} were named; the attacks on "
+            "random bits did not come to their end. Give more with --budget."
+        )
     return f"{told}. It must be more than {LEAST_OF_PLAIN_CLK:,}, and at most {MOST_OF_RANDOM_BITS:,}."
 
 

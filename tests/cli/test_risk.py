@@ -126,7 +126,7 @@ def test_the_same_seed_tells_the_same(told: dict[str, Any]) -> None:
 def test_too_little_time_is_said(project: Project) -> None:
     result = done(*_words(project), "--budget", "0.1s", "--json")
     told = json.loads(result.stdout)
-    assert "Nothing is known: give more with --budget." in told["sentence"]
+    assert "Nothing is known: give more with --budget, or leave out" in told["sentence"]
     assert not any(each["finished"] for each in told["attacks"])
     assert {each["upper_per_10000"] for each in told["attacks"]} == {None}
 

@@ -142,6 +142,7 @@ def test_without_time_nothing_is_known() -> None:
     assert not any(each.finished for each in found.tried)
     assert not found.valid
     assert "Nothing is known" in words.sentence(found)
+    assert "did not come to their end" in words.control_words(found)
     assert "--budget" in words.sentence(found)
 
 
