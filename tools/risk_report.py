@@ -97,9 +97,8 @@ def _meets(by_size: Sequence[Sequence[Line]], attacks: Set[str]) -> str:
     ended = [[line for line in lines if line["finished"]] for lines in by_size]
     if any(line["upper_per_10000"] > TARGET_PER_10000 for lines in ended for line in lines):
         return "**no**"
-    return (
-        "yes" if all({line["attack"] for line in lines} >= attacks for lines in ended) else NOT_ALL_MEASURED
-    )
+    whole = bool(ended) and all({line["attack"] for line in lines} >= attacks for lines in ended)
+    return "yes" if whole else NOT_ALL_MEASURED
 
 
 def _f1_by_size(lines: Sequence[Line], sizes: Sequence[int]) -> str:
