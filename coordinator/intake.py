@@ -107,7 +107,7 @@ def require_whole_submission(file: BinaryIO, agreement: AgreementFile) -> None:
         return
     kinds = (submission.ENCODINGS_KIND, submission.REFERENCES_KIND)
     parts = {
-        (binding.sender, binding.dataset, binding.submission, binding.records)
+        (binding.sender, binding.dataset, binding.submission, binding.records, binding.transcript)
         for kind, (offset, length) in zip(kinds, submission.containers(file), strict=True)
         for binding, _ in [
             container.verify_head(container.window(file, offset, length), agreement=agreement, kind=kind)

@@ -41,8 +41,8 @@ def take_in(me: Coordinator, sealed: bytes) -> Receipt:
     """Verify a sealed share as far as that can be done without opening it, and keep it. The checks, in this order:
 
     1. its agreement is registered here, and the newest of its project;
-    2. its head is trusted: signed by its sender, under this agreement, of this kind (checks 1 to 9 of
-       `container.open_container`);
+    2. its head is trusted: signed by its sender, under this agreement and the signatures that are held here, of this
+       kind (checks 1 to 9 of `container.open_container`);
     3. it goes from one department to another;
     4. its ciphertext is the one that was signed.
 
@@ -55,8 +55,9 @@ def take_in(me: Coordinator, sealed: bytes) -> Receipt:
     row = _registered(me, container.peek(io.BytesIO(sealed)).agreement_sha256)  # 1
     agreement = seat_under(me, row, needs=()).agreement
     binding, head = container.verify_head(
-        io.BytesIO(sealed), agreement=agreement.file, kind=SHARE_KIND, max_bytes=MAX_SHARE_CONTAINER_BYTES
-    )  # 2
+        io.BytesIO(sealed), agreement=agreement.file, kind=SHARE_KIND, transcript=agreement.transcript.sha256,
+        max_bytes=MAX_SHARE_CONTAINER_BYTES,
+    )  # fmt: skip  # 2
     _check_departments(binding, agreement.content)  # 3
     _check_ciphertext(sealed, head)  # 4
     digest = hashlib.sha256(sealed).hexdigest()

@@ -61,6 +61,16 @@ class _Body:
     head: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    """What a step takes: None where it takes any."""
+
+    kind: str | None
+    sender: str | None
+    dataset: str | None
+    transcript: str | None
+
+
 def seal(
     plaintext: BinaryIO,
     out: BinaryIO,
@@ -118,6 +128,7 @@ def open_container(
     kind: str,
     sender: str | None = None,
     dataset: str | None = None,
+    transcript: str = "",
     max_bytes: int = MAX_CONTAINER_BYTES,
 ) -> Opened:
     """Verify a container and decrypt it. Run by the recipient.
@@ -131,7 +142,7 @@ def open_container(
     5. that party's Ed25519 key of our agreement signed the statement;
     6. and so did its ML-DSA-65 key;
     7. the statement, of which nothing but the claim in 4 was used so far, is strictly spelt;
-    8. it was made under our agreement: the digest and the version are ours;
+    8. it was made under our agreement and its signatures: the digest, the version and the transcript are ours;
     9. it is of the kind, from the sender and about the dataset that are expected, and the dataset, if any,
        is brought by the sender or by the recipient;
     10. it is sealed to me, and my keys are the ones that the agreement gives me;
@@ -158,6 +169,7 @@ def open_container(
         kind: the kind of content that this step takes.
         sender: who must have sent it; any party of the agreement if None.
         dataset: what dataset it must be about; any of the sender's or recipient's, or none, if None.
+        transcript: the ceremony of the signatures that we hold; empty for what a party keeps for itself.
         max_bytes: the most that this step takes.
 
     Returns:
@@ -169,7 +181,7 @@ def open_container(
     """
     opened, content = open_stream(
         container, me=me, opens_with=opens_with, agreement=agreement, kind=kind, sender=sender, dataset=dataset,
-        max_bytes=max_bytes,
+        transcript=transcript, max_bytes=max_bytes,
     )  # fmt: skip
     for step in _steps(content):  # 14, 15
         out.write(step)
@@ -185,6 +197,7 @@ def open_stream(
     kind: str,
     sender: str | None = None,
     dataset: str | None = None,
+    transcript: str = "",
     max_bytes: int = MAX_CONTAINER_BYTES,
 ) -> tuple[Opened, BinaryIO]:
     """Verify a container, and give what decrypts it while it is read. Run by the recipient.
@@ -201,6 +214,7 @@ def open_stream(
         kind: the kind of content that this step takes.
         sender: who must have sent it; any party of the agreement if None.
         dataset: what dataset it must be about; any of the sender's or recipient's, or none, if None.
+        transcript: the ceremony of the signatures that we hold; empty for what a party keeps for itself.
         max_bytes: the most that this step takes.
 
     Returns:
@@ -212,7 +226,8 @@ def open_stream(
     """
     size = _check_size(container, max_bytes)  # 1
     body = _read_head(container)  # 2
-    statement = _checked_head(body, agreement, kind=kind, sender=sender, dataset=dataset)  # 3 to 9
+    expected = _Expected(kind, sender, dataset, transcript)
+    statement = _checked_head(body, agreement, expected)  # 3 to 9
     binding = statement.binding
     _check_recipient_is_me(binding, me)  # 10
     _check_my_keys_are_agreed(me, agreement)  # 10
@@ -229,6 +244,7 @@ def verify_head(
     *,
     agreement: AgreementFile,
     kind: str | None = None,
+    transcript: str | None = None,
     max_bytes: int = MAX_CONTAINER_BYTES,
 ) -> tuple[Binding, bytes]:
     """Verify what a container is, and who sealed it, without being able to open it: checks 1 to 9.
@@ -240,6 +256,7 @@ def verify_head(
         container: the container, or its head alone.
         agreement: as for `open_container`.
         kind: the kind of content that it must be of; any if None.
+        transcript: the ceremony that it must be of; any if None.
         max_bytes: the most that this step takes.
 
     Returns:
@@ -251,7 +268,8 @@ def verify_head(
     """
     _check_size(container, max_bytes)  # 1
     body = _read_head(container)  # 2
-    return _checked_head(body, agreement, kind=kind, sender=None, dataset=None).binding, body.head  # 3 to 9
+    expected = _Expected(kind, None, None, transcript)
+    return _checked_head(body, agreement, expected).binding, body.head  # 3 to 9
 
 
 def peek(container: BinaryIO) -> Binding:
@@ -318,9 +336,7 @@ class _Window(io.RawIOBase):
         return len(found)
 
 
-def _checked_head(
-    body: _Body, agreement: AgreementFile, *, kind: str | None, sender: str | None, dataset: str | None
-) -> Statement:
+def _checked_head(body: _Body, agreement: AgreementFile, expected: _Expected) -> Statement:
     signed = envelope.parse_envelope(body.head[envelope.PREFIX_BYTES :])  # 3
     keys = _check_sender_is_known(signed, agreement)  # 4
     _check_ed25519(signed, keys)  # 5
@@ -328,7 +344,8 @@ def _checked_head(
     statement = envelope.parse_statement(signed.payload)  # 7
     _check_agreement_digest(statement.binding, agreement)  # 8
     _check_agreement_version(statement.binding, agreement)  # 8
-    _check_expected(statement.binding, kind, sender, dataset)  # 9
+    _check_transcript(statement.binding, expected)  # 8
+    _check_expected(statement.binding, expected)  # 9
     _check_dataset_is_theirs(statement.binding, agreement)  # 9
     return statement
 
@@ -426,13 +443,22 @@ def _check_agreement_version(binding: Binding, agreement: AgreementFile) -> None
         raise VerificationError("The container names another version than its agreement has.")
 
 
-def _check_expected(binding: Binding, kind: str | None, sender: str | None, dataset: str | None) -> None:
-    expected = (
-        ("kind", kind, binding.kind),
-        ("sender", sender, binding.sender),
-        ("dataset", dataset, binding.dataset),
+def _check_transcript(binding: Binding, expected: _Expected) -> None:
+    if expected.transcript is not None and binding.transcript != expected.transcript:
+        raise VerificationError(
+            "The container was made under other signatures of the agreement than ours: a party's run key or commitment "
+            "is another.",
+            hint="Compare the signatures with 'agreement verify' on both sides: a party may have signed twice.",
+        )
+
+
+def _check_expected(binding: Binding, expected: _Expected) -> None:
+    both = (
+        ("kind", expected.kind, binding.kind),
+        ("sender", expected.sender, binding.sender),
+        ("dataset", expected.dataset, binding.dataset),
     )
-    for what, wanted, found in expected:
+    for what, wanted, found in both:
         if wanted is not None and found != wanted:
             raise VerificationError(
                 f"The container's {what} is '{found}', and this step takes '{wanted}'.",

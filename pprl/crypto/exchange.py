@@ -162,6 +162,7 @@ def seal_into(
         previous_sha256=None,
         plaintext_bytes=plaintext_bytes,
         records=records,
+        transcript=me.agreement.transcript.sha256,
     )
     run_key = me.agreement.run_key_of(recipient)
     return container.seal(plaintext, out, binding=binding, sender=me.identity, sealed_to=run_key)
@@ -200,8 +201,9 @@ def open_stream_from(
         VerificationError: it is not trusted; also while it is read.
     """
     return container.open_stream(
-        sealed, me=me.identity, opens_with=me.run_key, agreement=me.agreement.file, kind=kind, sender=sender
-    )
+        sealed, me=me.identity, opens_with=me.run_key, agreement=me.agreement.file, kind=kind, sender=sender,
+        transcript=me.agreement.transcript.sha256,
+    )  # fmt: skip
 
 
 def require_as_bound(binding: Binding, *, dataset: str, records: int, submission: str = "") -> None:

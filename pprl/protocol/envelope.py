@@ -64,6 +64,8 @@ class Binding:
         plaintext_bytes: length of the content.
         records: the records of its dataset, or of all datasets: never how many pairs or links it holds; 0 where
             it is about none.
+        transcript: the ceremony of the signatures that its sender holds, 64 hexadecimal digits; empty in what a party
+            keeps for itself from before they were there.
     """
 
     agreement_sha256: str
@@ -77,6 +79,7 @@ class Binding:
     previous_sha256: str | None
     plaintext_bytes: int
     records: int
+    transcript: str = ""
 
     def __post_init__(self) -> None:
         members.text(self.agreement_sha256, members.SHA256, _member("agreement_sha256"))
@@ -95,6 +98,8 @@ class Binding:
             raise FormatError("A container's binding names a previous one exactly if it is not the first.")
         members.count(self.plaintext_bytes, _member("plaintext_bytes"))
         members.count(self.records, _member("records"))
+        if self.transcript != "":
+            members.text(self.transcript, members.SHA256, _member("transcript"))
 
     def to_json(self) -> dict[str, Any]:
         """The members of the JSON object that stands in the predicate."""

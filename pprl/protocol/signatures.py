@@ -11,6 +11,7 @@ This module owns the values and their spelling; `pprl.crypto.signatures` verifie
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -54,6 +55,11 @@ class AgreementSignature:
         members.length(raw, RUN_KEY_BYTES, "The run_key of an agreement's signature")
         if self.commitment is not None:
             members.text(self.commitment, members.SHA256, "The commitment of an agreement's signature")
+
+    @property
+    def run_key_sha256(self) -> str:
+        """What the transcript tells of the run key: SHA-256 of its bytes, 64 hexadecimal digits."""
+        return hashlib.sha256(members.from_base64(self.run_key, "The run_key")).hexdigest()
 
     def to_predicate(self) -> dict[str, Any]:
         """The members of the statement's predicate."""
@@ -146,18 +152,20 @@ class SignedAgreement:
 
     @property
     def transcript(self) -> Transcript:
-        """What the departments have committed to: the making of the linkage secret that belongs to this agreement."""
+        """What the signatures gave out: the ceremony to which everything under this agreement is bound."""
         return transcript_of(self.file, self.signatures)
 
 
 def transcript_of(agreement: AgreementFile, signatures: Mapping[str, AgreementSignature]) -> Transcript:
-    """The departments' commitments under an agreement.
+    """The departments' commitments and everybody's run keys under an agreement.
 
     Raises:
-        VerificationError: two departments have the same one.
+        VerificationError: two departments have the same commitment.
     """
     told = {party: each.commitment for party, each in signatures.items() if each.commitment is not None}
-    return Transcript(agreement.sha256, told)
+    return Transcript(
+        agreement.sha256, told, {party: each.run_key_sha256 for party, each in signatures.items()}
+    )
 
 
 def signatories(agreement: Agreement) -> Iterator[Party]:

@@ -24,24 +24,25 @@ _TRANSCRIPT_FORMAT = "pprl-transcript"
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """Everything that was committed to under one agreement, by everybody.
+    """Everything that was given out with the signatures of one agreement, by everybody.
 
     Attributes:
         agreement_sha256: the agreement, 64 hexadecimal digits.
         commitments: each department's commitment to its share, 64 hexadecimal digits.
+        run_keys: SHA-256 of each signatory's public run key, 64 hexadecimal digits.
     """
 
     agreement_sha256: str
     commitments: Mapping[str, str]
+    run_keys: Mapping[str, str]
 
     def __post_init__(self) -> None:
         members.text(self.agreement_sha256, members.SHA256, "The agreement of a transcript")
-        for department, commitment in self.commitments.items():
-            if not isinstance(department, str) or not NAME.fullmatch(department):
-                raise FormatError("A commitment is of a department that no agreement could name.")
-            members.text(commitment, members.SHA256, "A commitment")
+        _require_digests(self.commitments, "A commitment")
+        _require_digests(self.run_keys, "A run key")
         _require_drawn_apart(self.commitments)
         object.__setattr__(self, "commitments", MappingProxyType(dict(sorted(self.commitments.items()))))
+        object.__setattr__(self, "run_keys", MappingProxyType(dict(sorted(self.run_keys.items()))))
 
     @property
     def departments(self) -> tuple[str, ...]:
@@ -55,8 +56,16 @@ class Transcript:
             "agreement_sha256": self.agreement_sha256,
             "commitments": dict(self.commitments),
             "format": _TRANSCRIPT_FORMAT,
+            "run_keys": dict(self.run_keys),
         }
         return hashlib.sha256(canonical.dumps(tree)).hexdigest()
+
+
+def _require_digests(found: Mapping[str, str], what: str) -> None:
+    for party, digest in found.items():
+        if not isinstance(party, str) or not NAME.fullmatch(party):
+            raise FormatError(f"{what} is of a party that no agreement could name.")
+        members.text(digest, members.SHA256, what)
 
 
 def _require_drawn_apart(commitments: Mapping[str, str]) -> None:

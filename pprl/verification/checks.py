@@ -134,9 +134,10 @@ OF_LOG: tuple[tuple[Check, Callable[[Case, Examined], Found]], ...] = (
         Check(
             15,
             "senders",
-            "every head was signed by its sender with both keys, under this agreement, and says what the entry says",
+            "every head was signed by its sender with both keys, under our agreement and signatures, and says what the "
+            "entry says",
             "log",
-            ("agreement", "heads"),
+            ("signatures", "heads"),
         ),
         one_log.check_senders,
     ),

@@ -158,9 +158,12 @@ def check_heads(_: Case, log_: Examined) -> str:
 
 def check_senders(case: Case, log_: Examined) -> str:
     """Verify the heads."""
+    transcript = _signed(case).transcript.sha256
     details = [detail for entry in log_.entries for detail in entry.containers]
     log_.bindings = {
-        detail["head_sha256"]: verify_named(detail, log_.exported.heads[detail["head_sha256"]], case.file)
+        detail["head_sha256"]: verify_named(
+            detail, log_.exported.heads[detail["head_sha256"]], case.file, transcript=transcript
+        )
         for detail in details
     }
     return f"{len(details)} containers, by {', '.join(sorted({detail['sender'] for detail in details})) or 'nobody'}"
@@ -265,5 +268,5 @@ def _about(each: Named) -> str:
 
 def _signed(case: Case) -> SignedAgreement:
     if case.signed is None:
-        raise ProtocolError("The run key is not known, as the agreement's signatures did not verify.")
+        raise ProtocolError("Run keys are not known, as the agreement's signatures did not verify.")
     return case.signed

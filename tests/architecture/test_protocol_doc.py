@@ -196,7 +196,7 @@ def test_limits_and_names_stand_in_the_document() -> None:
 
 def test_labels_and_lengths_of_what_is_derived() -> None:
     commitment = ceremony.commitment(bytes(32), agreement_sha256="0" * 64, department="police")
-    transcript = Transcript("0" * 64, {"police": commitment})
+    transcript = Transcript("0" * 64, {"police": commitment}, {})
     secret = linkage_secret.LinkageSecret("0" * 64, "7" * 64, bytes(32))
     with mock.patch.object(derive, "hkdf", wraps=derive.hkdf) as hkdf:
         ceremony.derive_secret({"police": bytes(32)}, transcript)

@@ -26,7 +26,7 @@ def committed(shares: Mapping[str, bytes] = SHARES, agreement: str = AGREEMENT) 
     }
 
 
-OURS = Transcript(AGREEMENT, committed())
+OURS = Transcript(AGREEMENT, committed(), {})
 
 
 def received(
@@ -50,7 +50,8 @@ def altered_among_all() -> Any:
 
 def share_of_another_ceremony() -> Any:
     return received(
-        {"prison": SHARES["prison"]}, under=Transcript(OTHER_AGREEMENT, committed(agreement=OTHER_AGREEMENT))
+        {"prison": SHARES["prison"]},
+        under=Transcript(OTHER_AGREEMENT, committed(agreement=OTHER_AGREEMENT), {}),
     )
 
 
@@ -59,19 +60,19 @@ def anothers_share() -> Any:
 
 
 def copied_commitment() -> Any:
-    return Transcript(AGREEMENT, {**committed(), "prison": committed()["court"]})
+    return Transcript(AGREEMENT, {**committed(), "prison": committed()["court"]}, {})
 
 
 def copied_share() -> Any:
     """A department commits to another's share as its own, and sends that share when it has seen it."""
-    copying = Transcript(AGREEMENT, {**committed(), "prison": committed()["court"][::-1]})
+    copying = Transcript(AGREEMENT, {**committed(), "prison": committed()["court"][::-1]}, {})
     return ceremony.derive_secret({**SHARES, "prison": SHARES["court"]}, copying)
 
 
 def dropped_commitment() -> Any:
     """The coordinator shows two departments a ceremony without the third, whose share comes all the same."""
     two = {name: each for name, each in committed().items() if name != "prison"}
-    return ceremony.derive_secret(SHARES, Transcript(AGREEMENT, two))
+    return ceremony.derive_secret(SHARES, Transcript(AGREEMENT, two, {}))
 
 
 def missing_share() -> Any:

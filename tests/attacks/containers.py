@@ -57,6 +57,7 @@ ED25519 = remove(container, "_check_ed25519", number=5)
 ML_DSA_65 = remove(container, "_check_ml_dsa_65", number=6)
 DIGEST_OF_AGREEMENT = remove(container, "_check_agreement_digest", number=8)
 VERSION = remove(container, "_check_agreement_version", number=8)
+TRANSCRIPT = remove(container, "_check_transcript", number=8)
 EXPECTED = remove(container, "_check_expected", number=9)
 DATASET = remove(container, "_check_dataset_is_theirs", number=9)
 RECIPIENT = remove(container, "_check_recipient_is_me", number=10)
@@ -152,6 +153,10 @@ def dataset_of_nobody() -> Any:
 
 def another_agreement() -> Any:
     return opened(sealed(), agreement=replace(AGREEMENT, raw=b"one word changed"))
+
+
+def under_other_signatures() -> Any:
+    return opened(sealed(binding(transcript="1" * 64)), transcript="2" * 64)
 
 
 def another_version_of_the_agreement() -> Any:
@@ -377,6 +382,8 @@ ATTACKS = (
            another_agreement, VerificationError, "another agreement", [DIGEST_OF_AGREEMENT]),
     Attack("other version", "a container that names another version than its agreement has",
            another_version_of_the_agreement, VerificationError, "another version", [VERSION]),
+    Attack("other signatures", "a container from somebody to whom a party gave another signature of the agreement",
+           under_other_signatures, VerificationError, "other signatures of the agreement", [TRANSCRIPT]),
     Attack("own keys not agreed", "the recipient is led to open with keys that the agreement does not give it",
            same_party_with_other_keys_than_agreed, VerificationError, "not the ones that the agreement gives",
            [MY_KEYS]),

@@ -63,6 +63,7 @@ def carried_copy() -> Any:
         opens_with=mine.x_wing,
         agreement=agreement,
         kind="encodings",
+        transcript=department().agreement.transcript.sha256,
     )
 
 

@@ -12,10 +12,11 @@ from coordinator.store.stages import Role
 from pprl import department, sharing
 from pprl.crypto import container, notes, reseal, signatures
 from pprl.crypto.exchange import seal_for
+from pprl.crypto.x_wing import XWingKey
 from pprl.encode import ceremony
 from pprl.errors import FormatError, KeyFileError, ProtocolError, VerificationError
 from pprl.protocol import secret_shares
-from pprl.protocol.agreement import Agreement, PartyKeys
+from pprl.protocol.agreement import Agreement, AgreementFile, PartyKeys
 from pprl.protocol.receipt import parse_receipt, write_receipt
 from pprl.protocol.secret_shares import SecretShares
 from pprl.protocol.transcript import SHARE_KIND
@@ -92,6 +93,18 @@ def of_another_signature() -> Any:
     police = signed()["police"].me().agreement.content.party_named("police")
     sealer = signed()["court"].me()
     return opened(seal_for(police, raw, me=sealer, kind=SHARE_KIND, records=1))
+
+
+def of_two_run_keys() -> Any:
+    """The coordinator has signed twice: the police hold another run key of its than the court."""
+    found = homes("two-run-keys")
+    found["police"].take_signature(COORDINATOR, signed_twice(found["police"].agreement))
+    return department.open_shares(found["police"].me(), found["court"].share()["police"])
+
+
+def signed_twice(agreement: AgreementFile) -> bytes:
+    second = XWingKey(b"2" * 32).public
+    return signatures.sign(agreement, identity(COORDINATOR), run_key=second, commitment=None, today=TODAY)
 
 
 def before_everybody_committed() -> Any:
@@ -216,6 +229,7 @@ def asked_of_anybody(raw: bytes, *, kind: str, keys: object, what: str) -> Any:
 
 
 COMMITTED = remove(ceremony, "require_committed", number=5)
+SAME_SIGNATURES = remove(container, "_check_transcript", number=8)
 CEREMONY = cut(secret_shares, "parse", "belong to another ceremony", number=3)
 OWN_OR_ALL = cut(secret_shares, "parse", "neither its sender's share alone", number=4)
 FROM_A_DEPARTMENT = cut(department, "open_shares", "and not by another department", number=2)
@@ -242,6 +256,8 @@ ATTACKS = (
            [FROM_A_DEPARTMENT, COMMITTED]),
     Attack("a share under another signature", "a department shows two departments two commitments of its own",
            of_another_signature, VerificationError, "belong to another ceremony", [CEREMONY]),
+    Attack("two run keys", "a party signs twice and gives two departments two run keys, to destroy one of them later",
+           of_two_run_keys, VerificationError, "other signatures of the agreement", [SAME_SIGNATURES, CEREMONY]),
     Attack("a share before all commitments", "a share is asked for before every department has committed",
            before_everybody_committed, ProtocolError, "not signed yet by: prison", [EVERYBODY]),
     Attack("another ceremony's secret", "the secret of another ceremony is put in the place of this one's",

@@ -27,6 +27,7 @@ def transcript_of(shares: dict[str, bytes], agreement: str = AGREEMENT) -> Trans
             name: ceremony.commitment(share, agreement_sha256=agreement, department=name)
             for name, share in shares.items()
         },
+        {},
     )
 
 
@@ -67,7 +68,7 @@ def test_one_altered_bit_of_a_commitment_is_refused(shares: dict[str, bytes], da
     honest = transcript_of(shares)
     name = data.draw(st.sampled_from(sorted(shares)))
     altered = flipped(bytes.fromhex(honest.commitments[name]), data.draw(st.integers(0, 255))).hex()
-    transcript = Transcript(AGREEMENT, {**honest.commitments, name: altered})
+    transcript = Transcript(AGREEMENT, {**honest.commitments, name: altered}, {})
     with pytest.raises(VerificationError, match=f"share of '{name}'"):
         ceremony.derive_secret(shares, transcript)
     document = secret_shares.write(SecretShares(honest.sha256, {name: shares[name]}))
@@ -79,7 +80,7 @@ def test_one_altered_bit_of_a_commitment_is_refused(shares: dict[str, bytes], da
 @given(shares=drawn_shares(), bit=st.integers(0, 255))
 def test_one_altered_bit_of_the_agreement_is_refused(shares: dict[str, bytes], bit: int) -> None:
     honest = transcript_of(shares)
-    other = Transcript(flipped(bytes.fromhex(AGREEMENT), bit).hex(), honest.commitments)
+    other = Transcript(flipped(bytes.fromhex(AGREEMENT), bit).hex(), honest.commitments, {})
     with pytest.raises(VerificationError, match="committed to"):
         ceremony.derive_secret(shares, other)
 
@@ -93,7 +94,7 @@ def test_an_altered_id_is_refused(shares: dict[str, bytes], data: st.DataObject)
     try:
         renamed = other.decode("ascii")
         altered = {renamed if each == name else each: value for each, value in honest.commitments.items()}
-        transcript = Transcript(AGREEMENT, altered)
+        transcript = Transcript(AGREEMENT, altered, {})
     except (FormatError, UnicodeDecodeError):
         return
     with pytest.raises(VerificationError, match="committed to"):

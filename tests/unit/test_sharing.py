@@ -196,7 +196,7 @@ def test_a_share_of_another_ceremony_of_the_agreement_is_refused(
     other = signed_homes(tmp_path / "other", THREE)["prison"].sign()
     court = signed["court"]
     court.take_signature("prison", other)
-    with pytest.raises(VerificationError, match="another ceremony"):
+    with pytest.raises(VerificationError, match="other signatures of the agreement"):
         signed["police"].accept(court.share()["police"])
 
 

@@ -6,6 +6,7 @@ only. ML-DSA-65 is randomised, so every run gives other signatures.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from collections.abc import Iterator
@@ -22,10 +23,18 @@ Members = dict[str, Any]
 AGREEMENT = hashlib.sha256(b"vectors only: the agreement").hexdigest()
 PROJECT, PARTY, TODAY = "paths", "north", "2027-02-01"
 COMMITMENT = hashlib.sha256(b"vectors only: a commitment").hexdigest()
-TRANSCRIPT = hashlib.sha256(
-    spelt({"agreement_sha256": AGREEMENT, "commitments": {PARTY: COMMITMENT}, "format": "pprl-transcript"})
-).hexdigest()
 RUN_KEY = public(seeds("vectors only: run key"))["x_wing"]
+RUN_KEYS = {PARTY: hashlib.sha256(base64.b64decode(RUN_KEY)).hexdigest()}
+TRANSCRIPT = hashlib.sha256(
+    spelt(
+        {
+            "agreement_sha256": AGREEMENT,
+            "commitments": {PARTY: COMMITMENT},
+            "format": "pprl-transcript",
+            "run_keys": RUN_KEYS,
+        }
+    )
+).hexdigest()
 
 PREDICATES: dict[str, Members] = {
     "agreement-signature": {

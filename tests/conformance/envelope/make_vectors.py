@@ -46,7 +46,14 @@ def accepted() -> Iterator[tuple[str, bytes, bytes, dict[str, str]]]:
     yield "no content", plain(b"", records=0), b"", {}
     yield "one full chunk, so an empty last one", plain(CHUNKS), CHUNKS, {}
     yield "about no dataset", plain(dataset=""), CONTENT, {"dataset": ""}
+    yield "under signatures", plain(transcript="7" * 64), CONTENT, {"transcript": "7" * 64}
     yield "second of a sequence", plain(sequence=2, previous_sha256="5" * 64), CONTENT, {}
+
+
+def respelt_transcript() -> bytes:
+    parts = Parts.of(plain(transcript="a" * 64))
+    payload = parts.envelope.payload.replace(b'"transcript":"a', b'"transcript":"A')
+    return parts.signed_by(NORTH, NORTH, payload=payload)
 
 
 def refused() -> Iterator[tuple[str, str, bytes, dict[str, str]]]:
@@ -76,6 +83,10 @@ def refused() -> Iterator[tuple[str, str, bytes, dict[str, str]]]:
     yield "party without agreed keys", "verification", by_the_auditor(), {}
     yield "another agreement", "verification", plain(agreement_sha256="a" * 64), {}
     yield "another version", "verification", plain(agreement_version=2), {}
+    yield "other signatures", "verification", plain(transcript="8" * 64), {"transcript": "7" * 64}
+    yield "no signatures", "verification", usual, {"transcript": "7" * 64}
+    yield "signatures where none are", "verification", plain(transcript="7" * 64), {}
+    yield "transcript in capitals", "format", respelt_transcript(), {"transcript": "a" * 64}
     yield "another kind", "verification", plain(kind="references"), {}
     yield "another sender", "verification", usual, {"sender": "south"}
     yield "another dataset", "verification", usual, {"dataset": "south_register"}

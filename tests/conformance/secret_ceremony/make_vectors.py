@@ -52,8 +52,18 @@ def ceremony(count: int) -> dict[str, Any]:
     agreement = sha256(f"agreement of {count}".encode())
     shares = {name: share_of(name, count) for name in DEPARTMENTS[:count]}
     commitments = {name: commitment(agreement, name, share).hex() for name, share in shares.items()}
+    # Any 1,216 bytes will do: a transcript tells their digests. The office signs too, and has no share.
+    run_keys = {
+        name: sha256((sha256(f"run key of {name} among {count}".encode()) * 38)[:1_216]).hex()
+        for name in (*shares, "office")
+    }
     transcript_text = json_bytes(
-        {"agreement_sha256": agreement.hex(), "commitments": commitments, "format": "pprl-transcript"}
+        {
+            "agreement_sha256": agreement.hex(),
+            "commitments": commitments,
+            "format": "pprl-transcript",
+            "run_keys": run_keys,
+        }
     )
     transcript = sha256(transcript_text)
     joined = b"".join(shares[name] for name in sorted(shares, key=str.encode))
@@ -63,6 +73,7 @@ def ceremony(count: int) -> dict[str, Any]:
         "agreement_sha256": agreement.hex(),
         "shares": {name: text(share) for name, share in shares.items()},
         "commitments": commitments,
+        "run_keys": run_keys,
         "transcript_text": transcript_text.decode(),
         "transcript": transcript.hex(),
         "secret": secret.hex(),

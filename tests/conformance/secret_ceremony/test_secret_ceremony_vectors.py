@@ -25,7 +25,7 @@ REFUSED = [each for each in DOCUMENTS if each["expect"] != "ok"]
 
 
 def transcript_of(vector: dict[str, Any]) -> Transcript:
-    return Transcript(vector["agreement_sha256"], vector["commitments"])
+    return Transcript(vector["agreement_sha256"], vector["commitments"], vector["run_keys"])
 
 
 def shares_of(vector: dict[str, Any]) -> dict[str, bytes]:

@@ -148,8 +148,9 @@ def matchers_half(file: bytes) -> bytes:
 def opened(me: Coordinator, raw: bytes, project: Project, key: Any) -> bytes:
     plain = io.BytesIO()
     container.open_container(
-        io.BytesIO(raw), plain, me=me.identity, opens_with=key, agreement=project.agreement, kind="encodings"
-    )
+        io.BytesIO(raw), plain, me=me.identity, opens_with=key, agreement=project.agreement, kind="encodings",
+        transcript=container.peek(io.BytesIO(raw)).transcript,
+    )  # fmt: skip
     return plain.getvalue()
 
 

@@ -151,6 +151,7 @@ def opened(
     kind: str = KIND,
     sender: str | None = None,
     dataset: str | None = None,
+    transcript: str = "",
     max_bytes: int = container.MAX_CONTAINER_BYTES,
 ) -> tuple[container.Opened, bytes]:
     out = io.BytesIO()
@@ -163,6 +164,7 @@ def opened(
         kind=kind,
         sender=sender,
         dataset=dataset,
+        transcript=transcript,
         max_bytes=max_bytes,
     )
     return result, out.getvalue()

@@ -48,42 +48,50 @@ def test_the_same_share_has_another_commitment_for_another_department_or_agreeme
 def test_a_copied_commitment_is_refused_with_both_names() -> None:
     copied = {**commitments(), "court": commitments()["police"]}
     with pytest.raises(VerificationError, match="'court' and 'police' commit to the same share"):
-        Transcript(AGREEMENT, copied)
+        Transcript(AGREEMENT, copied, {})
 
 
 @pytest.mark.parametrize("value", ["", "0" * 63, "A" * 64, "0" * 65, None, 7])
 def test_a_commitment_that_is_none_is_refused(value: object) -> None:
     with pytest.raises(FormatError, match="commitment"):
-        Transcript(AGREEMENT, {**commitments(), "court": value})  # type: ignore[dict-item]
+        Transcript(AGREEMENT, {**commitments(), "court": value}, {})  # type: ignore[dict-item]
 
 
 def test_the_transcript_does_not_depend_on_the_order_of_what_is_given() -> None:
     backwards = dict(reversed(commitments().items()))
-    assert Transcript(AGREEMENT, backwards) == Transcript(AGREEMENT, commitments())
-    assert Transcript(AGREEMENT, backwards).sha256 == Transcript(AGREEMENT, commitments()).sha256
-    assert Transcript(AGREEMENT, backwards).departments == ("court", "police", "prison")
+    assert Transcript(AGREEMENT, backwards, {}) == Transcript(AGREEMENT, commitments(), {})
+    assert Transcript(AGREEMENT, backwards, {}).sha256 == Transcript(AGREEMENT, commitments(), {}).sha256
+    assert Transcript(AGREEMENT, backwards, {}).departments == ("court", "police", "prison")
+
+
+def test_another_run_key_makes_another_transcript() -> None:
+    first, second = ({"office": digit * 64} for digit in "12")
+    told = {Transcript(AGREEMENT, commitments(), keys).sha256 for keys in ({}, first, second)}
+    assert len(told) == 3
+    with pytest.raises(FormatError, match="run key"):
+        Transcript(AGREEMENT, commitments(), {"office": "1" * 63})
 
 
 def test_a_dropped_commitment_makes_another_transcript() -> None:
     less = {name: value for name, value in commitments().items() if name != "prison"}
-    assert Transcript(AGREEMENT, less).sha256 != Transcript(AGREEMENT, commitments()).sha256
+    assert Transcript(AGREEMENT, less, {}).sha256 != Transcript(AGREEMENT, commitments(), {}).sha256
 
 
 def test_a_dropped_commitment_makes_the_share_one_of_nobody() -> None:
     less = {name: value for name, value in commitments().items() if name != "prison"}
     with pytest.raises(VerificationError, match="share of 'prison'"):
-        ceremony.derive_secret(SHARES, Transcript(AGREEMENT, less))
+        ceremony.derive_secret(SHARES, Transcript(AGREEMENT, less, {}))
 
 
 def test_shares_under_another_agreement_make_another_secret() -> None:
-    one = ceremony.derive_secret(SHARES, Transcript(AGREEMENT, commitments()))
-    other = ceremony.derive_secret(SHARES, Transcript("b" * 64, commitments("b" * 64)))
+    one = ceremony.derive_secret(SHARES, Transcript(AGREEMENT, commitments(), {}))
+    other = ceremony.derive_secret(SHARES, Transcript("b" * 64, commitments("b" * 64), {}))
     assert one.value != other.value
 
 
 def test_who_is_waited_for_is_told() -> None:
     with pytest.raises(ProtocolError, match="waiting for court and prison") as caught:
-        ceremony.derive_secret({"police": SHARES["police"]}, Transcript(AGREEMENT, commitments()))
+        ceremony.derive_secret({"police": SHARES["police"]}, Transcript(AGREEMENT, commitments(), {}))
     assert "pprl secret status" in caught.value.hint
 
 
@@ -95,7 +103,7 @@ def test_names_in_a_message(names: tuple[str, ...], told: str) -> None:
 
 
 def test_neither_shares_nor_the_secret_are_ever_shown() -> None:
-    secret = ceremony.derive_secret(SHARES, Transcript(AGREEMENT, commitments()))
+    secret = ceremony.derive_secret(SHARES, Transcript(AGREEMENT, commitments(), {}))
     shown = repr(secret) + repr(SecretShares("7" * 64, SHARES))
     assert secret.value.hex() not in shown
     assert repr(secret.value) not in shown

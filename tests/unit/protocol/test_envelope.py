@@ -27,6 +27,7 @@ BINDING = Binding(
     previous_sha256=None,
     plaintext_bytes=12_800,
     records=100,
+    transcript="7" * 64,
 )
 STATEMENT = Statement(BINDING, hashlib.sha256(b"a ciphertext").hexdigest(), bytes(range(146)) * 8)
 SIGNED = Envelope(envelope.write_statement(STATEMENT), b"e" * 64, b"m" * 3_309)
@@ -36,7 +37,7 @@ def test_binding_digest_is_sha_256_of_canonical_json() -> None:
     spelt = (
         f'{{"agreement_sha256":"{DIGEST}","agreement_version":1,"dataset":"north_register","kind":"encodings",'
         '"plaintext_bytes":12800,"previous_sha256":null,"recipient":"office","records":100,"sender":"north",'
-        f'"sequence":1,"submission":"{"5" * 32}"}}'
+        f'"sequence":1,"submission":"{"5" * 32}","transcript":"{"7" * 64}"}}'
     )
     assert BINDING.digest == hashlib.sha256(spelt.encode()).digest()
 
@@ -53,6 +54,8 @@ def test_binding_digest_is_sha_256_of_canonical_json() -> None:
         ("submission", "6" * 32),
         ("plaintext_bytes", 12_801),
         ("records", 101),
+        ("transcript", "8" * 64),
+        ("transcript", ""),
     ],
 )
 def test_binding_digest_covers_every_field(field: str, other: Any) -> None:
@@ -270,7 +273,7 @@ def test_documents_that_are_no_objects_are_refused(parse: Callable[[bytes], obje
 
 def test_largest_binding_fits_the_header() -> None:
     name, most = "n" * 40, 2**53 - 1
-    largest = Binding("f" * 64, most, name, name, name, name, "f" * 32, most, "f" * 64, most, most)
+    largest = Binding("f" * 64, most, name, name, name, name, "f" * 32, most, "f" * 64, most, most, "f" * 64)
     statement = Statement(largest, "f" * 64, bytes(1_168))
     raw = envelope.write_header(Envelope(envelope.write_statement(statement), bytes(64), bytes(3_309)))
     assert len(raw) < 10_000
