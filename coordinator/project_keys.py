@@ -16,6 +16,7 @@ from coordinator.store.database import AgreementRow
 from pprl.crypto import project_key
 from pprl.crypto.project_key import ProjectKey
 from pprl.errors import ProtocolError
+from pprl.files import seen
 from pprl.files.atomic import read_secret_file, write_new
 from pprl.protocol import agreement as agreements
 from pprl.protocol import log
@@ -57,6 +58,7 @@ def key_for_issue(
     offered = any(len(each.previous.records) for each in references.values())
     if path.exists() or offered or _kept_before(me, agreement):
         return _held(me, agreement)
+    _remember(me, agreement)
     made = project_key.create(agreement.content.project.id)
     write_new(path, project_key.to_file(made, me.identity), mode=0o600)
     return made
@@ -67,6 +69,16 @@ def project_key_file(me: Coordinator, agreement: AgreementFile) -> Path:
     return me.key_file.with_name(f"{me.identity.party}.{agreement.content.project.id}.project-key")
 
 
+def _remember(me: Coordinator, agreement: AgreementFile) -> None:
+    """Remember beside the key file which agreements a project is: two with one id and one project key could be joined.
+
+    Raises:
+        VerificationError: another agreement than this one has this id and version, or the version does not follow.
+    """
+    memory = seen.path_beside(me.key_file, me.identity.party)
+    seen.change(memory, lambda before: before.with_agreement(agreement))
+
+
 def _held(me: Coordinator, agreement: AgreementFile) -> ProjectKey:
     path = project_key_file(me, agreement)
     if not path.exists():
@@ -75,6 +87,14 @@ def _held(me: Coordinator, agreement: AgreementFile) -> ProjectKey:
             hint="Restore it from a backup. If it is lost, agree a version without release.keep_linkage_keys: all "
             "records then get new linkage keys, and the version after that can keep those.",
         )
+    memory = seen.read(seen.path_beside(me.key_file, me.identity.party))
+    if agreement.content.project.id not in memory.agreements:
+        raise ProtocolError(
+            f"{path.name} is here, but nothing is remembered of the project that it was made for.",
+            hint=f"Restore {me.identity.party}.seen.json from your safe copy. If this is another project with the same "
+            "id, it needs an id of its own.",
+        )
+    _remember(me, agreement)
     raw = read_secret_file(path, what="project key")
     return project_key.from_file(raw, me.identity, where=path.name, project=agreement.content.project.id)
 

@@ -12,6 +12,8 @@ import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from sqlalchemy.orm import Session
+
 from coordinator.custody import Coordinator, keep, kept, named, registered, seat_under
 from coordinator.intake import Receipt
 from coordinator.store import database
@@ -19,7 +21,7 @@ from coordinator.store.database import AgreementRow
 from pprl.crypto import container
 from pprl.crypto.derive import same
 from pprl.crypto.reseal import claimed_agreement, verify_request
-from pprl.errors import ConfigError, FormatError, VerificationError
+from pprl.errors import ConfigError, FormatError, ProtocolError, VerificationError
 from pprl.protocol import envelope, log
 from pprl.protocol.agreement import Agreement
 from pprl.protocol.envelope import Binding
@@ -44,11 +46,13 @@ def take_in(me: Coordinator, sealed: bytes) -> Receipt:
     2. its head is trusted: signed by its sender, under this agreement and the signatures that are held here, of this
        kind (checks 1 to 9 of `container.open_container`);
     3. it goes from one department to another;
-    4. its ciphertext is the one that was signed.
+    4. its ciphertext is the one that was signed;
+    5. it is the sender's first to that department, or one more for each time that this one has asked for shares.
 
     It is logged. The same container again changes nothing.
 
     Raises:
+        ProtocolError: 5, so that nobody fills the store or the log.
         FormatError: it is no container, or cut short.
         VerificationError: it is not trusted.
     """  # noqa: D415 - the list belongs to the sentence
@@ -63,6 +67,7 @@ def take_in(me: Coordinator, sealed: bytes) -> Receipt:
     digest = hashlib.sha256(sealed).hexdigest()
     with database.writing(me.engine) as session:
         if database.relayed_container(session, digest) is None:
+            _check_number(session, binding)  # 5
             part = named(sealed, agreement.file)
             database.add_relayed(session, binding, keep(me, sealed), at=me.now())
             database.add_head(session, agreement.sha256, part.detail["head_sha256"], part.head)
@@ -133,6 +138,25 @@ def _check_departments(binding: Binding, agreement: Agreement) -> None:
         raise VerificationError(
             f"A share goes from one department to another, and not from '{binding.sender}' to "
             f"'{binding.recipient}'."
+        )
+
+
+def _check_number(session: Session, binding: Binding) -> None:
+    ends = (binding.sender, binding.recipient)
+    came = [
+        each
+        for each in database.relayed_to(session, binding.agreement_sha256, ends[1])
+        if each.sender == ends[0]
+    ]
+    asked = [
+        each
+        for each in map(log.parse, database.entries_of(session, binding.agreement_sha256))
+        if each.kind == "reseal-requested" and each.detail["party"] == binding.recipient
+    ]
+    if len(came) > len(asked):
+        raise ProtocolError(
+            f"A share from '{ends[0]}' for '{ends[1]}' is here already.",
+            hint=f"Give the file to '{ends[1]}' by another way; or it asks for shares: 'pprl secret ask'.",
         )
 
 

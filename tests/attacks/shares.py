@@ -95,11 +95,16 @@ def of_another_signature() -> Any:
     return opened(seal_for(police, raw, me=sealer, kind=SHARE_KIND, records=1))
 
 
-def of_two_run_keys() -> Any:
+@cache
+def lied_to() -> dict[str, Home]:
     """The coordinator has signed twice: the police hold another run key of its than the court."""
     found = homes("two-run-keys")
     found["police"].take_signature(COORDINATOR, signed_twice(found["police"].agreement))
-    return department.open_shares(found["police"].me(), found["court"].share()["police"])
+    return found
+
+
+def of_two_run_keys() -> Any:
+    return department.open_shares(lied_to()["police"].me(), lied_to()["court"].share()["police"])
 
 
 def signed_twice(agreement: AgreementFile) -> bytes:
@@ -145,6 +150,15 @@ def to_the_coordinator() -> Any:
 def altered_on_its_way() -> Any:
     sealed = made().share(POLICE, COURT).read_bytes()
     return relayed(sealed[:-1] + bytes([sealed[-1] ^ 1]))
+
+
+def one_after_the_other() -> Any:
+    me = store_of(fresh(collecting(Role.MATCHER)), Role.MATCHER)
+    operations.receive(me, made().share(POLICE, COURT).read_bytes())
+    own = sharing.own_share(made().agreement, made().identity(POLICE), made().holdings(POLICE))
+    return operations.receive(
+        me, department.seal_shares(made().signatory(POLICE), COURT, {POLICE: own or b""})
+    )
 
 
 def cut_on_its_way() -> Any:
@@ -229,6 +243,7 @@ def asked_of_anybody(raw: bytes, *, kind: str, keys: object, what: str) -> Any:
 
 
 COMMITTED = remove(ceremony, "require_committed", number=5)
+NUMBER = remove(relay, "_check_number", number=5)
 SAME_SIGNATURES = remove(container, "_check_transcript", number=8)
 CEREMONY = cut(secret_shares, "parse", "belong to another ceremony", number=3)
 OWN_OR_ALL = cut(secret_shares, "parse", "neither its sender's share alone", number=4)
@@ -266,6 +281,8 @@ ATTACKS = (
            to_the_coordinator, VerificationError, "from one department to another", [DEPARTMENTS_ALONE]),
     Attack("a share altered on its way", "a share is altered in the coordinator's mailbox",
            altered_on_its_way, VerificationError, "not the one that was signed", [CIPHERTEXT]),
+    Attack("shares without end", "a department seals its share again and again, to fill a store and its log",
+           one_after_the_other, ProtocolError, "is here already", [NUMBER]),
     Attack("a share cut on its way", "a share is cut short on its way",
            cut_on_its_way, FormatError, "cut short or added to", [CIPHERTEXT]),
     Attack("shares asked for in another's name", "the coordinator asks for all shares in a department's name",

@@ -52,14 +52,21 @@ def test_received_twice_it_is_handed_on_once(project: Project, store: Coordinato
     assert list(operations.hand_on(store, None, COURT).values()) == [sealed]
 
 
-def test_sealed_anew_both_are_handed_on(project: Project, store: Coordinator) -> None:
+def test_sealed_anew_it_is_refused_until_it_is_asked_for(project: Project, store: Coordinator) -> None:
     me = project.signatory(POLICE)
     own = sharing.own_share(me.agreement.file, me.identity, project.holdings(POLICE))
     assert own is not None
     again = department.seal_shares(me, COURT, {POLICE: own})
     first = project.share(POLICE, COURT).read_bytes()
-    for sealed in (first, again):
-        operations.receive(store, sealed)
+    operations.receive(store, first)
+    entries = coordinator_log.read(store, None).entries
+    with pytest.raises(ProtocolError, match=f"from '{POLICE}' for '{COURT}' is here already"):
+        operations.receive(store, again)
+    assert coordinator_log.read(store, None).entries == entries
+    operations.receive(store, reseal.ask(project.signatory(COURT), today=TODAY))
+    operations.receive(store, again)
+    with pytest.raises(ProtocolError, match="is here already"):
+        operations.receive(store, department.seal_shares(me, COURT, {POLICE: own}))
     name = sharing.file_name(POLICE, COURT)
     assert operations.hand_on(store, None, COURT) == {
         name: first,
