@@ -290,8 +290,7 @@ def _of_earlier_code(page: Page) -> list[str]:
 
 def _rows_of(people: int, linkage: Linkage) -> Rows:
     match, issue, encode = linkage.steps["match"], linkage.steps["issue"], linkage.encoding
-    parts = f" in {match['parts']} parts" if match["parts"] > 1 else ""
-    steps = f"match {match['seconds']:,.0f} s{parts}, issue {issue['seconds']:,.0f} s"
+    steps = f"match {match['seconds']:,.0f} s, issue {issue['seconds']:,.0f} s"
     rows = [
         (
             f"{people:,}",

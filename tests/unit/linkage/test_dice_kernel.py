@@ -60,12 +60,14 @@ def test_a_processor_without_wide_counting_finds_the_same(words: int) -> None:
     assert len(compared(words)[0]) > 1000
 
 
-def test_counting_is_vectorised_where_the_processor_can() -> None:
+@pytest.mark.parametrize("name", ["_most_common", "_most_possible"])
+def test_counting_is_vectorised_where_the_processor_can(name: str) -> None:
     if not llvmlite.binding.get_host_cpu_features().get("avx512vpopcntdq"):
         pytest.skip("this processor counts one word at a time")
     # Compiled anew, as code from a cache can't be read.
-    count = njit(nogil=True)(dice_kernel._most_common.py_func)
-    count(np.zeros(16, np.uint64), np.zeros(16 * dice_kernel.TILE, np.uint64))
+    count = njit(nogil=True)(getattr(dice_kernel, name).py_func)
+    rest = [np.int64(0)] if name == "_most_possible" else []
+    count(np.zeros(16, np.uint64), np.zeros(17 * dice_kernel.TILE, np.uint64), *rest)
     (text,) = count.inspect_asm().values()
     assert any("vpopcntq" in line and "mm" in line for line in text.splitlines())
 
