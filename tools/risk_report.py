@@ -24,6 +24,8 @@ _ALL = 10_000
 # How many departments' files an attack sees a list of; what `tools.risk_files` makes says so in its name.
 OF_ONE = {"in_blocks": "matcher", "pair_graph, one list": "key-issuer", "record_blocks, one list": "together"}
 OF_TWO = {"in_blocks, two lists": "matcher", "pair_graph": "key-issuer", "record_blocks": "together"}
+# What `pprl risk` does not try: encodings are compared without it.
+WITH_OTHER_LISTS = {"in_blocks, two lists", "pair_graph, one list", "record_blocks, one list"}
 _LISTS_HELD = "of one file", "of both files"
 
 
@@ -142,7 +144,7 @@ def attacks_made(lines: Iterable[Line]) -> Made:
     """Of each encoding, at any size, the attacks by people who recognise somebody: a figure is the worst of these."""
     made: dict[str, set[tuple[str, str]]] = {}
     for line in lines:
-        if line["what"] == "attack" and line["known"]:
+        if line["what"] == "attack" and line["known"] and line["attack"] not in WITH_OTHER_LISTS:
             made.setdefault(line["encoding"], set()).add((line["holder"], line["attack"]))
     return made
 
@@ -170,7 +172,7 @@ def summary(lines: Sequence[Line], encodings: Sequence[str], made: Made | None =
 
 
 def _worst_cells(attacks: Sequence[Line], made: Set[tuple[str, str]]) -> list[str]:
-    judged = [line for line in attacks if line["attack"] != LEAKED_SECRET]
+    judged = [line for line in attacks if line["attack"] not in {LEAKED_SECRET, *WITH_OTHER_LISTS}]
     counting = [line for line in judged if line["known"] <= RECOGNISED]
     return [
         *(
