@@ -41,19 +41,17 @@ from coordinator.linkage.certainty import unseen_coincidences
 from coordinator.linkage.model import (
     Comparison,
     LeftOut,
-    Mixture,
-    PatternTable,
+    NonMatchTable,
     Roles,
     Side,
     alike_in_everything,
-    everyday_matches,
     expectation_maximisation,
     fit_non_matches,
     perhaps_one_person,
-    refit_matches,
     table_of_counts,
 )
 from pprl.protocol.levels import Patterns
+from pprl.protocol.match_model import Mixture, everyday_matches, refit_matches
 
 FOLDS = 5
 # A dataset's own pairs are unmixed until the expected number of duplicates changes by less than this share.
@@ -369,7 +367,7 @@ def _strangers(
     return fit, rate
 
 
-def _lacking(table: PatternTable, fit: Mixture) -> float:
+def _lacking(table: NonMatchTable, fit: Mixture) -> float:
     if not table.left_out:
         return 0.0
     members = fit.members(table).sum(axis=0)

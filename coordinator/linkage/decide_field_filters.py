@@ -14,12 +14,13 @@ from coordinator.linkage.decide import Decision, Merged, PassPairs, merged
 from coordinator.linkage.decide import decide as decide_patterns
 from coordinator.linkage.evidence import Cut, Estimate, Evidence, FoundPairs, Suppressed
 from coordinator.linkage.issuing import Decided, Progress
-from coordinator.linkage.model import Roles, random_distribution
+from coordinator.linkage.model import Roles
 from coordinator.linkage.reference_places import NOT_THERE, records_of
 from pprl.errors import VerificationError
 from pprl.protocol import patterns
 from pprl.protocol.agreement import AgreementFile
 from pprl.protocol.framing import Bytes
+from pprl.protocol.match_model import random_distribution
 from pprl.protocol.patterns import PatternPairs, PatternsDocument
 from pprl.protocol.submission import References, passes
 

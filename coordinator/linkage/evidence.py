@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from coordinator.linkage.calibrate import Calibration, Learnt
 from coordinator.linkage.certainty import Interval
 from coordinator.linkage.competition import Records
-from coordinator.linkage.model import Mixture, weights_by_level
+from coordinator.linkage.model import weights_by_level
 from coordinator.linkage.small_numbers import rounded_down, shown, shown_together
 from coordinator.linkage.solve import Compared
 from pprl.protocol.levels import LEVEL_NAMES
+from pprl.protocol.match_model import Mixture
 
 # Posteriors are counted between these: odds roughly double or triple from one to the next.
 POSTERIOR_EDGES = (

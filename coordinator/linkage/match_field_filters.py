@@ -26,8 +26,8 @@ from coordinator.linkage.compare import cores
 from coordinator.linkage.competition import Competing
 from coordinator.linkage.engine import Engine, PassPairs, joined, pass_pairs
 from coordinator.linkage.matching import EncodingsAtHand, Matched, Progress
-from coordinator.linkage.model import Comparison, Roles, random_distribution
-from coordinator.linkage.pass_fit import Tally, fit_pass, fit_tallies, may_link
+from coordinator.linkage.model import Comparison, Roles
+from coordinator.linkage.pass_fit import fit_pass
 from coordinator.linkage.ranges import in_range, ranges_for
 from coordinator.linkage.work import Shelf, packed, unpacked
 from pprl.errors import FormatError
@@ -36,6 +36,8 @@ from pprl.protocol.agreement import Agreement, AgreementFile
 from pprl.protocol.field_layout import field_layout
 from pprl.protocol.framing import ID_BYTES, Bytes
 from pprl.protocol.levels import Fields
+from pprl.protocol.match_model import random_distribution
+from pprl.protocol.pass_fit import Tally, fit_tallies, may_link
 from pprl.protocol.patterns import (
     MatchedDataset,
     PatternPairs,
@@ -351,7 +353,7 @@ def kept_of(
         Tally.of(each.patterns, side, (rows[side[0]], rows[side[1]]))
         for each, side in zip(pairs, sides, strict=True)
     ]
-    fit = fit_tallies(tallies, random, roles, clean, _blocked_by(agreement, place))
+    fit = fit_tallies(tallies, random, clean, _blocked_by(agreement, place))
     return [
         (keep & may_link(tally, clean))[np.searchsorted(tally.patterns, each.patterns)]
         for each, tally, keep in zip(pairs, tallies, fit.plausible(), strict=True)

@@ -1,32 +1,24 @@
-"""How likely a pattern of levels is among matches and among non-matches. Matcher and key issuer run this.
+"""Which pairs are matches where others compete with them or are known not to be. Matcher and key issuer run this.
 
-Fellegi and Sunter's model, with what households and small overlaps need. Of a pair with levels l_1, l_2, ... in the
-fields, the weight is log(m(l) / u(l)), and both m and u are mixtures of products over fields:
-
-    m(l) = sum over c of share_c * product over fields f of m_cf(l_f)
+The model is `pprl.protocol.match_model`, with what households and small overlaps need: the weight of a pattern l is
+log(m(l) / u(l)), and both m and u are mixtures of products over fields.
 
 *Non-matches* are learnt from pairs inside datasets that are of different people (`calibrate` says how many of each
 pattern are), but often related: one component has the levels of random pairs, and the others begin as families, twins,
 namesakes and neighbours (`_KINSHIPS`). A few pseudo-pairs with random levels keep a level from being impossible because
 it hasn't been seen yet.
 
-*Matches* are learnt from pairs across datasets by expectation maximisation: one component for the careful record
-and one for the careless. Each round, a pair counts with its posterior given that others compete with it
-(`competition`). Pseudo-pairs with everyday levels keep a small overlap from being learnt by heart.
+*Matches* are learnt from pairs across datasets. Each round, a pair counts with its posterior given that others compete
+with it (`competition`).
 
-*Missing* is a level like any other where some of a comparison's pairs have the field; where none has, because a
-dataset lacks it, the field is left out.
-
-Source: 3-linkage-method, 3.3; Fellegi and Sunter (1969); Winkler (1988) for EM; Thibaudeau (1993) and Larsen and
-Rubin (2001) for latent classes.
+Source: 3-linkage-method, 3.3; Thibaudeau (1993) and Larsen and Rubin (2001) for latent classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,12 +29,9 @@ from pprl.protocol.levels import (
     CANONICAL,
     DICE_25,
     DICE_40,
-    DICE_50,
-    DICE_60,
     DICE_70,
     DICE_80,
     DICE_90,
-    ELSEWHERE,
     EXACT,
     LEVELS,
     MISSING,
@@ -51,30 +40,36 @@ from pprl.protocol.levels import (
     Patterns,
     level_of,
 )
+from pprl.protocol.match_model import (
+    LEAST,
+    MATCH_ROUNDS,
+    MOST_LOG_ODDS,
+    Levels,
+    Mixture,
+    Numbers,
+    PatternTable,
+    everyday_matches,
+    level_counts,
+    levels_of,
+    normalised,
+    profile_of,
+    refit_matches,
+    with_missing,
+)
+from pprl.protocol.pass_fit import TwoDatasets, possible_pairs
 
 NON_MATCH_ROUNDS = 60
 WARM_ROUNDS = 6
-MATCH_ROUNDS = 30
 
 # Pseudo-pairs with random levels in each component of the non-matches, for each field.
 RANDOM_PAIRS = 20.0
-# Pseudo-matches with everyday levels in each component of the matches.
-EVERYDAY_MATCHES = 30.0
-# Share of everyday levels that is drawn from random ones instead, in each component of the matches.
-CARELESSNESS = {"careful": 0.15, "careless": 0.5}
 # Share of the smaller dataset that is taken to be matched before anything is known.
 FIRST_MATCHED = 0.3
 
 # Pairs with lower odds on their own are in nobody's way.
 LEAST_COMPETING_LOG_ODDS = -10.0
-# Odds are told apart up to here.
-MOST_LOG_ODDS = 60.0
 
-_LEAST = 1e-12
-
-Numbers = NDArray[np.float64]
 Indices = NDArray[np.int64]
-Levels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,91 +104,35 @@ class Roles:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(TwoDatasets):
     """Candidate pairs of two datasets, or of a dataset with itself, each once.
 
     Attributes:
-        left_dataset: index of the left dataset.
-        right_dataset: index of the right one; the same for pairs within.
         pairs: the records of each pair, and whether they compete.
         patterns: pattern of each pair, shape (pairs,).
     """
 
-    left_dataset: int
-    right_dataset: int
     pairs: Competing
     patterns: Patterns
 
     @property
-    def within(self) -> bool:
-        """Whether the pairs are of one dataset."""
-        return self.left_dataset == self.right_dataset
-
-    @property
     def possible(self) -> float:
         """How many pairs of records there are, candidates or not."""
-        left, right = self.pairs.rows
-        return left * (left - 1) / 2 if self.within else float(left) * right
+        return possible_pairs(self.pairs.rows, within=self.within)
 
 
 @dataclass(frozen=True, slots=True)
-class Mixture:
-    """A distribution of level patterns: a mixture of products over fields.
+class NonMatchTable(PatternTable):
+    """Distinct patterns of pairs of different people.
 
     Attributes:
-        names: what each component began as.
-        weights: share of each component, shape (components,).
-        levels: probability of each level, shape (components, fields, 13).
-    """
-
-    names: tuple[str, ...]
-    weights: Numbers
-    levels: Numbers
-
-    def of_components(self, levels: Levels, used: NDArray[np.bool_]) -> Numbers:
-        """Log of weight times probability for each component, shape (patterns, components)."""
-        log_levels = np.log(np.maximum(self.levels, _LEAST))
-        total = np.repeat(np.log(self.weights)[None, :], len(levels), axis=0)
-        for field in np.flatnonzero(used):
-            total += log_levels[:, field, :].T[levels[:, field]]
-        return total
-
-    def log_density(self, levels: Levels, used: NDArray[np.bool_]) -> Numbers:
-        """Log probability of each pattern over the fields that are used, shape (patterns,)."""
-        return _log_sum(self.of_components(levels, used))
-
-    def members(self, table: PatternTable) -> Numbers:
-        """How many of a table's pairs belong to each component, pattern by pattern, shape (patterns, components)."""
-        return _shares(self.of_components(table.levels, table.used)) * table.counts[:, None]
-
-    def marginal(self) -> Numbers:
-        """Probability of each level over all components, shape (fields, 13)."""
-        return np.asarray(np.tensordot(self.weights, self.levels, axes=1), dtype=np.float64)
-
-
-@dataclass(frozen=True, slots=True)
-class PatternTable:
-    """Distinct patterns and how often each is there.
-
-    Attributes:
-        levels: levels of each pattern, shape (patterns, fields).
-        counts: pairs with each pattern; may be posteriors.
-        used: for each field, whether any of the pairs has it.
         left_out: patterns that the pairs may have had and aren't counted, if there are any.
     """
 
-    levels: Levels
-    counts: Numbers
-    used: NDArray[np.bool_]
     left_out: LeftOut | None = None
 
 
-def levels_of(patterns: Patterns, fields: int) -> Levels:
-    """The levels of each pattern, shape (patterns, fields)."""
-    return np.stack([level_of(patterns, field) for field in range(fields)], axis=1)
-
-
-def table_of(patterns: Patterns, fields: int) -> PatternTable:
+def table_of(patterns: Patterns, fields: int) -> NonMatchTable:
     """The distinct patterns of some pairs."""
     in_order = np.sort(patterns)
     distinct = _distinct(in_order)
@@ -201,19 +140,10 @@ def table_of(patterns: Patterns, fields: int) -> PatternTable:
     return table_of_counts(distinct, fields, np.diff(ends, prepend=0).astype(np.float64))
 
 
-def table_of_counts(distinct: Patterns, fields: int, counts: Numbers) -> PatternTable:
+def table_of_counts(distinct: Patterns, fields: int, counts: Numbers) -> NonMatchTable:
     """Distinct patterns that have been counted."""
     levels = levels_of(distinct, fields)
-    return PatternTable(levels, counts, (levels != MISSING).any(axis=0))
-
-
-def random_distribution(histogram: NDArray[np.int64]) -> Numbers:
-    """Probability of each level for random pairs, from departments' counts, shape (fields, 13).
-
-    Half a pair is added to each level, so that none is impossible.
-    """
-    smoothed = histogram.astype(np.float64) + 0.5
-    return np.asarray(smoothed / smoothed.sum(axis=1, keepdims=True), dtype=np.float64)
+    return NonMatchTable(levels, counts, (levels != MISSING).any(axis=0))
 
 
 # Non-matches
@@ -227,7 +157,7 @@ _CLEARLY_OTHER = (DICE_40, DICE_25, NONE)
 
 
 def fit_non_matches(
-    tables: Sequence[PatternTable], random: Numbers, roles: Roles, start: Mixture | None = None
+    tables: Sequence[NonMatchTable], random: Numbers, roles: Roles, start: Mixture | None = None
 ) -> Mixture:
     """Fit the mixture to pairs of different people, by expectation maximisation.
 
@@ -244,14 +174,14 @@ def fit_non_matches(
         for table in tables:
             shares = mixture.members(table)
             members += shares.sum(axis=0)
-            counts += _level_counts(table, shares)
+            counts += level_counts(table, shares)
             if table.left_out:
                 more, of_these = table.left_out.expected(mixture.levels, shares.sum(axis=0), table.used)
                 members += more
                 counts += of_these
-        levels = _normalised(counts + RANDOM_PAIRS * random)
+        levels = normalised(counts + RANDOM_PAIRS * random)
         levels[0] = random
-        mixture = Mixture(mixture.names, _normalised(members + 1), levels)
+        mixture = Mixture(mixture.names, normalised(members + 1), levels)
     return mixture
 
 
@@ -276,75 +206,10 @@ def _agreeing(random: Numbers, fields: frozenset[int]) -> Numbers:
     """Random levels, but mostly agreeing in some fields."""
     levels = random.copy()
     for field in fields:
-        levels[field] = _with_missing(0.9 * _profile(_AGREEING) + 0.1 * random[field], random[field, MISSING])
+        levels[field] = with_missing(
+            0.9 * profile_of(_AGREEING) + 0.1 * random[field], random[field, MISSING]
+        )
     return levels
-
-
-def _profile(shares: Mapping[int, float]) -> Numbers:
-    profile = np.zeros(LEVELS)
-    profile[list(shares)] = list(shares.values())
-    return np.asarray(profile / profile.sum(), dtype=np.float64)
-
-
-def _with_missing(levels: Numbers, missing: float) -> Numbers:
-    """The distribution with this share of missing, and the present levels in proportion."""
-    present = levels.copy()
-    present[MISSING] = 0
-    present *= (1 - missing) / present.sum()
-    present[MISSING] = missing
-    return np.asarray(present, dtype=np.float64)
-
-
-# Matches
-
-
-_EVERYDAY = {
-    EXACT: 0.8, SUBSET: 0.04, DICE_90: 0.01, DICE_80: 0.03, DICE_70: 0.02, DICE_60: 0.015, DICE_50: 0.01,
-    DICE_40: 0.005, DICE_25: 0.01, NONE: 0.04, CANONICAL: 0.01, ELSEWHERE: 0.01,
-}  # fmt: skip
-# A level that random pairs have less often than this doesn't exist in the field.
-_LEAST_RANDOM = 2e-5
-
-
-def everyday_matches(random: Numbers) -> Mixture:
-    """The matches before anything is known: mostly exact, and a part that looks like random pairs."""
-    levels = np.stack([_everyday(random, share) for share in CARELESSNESS.values()])
-    count = len(CARELESSNESS)
-    return Mixture(tuple(CARELESSNESS), np.full(count, 1 / count), levels)
-
-
-def _everyday(random: Numbers, carelessness: float) -> Numbers:
-    levels = np.empty(random.shape)
-    for field, distribution in enumerate(random):
-        present = np.where(np.arange(LEVELS) == MISSING, 0.0, distribution)
-        exists = (present > _LEAST_RANDOM) | (np.arange(LEVELS) == EXACT)
-        profile = np.where(exists, _profile(_EVERYDAY), 0.0)
-        mixed = (1 - carelessness) * profile / profile.sum() + carelessness * present / present.sum()
-        levels[field] = _with_missing(mixed, float(distribution[MISSING]))
-    return levels
-
-
-def refit_matches(matches: Mixture, tables: Sequence[PatternTable], everyday: Mixture) -> Mixture:
-    """One round of maximisation.
-
-    Args:
-        matches: the fit before, which says which component a pattern belongs to.
-        tables: patterns of pairs across datasets, counted by posteriors.
-        everyday: the pseudo-matches' levels.
-    """
-    members = np.zeros(len(matches.weights))
-    counts = EVERYDAY_MATCHES * everyday.levels
-    for table in tables:
-        shares = matches.members(table)
-        members += shares.sum(axis=0)
-        counts = counts + _level_counts(table, shares) + _unused(table, shares, everyday)
-    return Mixture(matches.names, _normalised(members + EVERYDAY_MATCHES), _normalised(counts))
-
-
-def _unused(table: PatternTable, shares: Numbers, everyday: Mixture) -> Numbers:
-    """Stands in for fields that a table doesn't have, so that they are neither learnt nor forgotten."""
-    lacking = ~table.used
-    return np.asarray(shares.sum(axis=0)[:, None, None] * everyday.levels * lacking[None, :, None])
 
 
 # Which pairs are of different people for sure.
@@ -456,7 +321,7 @@ class LeftOut:
             of_class = np.stack(
                 [ways[:, classes == each].sum(axis=1) for each in range(len(_CLASSES))], axis=1
             )
-            in_class = present[:, place] / np.maximum(_by_class(present[:, place])[:, _CLASS_OF], _LEAST)
+            in_class = present[:, place] / np.maximum(_by_class(present[:, place])[:, _CLASS_OF], LEAST)
             counts[:, place] = of_class[:, _CLASS_OF] * in_class
         counts[:, ~used] = 0
         return scale * share, scale[:, None, None] * counts
@@ -524,7 +389,7 @@ class Side:
             non_matches: distribution of patterns among different people.
             rate: share of possible pairs of different people that are candidates.
         """
-        expected = np.log(max(rate * self.comparison.possible, _LEAST))
+        expected = np.log(max(rate * self.comparison.possible, LEAST))
         return replace(self, log_non_matches=expected + non_matches.log_density(self.levels, self.used))
 
     @property
@@ -608,27 +473,5 @@ def odds_of(log_odds: Numbers) -> Numbers:
 
 def weights_by_level(matches: Mixture, non_matches: Mixture) -> Numbers:
     """Match weight of each level in each field, log2(m / u) over all components: for the report."""
-    ratio = np.maximum(matches.marginal(), _LEAST) / np.maximum(non_matches.marginal(), _LEAST)
+    ratio = np.maximum(matches.marginal(), LEAST) / np.maximum(non_matches.marginal(), LEAST)
     return np.asarray(np.log2(ratio), dtype=np.float64)
-
-
-def _shares(of_components: Numbers) -> Numbers:
-    weights = np.exp(of_components - of_components.max(axis=1, keepdims=True))
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float64)
-
-
-def _level_counts(table: PatternTable, shares: Numbers) -> Numbers:
-    counts = np.zeros((shares.shape[1], len(table.used), LEVELS))
-    for field in np.flatnonzero(table.used):
-        for component in range(shares.shape[1]):
-            counts[component, field] = np.bincount(table.levels[:, field], shares[:, component], LEVELS)
-    return counts
-
-
-def _log_sum(logs: Numbers) -> Numbers:
-    highest = logs.max(axis=1)
-    return np.asarray(highest + np.log(np.exp(logs - highest[:, None]).sum(axis=1)), dtype=np.float64)
-
-
-def _normalised(values: NDArray[Any]) -> Numbers:
-    return np.asarray(values / values.sum(axis=-1, keepdims=True), dtype=np.float64)

@@ -25,20 +25,22 @@ from coordinator.linkage.decide import (
 )
 from coordinator.linkage.model import (
     FIRST_MATCHED,
-    MATCH_ROUNDS,
     Comparison,
-    Mixture,
-    PatternTable,
     Roles,
     Side,
-    everyday_matches,
     expectation_maximisation,
     fit_non_matches,
     odds_of,
+)
+from pprl.protocol.levels import EXACT, LEVELS, NONE, Patterns
+from pprl.protocol.match_model import (
+    MATCH_ROUNDS,
+    Mixture,
+    PatternTable,
+    everyday_matches,
     random_distribution,
     refit_matches,
 )
-from pprl.protocol.levels import EXACT, LEVELS, NONE, Patterns
 
 FIELDS, ROWS = 4, 60
 ROLES = Roles.of(("given-name", "surname", "date-of-birth", "postcode"))

@@ -6,8 +6,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coordinator.linkage.model import LeftOut, Numbers, Roles, perhaps_one_person, random_distribution
+from coordinator.linkage.model import LeftOut, Roles, perhaps_one_person
 from pprl.protocol.levels import BITS_A_LEVEL, EXACT, LEVELS, MISSING
+from pprl.protocol.match_model import Numbers, random_distribution
 
 # Enough of each class of levels; with all thirteen there are too many patterns for an obvious count.
 SOME_LEVELS = (MISSING, EXACT, 5, 8, 10)

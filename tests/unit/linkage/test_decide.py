@@ -6,9 +6,10 @@ import pytest
 
 from coordinator.linkage.calibrate import OwnPairs, log_likelihood
 from coordinator.linkage.decide import Decision, Merged, PassPairs, decide, merged
-from coordinator.linkage.model import Roles, random_distribution
+from coordinator.linkage.model import Roles
 from coordinator.linkage.solve import clusters
 from pprl.protocol.levels import EXACT, LEVELS, NONE
+from pprl.protocol.match_model import random_distribution
 
 FIELDS = 4
 ROLES = Roles.of(("given-name", "surname", "date-of-birth", "postcode"))

@@ -4,18 +4,15 @@ import pytest
 from coordinator.linkage.competition import Competing, posteriors, taken
 from coordinator.linkage.model import (
     Comparison,
-    Mixture,
     Roles,
-    everyday_matches,
     fit_non_matches,
     perhaps_one_person,
-    random_distribution,
-    refit_matches,
     table_of,
     weights_by_level,
 )
 from coordinator.linkage.pass_fit import fit_pass
 from pprl.protocol.levels import EXACT, LEVELS, MISSING, NONE
+from pprl.protocol.match_model import Mixture, everyday_matches, random_distribution, refit_matches
 
 FIELDS = 4
 KINDS = ("given-name", "surname", "date-of-birth", "postcode")

@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 
 from coordinator.linkage.competition import Competing
-from coordinator.linkage.model import Comparison, Roles, random_distribution
-from coordinator.linkage.pass_fit import Tally, fit_pass, fit_tallies
+from coordinator.linkage.model import Comparison, Roles
+from coordinator.linkage.pass_fit import fit_pass
 from pprl.encode.field_filters import FieldFilterEncoder
 from pprl.privacy import exposure, handed_on
 from pprl.privacy.ground import Ground
 from pprl.privacy.sampling import Sample
 from pprl.privacy.views import SeenPairs
 from pprl.protocol.agreement import Agreement
+from pprl.protocol.match_model import random_distribution
+from pprl.protocol.pass_fit import Tally, fit_tallies
 from pprl.protocol.pattern_counts import RANDOM_PAIRS
 from tests.support.privacy import KEY, population, with_all_in_a_block
 
@@ -80,9 +82,8 @@ def _lone(found: View, number: int, compared: list[tuple[int, int]], clean: list
         Tally.of(found.seen.patterns[mine], both, _rows(found.seen, number, both))
         for mine, both in zip(places, compared, strict=True)
     ]
-    kinds = list(found.agreement.kinds().values())
     random = random_distribution(found.random)
-    fit = fit_tallies(tallies, random, Roles.of(kinds), clean, ground()._blocked_by[number])
+    fit = fit_tallies(tallies, random, clean, ground()._blocked_by[number])
     kept = [
         mine[keep[np.searchsorted(tally.patterns, found.seen.patterns[mine])]]
         for mine, tally, keep in zip(places, tallies, fit.plausible(), strict=True)
