@@ -147,7 +147,9 @@ def test_where_all_of_a_block_are_sent_about_the_same_pairs_are(number: int) -> 
     seen = handed_on._some(found.seen, across)
     kept = handed_on.as_it_would_be_known(seen, found.same, found.encoder.fields.count)
     ours, theirs = at_home(kept, number), by_the_matcher(found, number, several=False)
-    assert len(ours & theirs) > 0.85 * max(len(ours), len(theirs))
+    # At home it is known which pairs are one person's; the matcher has to guess, and keeps more.
+    assert len(ours & theirs) > 0.95 * len(ours)
+    assert len(ours & theirs) > 0.75 * len(theirs)
     assert len(theirs) < (seen.found_by == number).sum()
 
 
