@@ -13,6 +13,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, BinaryIO
 
 from cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encryptor
@@ -81,8 +82,9 @@ def seal(
 ) -> str:
     """Sign content as the sender and seal it to the recipient. Run by the sender.
 
-    The header names the ciphertext's digest and stands in front of it, so the ciphertext waits in an
-    anonymous temporary file, or in memory up to 8 MiB. Plaintext is never written anywhere.
+    The header names the ciphertext's digest and stands in front of it, so the ciphertext waits in memory up to 8 MiB,
+    and beyond in a nameless file that nobody else can open, in the folder of `out` if that is a file with a path. It
+    is gone when the process is, however that ends. Plaintext is never written anywhere.
 
     Args:
         plaintext: the content, read from where it stands to its end; as many bytes as `binding` says.
@@ -109,7 +111,7 @@ def seal(
         )
     content_key = random_bytes(CONTENT_KEY_BYTES)
     wrapped_key = wrap(content_key, sealed_to, info=binding.digest)
-    with tempfile.SpooledTemporaryFile(max_size=_HELD_IN_MEMORY_BYTES) as spool:
+    with tempfile.SpooledTemporaryFile(max_size=_HELD_IN_MEMORY_BYTES, dir=_folder_of(out)) as spool:
         ciphertext_sha256 = _encrypt(plaintext, spool, content_key, binding)
         payload = envelope.write_statement(Statement(binding, ciphertext_sha256, wrapped_key))
         signatures = sender.sign(dsse.signed_bytes(payload), context=CONTAINER_CONTEXT)
@@ -367,6 +369,12 @@ def _encrypt(plaintext: BinaryIO, spool: IO[bytes], content_key: bytes, binding:
     digest.update(ciphertext)
     spool.write(ciphertext)
     return digest.hexdigest()
+
+
+def _folder_of(out: BinaryIO) -> str | None:
+    """The folder of a file that was opened by its path: there is room for it, and perhaps not in the usual place."""
+    name = getattr(out, "name", None)
+    return str(Path(name).absolute().parent) if isinstance(name, str | Path) else None
 
 
 def _write(out: BinaryIO, head: bytes, ciphertext: IO[bytes]) -> str:

@@ -10,6 +10,7 @@ encodings. References are made of a random key, by which they are made again for
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, overload
 
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from pprl.crypto.sequences import prf_of_words
 from pprl.encode import previous_keys
 from pprl.encode.linkage_secret import LinkageSecret
+from pprl.encode.on_all_cores import in_order
 from pprl.encode.payloads import Indices, Payloads, Progress, RandomBytes, untold
 from pprl.encode.row_commitments import RowSalts
 from pprl.protocol import framing, submission
@@ -163,16 +165,22 @@ class Outgoing:
         make, checks = self._payloads.begin(place)
         width = ID_BYTES + self._payloads.payload_bytes
         # One piece at least, so that a pass without records has a table.
-        for start in range(0, max(len(rows), 1), RECORDS_AT_ONCE):
-            told(_ENCODING, (place + start / max(len(rows), 1)) / len(self.header.passes))
+        starts = range(0, max(len(rows), 1), RECORDS_AT_ONCE)
+
+        def made(start: int) -> Bytes:
             part = slice(start, start + RECORDS_AT_ONCE)
             piece = np.empty((len(ids[part]), width), dtype=np.uint8)
             piece[:, :ID_BYTES] = ids[part]
             piece[:, ID_BYTES:] = make(order[part])
-            checks.piece(piece[:, ID_BYTES:])
-            if part.stop >= len(rows):
-                checks.whole()
-            yield piece
+            return piece
+
+        with closing(in_order(made, starts, threads=self._payloads.threads())) as pieces:
+            for start, piece in zip(starts, pieces, strict=True):
+                told(_ENCODING, (place + start / max(len(rows), 1)) / len(self.header.passes))
+                checks.piece(piece[:, ID_BYTES:])
+                if start + RECORDS_AT_ONCE >= len(rows):
+                    checks.whole()
+                yield piece
         self._made += 1
         told(_ENCODING, (place + 1) / len(self.header.passes))
 

@@ -20,6 +20,7 @@ from pprl.encode import match_keys
 from pprl.encode.at_home import by_person, joined
 from pprl.encode.clk import ClkEncoder
 from pprl.encode.copies import copies_among, originals
+from pprl.encode.on_all_cores import cores
 from pprl.encode.passes import NO_BLOCK, Coded
 from pprl.protocol import submission
 from pprl.protocol.agreement import AgreementFile, Dataset
@@ -75,6 +76,10 @@ class Payloads(ABC):
         Returns:
             What makes the payloads, and the checks that they owe before they may leave.
         """
+
+    @abstractmethod
+    def threads(self) -> int:
+        """How many threads may make payloads of one pass at the same time."""
 
     @abstractmethod
     def references_members(self) -> tuple[Mapping[str, Any], PatternCounts | None]:
@@ -149,6 +154,10 @@ class ClkPayloads(Payloads):
     def begin(self, pass_: int) -> tuple[MakePiece, Checks]:  # noqa: ARG002 - there is one
         """CLKs of any records, and the checks of whole encodings."""
         return self._piece, ClkChecks(self._dataset, self._agreement)
+
+    def threads(self) -> int:
+        """One: the encoder remembers tokens as it meets them."""
+        return 1
 
     def _piece(self, places: Indices) -> Bytes:
         return np.hstack([self._encoder.encode_coded(self._columns, places), self._tags[places]])
@@ -278,6 +287,10 @@ class FieldFilterPayloads(Payloads):
         there = np.flatnonzero(planned.blocks != NO_BLOCK)
         blocks[self._people[there]] = planned.blocks[there]
         return planned
+
+    def threads(self) -> int:
+        """As many as there are cores: filters are made of numbers that no longer change."""
+        return cores()
 
     def references_members(self) -> tuple[Mapping[str, Any], PatternCounts | None]:
         """How many records stand behind another, and how alike the others are."""

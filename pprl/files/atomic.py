@@ -133,8 +133,8 @@ def write_named_by_content(folder: Path, make: Callable[[BinaryIO], str], *, mod
     unfinished = folder / f"{_UNFINISHED}{os.urandom(8).hex()}"
     try:
         with _plain_words(unfinished):
-            descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file, _plain_words(unfinished, only_room=True):
+            opened = open(unfinished, "wb", opener=_new_and_closed)  # noqa: SIM115 - a path has no opener
+        with opened as file, _plain_words(unfinished, only_room=True):
             name = make(file)
             file.flush()
             os.fchmod(file.fileno(), mode)
@@ -147,6 +147,11 @@ def write_named_by_content(folder: Path, make: Callable[[BinaryIO], str], *, mod
         with suppress(OSError):
             unfinished.unlink()
     return name
+
+
+def _new_and_closed(path: str, _flags: int) -> int:
+    """A new file, closed to other users. It knows its path, beside which `crypto.container.seal` has its ciphertext."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
 
 @contextmanager
@@ -357,8 +362,8 @@ def _unfinished_file(path: Path, *, force: bool) -> Iterator[_Unfinished]:
     try:
         with _plain_words(path):
             _check_file_target(path, force=force)
-            descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
+            opened = open(name, "wb", opener=_new_and_closed)  # noqa: SIM115 - a path has no opener
+        with opened as file:
             made = _Unfinished(path, name, file)
             try:
                 yield made

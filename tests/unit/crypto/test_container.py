@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import resource
+import tempfile
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, ClassVar
@@ -12,6 +14,7 @@ import pytest
 from pprl.crypto import container
 from pprl.crypto.identity import create
 from pprl.errors import FormatError, KeyFileError, ProtocolError, VerificationError
+from pprl.files.atomic import new_file
 from pprl.protocol import envelope
 from tests.unit.crypto.forgery import (
     AGREEMENT,
@@ -73,12 +76,37 @@ class Spool(io.BytesIO):
 
     contents: ClassVar[list[bytes]] = []
 
-    def __init__(self, *, max_size: int) -> None:
+    def __init__(self, *, max_size: int, dir: str | None) -> None:
         super().__init__()
 
     def close(self) -> None:
         Spool.contents.append(self.getvalue())
         super().close()
+
+
+def test_a_large_ciphertext_waits_beside_the_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = []
+
+    def spooled(*, max_size: int, dir: str | None) -> BinaryIO:
+        folders.append(dir)
+        made = tempfile.TemporaryFile(dir=dir)  # noqa: SIM115 - `seal` closes it
+        assert os.fstat(made.fileno()).st_mode & 0o077 == 0
+        return made
+
+    monkeypatch.setattr("tempfile.SpooledTemporaryFile", spooled)
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "nowhere"))
+    (tmp_path / "out").mkdir()
+    with new_file(tmp_path / "out" / "sealed") as out:
+        container.seal(
+            io.BytesIO(CONTENT), out, binding=binding(), sender=NORTH, sealed_to=OFFICE.public.x_wing
+        )
+    assert folders == [str(tmp_path / "out")]
+    assert opened((tmp_path / "out" / "sealed").read_bytes())[1] == CONTENT
+    with pytest.raises(ProtocolError), new_file(tmp_path / "out" / "other") as out:
+        container.seal(
+            io.BytesIO(CONTENT[1:]), out, binding=binding(), sender=NORTH, sealed_to=OFFICE.public.x_wing
+        )
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["sealed"]
 
 
 @pytest.fixture

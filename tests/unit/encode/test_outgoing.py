@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import date
 from itertools import pairwise
 
@@ -14,6 +15,7 @@ from pprl.agreements.draft import DatasetSketch, draft
 from pprl.encode import encoder, outgoing, payloads
 from pprl.encode.encoder import Encoding, Rows
 from pprl.encode.linkage_secret import LinkageSecret
+from pprl.encode.on_all_cores import in_order
 from pprl.errors import DisclosureError
 from pprl.protocol.agreement import AgreementFile, parse
 from pprl.protocol.submission import (
@@ -84,6 +86,37 @@ def test_however_they_are_cut_the_bytes_are_those_of_the_whole(
     assert b"".join(reference_pieces(made.outgoing.references())) == write_references(references)
     assert reference_bytes(references) == len(write_references(references))
     assert list(made.outgoing.home_map()) == home_map
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_bytes_do_not_depend_on_the_number_of_threads(
+    monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    monkeypatch.setattr(outgoing, "RECORDS_AT_ONCE", 7)
+    found = []
+    for threads in (1, 2, 5):
+        monkeypatch.setattr("pprl.encode.payloads.cores", lambda number=threads: number)
+        made = begun(agreed(scheme))
+        found.append((b"".join(pieces(made)), b"".join(reference_pieces(made.outgoing.references()))))
+    assert found[0] == found[1] == found[2]
+
+
+def test_what_a_thread_raises_is_raised_and_no_more_is_begun() -> None:
+    begun_with = []
+
+    def work(number: int) -> int:
+        begun_with.append(number)
+        if number == 3:
+            raise DisclosureError("refused")
+        return number
+
+    given = []
+    with pytest.raises(DisclosureError):
+        given.extend(each for each in in_order(work, range(100), threads=2))
+    assert len(begun_with) < 10
+    with closing(in_order(work, range(4, 100), threads=2)) as left:
+        assert next(left) == 4
+    assert len(begun_with) < 20
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
