@@ -5,7 +5,8 @@ know whose they are. They show what different people look like, less those of on
 
 - Where a dataset has *duplicates*, own pairs are unmixed. Those that may be of one person are left out at first, and
   stand in as many as their like elsewhere lets expect (`LeftOut`); then each pattern counts as far as the matches,
-  learnt across datasets, leave it to different people, until that settles.
+  learnt across datasets, leave it to different people, until that settles. Where departments have joined their own
+  records, duplicates are what their rules miss, and are estimated from the patterns that these leave.
 - Where a dataset is said to have none, and pairs that are alike in everything show some *undeclared*, as many are
   taken from each pattern as there are, in that proportion, between datasets.
 
@@ -49,6 +50,7 @@ from coordinator.linkage.model import (
     fit_non_matches,
     perhaps_one_person,
     table_of_counts,
+    would_be_joined,
 )
 from pprl.protocol.levels import Patterns
 from pprl.protocol.match_model import Mixture, everyday_matches, refit_matches
@@ -56,6 +58,9 @@ from pprl.protocol.match_model import Mixture, everyday_matches, refit_matches
 FOLDS = 5
 # A dataset's own pairs are unmixed until the expected number of duplicates changes by less than this share.
 UNMIXED, UNMIXING_ROUNDS = 0.1, 10
+# At least this share of matches is taken to escape a department's rules for its own records.
+_LEAST_APART = 0.02
+_LEAST = 1e-12
 FIRST_DUPLICATES, DUPLICATE_ROUNDS = 0.05, 50
 # With fewer pairs alike in everything, a dataset is taken for what it was declared to be.
 FEWEST_UNDECLARED = 3
@@ -88,11 +93,13 @@ class OwnPairs:
         rows: records that could be compared.
         patterns: distinct patterns, ascending.
         counts: pairs with each; not whole where it is expected how many are of different people.
+        joined: whether the department has joined what records of a person it could tell (`would_be_joined`).
     """
 
     rows: int
     patterns: Patterns
     counts: Numbers
+    joined: bool = False
 
     @property
     def possible(self) -> float:
@@ -101,7 +108,7 @@ class OwnPairs:
 
     def with_counts(self, counts: Numbers) -> OwnPairs:
         """The same patterns, counted otherwise."""
-        return OwnPairs(self.rows, self.patterns, counts)
+        return replace(self, counts=counts)
 
     def of_part(self, part: int) -> Numbers:
         """How many of each pattern's pairs are in one of the parts, as evenly as whole numbers go."""
@@ -317,8 +324,9 @@ def _start(
         matches, expected, found = expectation_maximisation(sides, random)
         if all(clean):
             break
+        apart = _left_apart(sides, found, roles)
         unmixed = [
-            each if one else _different(own, matches, non_matches, rate)
+            each if one else _different(own, matches, non_matches, rate, roles, apart)
             for each, own, one in zip(known, own_pairs, clean, strict=True)
         ]
         before = duplicates
@@ -404,17 +412,45 @@ def _without_undeclared(own_pairs: OwnPairs, dataset: int, sides: Sequence[Side]
     return own_pairs.with_counts(np.maximum(own_pairs.counts - less, 0.0))
 
 
-def _different(own_pairs: OwnPairs, matches: Mixture, non_matches: Mixture, rate: float) -> OwnPairs:
-    """How many of a dataset's own pairs, pattern by pattern, are expected to be of different people."""
+def _left_apart(sides: Sequence[Side], found: Sequence[Numbers], roles: Roles) -> float:
+    """The share of matches across datasets that two records of one dataset would not have been joined by."""
+    every = apart = 0.0
+    for side, posteriors in zip(sides, found, strict=True):
+        if not side.comparison.within:
+            matches = posteriors.sum(axis=1)
+            every += float(matches.sum())
+            apart += float(matches[~would_be_joined(side.distinct, roles)].sum())
+    return max(apart / max(every, _LEAST), _LEAST_APART)
+
+
+def _different(
+    own_pairs: OwnPairs, matches: Mixture, non_matches: Mixture, rate: float, roles: Roles, apart: float
+) -> OwnPairs:
+    """How many of a dataset's own pairs, pattern by pattern, are expected to be of different people.
+
+    Where the department has joined its records, pairs of one person are there in those patterns alone that its rules
+    miss. These say how many pairs of one person there were, and so how many are left.
+
+    Args:
+        own_pairs: all of the dataset's.
+        matches: distribution of patterns among matches.
+        non_matches: distribution of patterns among different people.
+        rate: share of possible pairs of different people that are candidates.
+        roles: what the fields are.
+        apart: share of matches that the department's rules miss.
+    """
     table = table_of_counts(own_pairs.patterns, len(matches.levels[0]), own_pairs.counts)
     ratio = _log_ratio(table.levels, table.used, matches, non_matches)
-    strangers = np.log(max(rate * own_pairs.possible, 1e-12))
+    strangers = np.log(max(rate * own_pairs.possible, _LEAST))
+    told, share = np.ones(len(table.counts), dtype=bool), 1.0
+    if own_pairs.joined:
+        told, share = ~would_be_joined(own_pairs.patterns, roles), apart
     of_one = np.zeros(len(table.counts))
     duplicates = FIRST_DUPLICATES * own_pairs.rows
     for _ in range(DUPLICATE_ROUNDS):
         odds = np.log(max(duplicates, 1e-9)) + ratio - strangers
         of_one = table.counts / (1 + np.exp(-np.clip(odds, -HIGHEST, HIGHEST)))
-        duplicates = float(of_one.sum())
+        duplicates = float(of_one[told].sum()) / share
     return own_pairs.with_counts(own_pairs.counts - of_one)
 
 

@@ -18,7 +18,7 @@ from coordinator.linkage.model import Roles
 from coordinator.linkage.reference_places import NOT_THERE, records_of
 from pprl.errors import VerificationError
 from pprl.protocol import patterns
-from pprl.protocol.agreement import AgreementFile
+from pprl.protocol.agreement import Agreement, AgreementFile
 from pprl.protocol.framing import Bytes
 from pprl.protocol.match_model import random_distribution
 from pprl.protocol.patterns import PatternPairs, PatternsDocument
@@ -53,7 +53,7 @@ def decide(
     progress("learn", 0.3)
     found = decide_patterns(
         comparisons,
-        _own_pairs(in_order, rows),
+        _own_pairs(content, in_order, rows),
         random=random_distribution(np.array(document.header.random_levels)),
         roles=Roles.of(list(content.kinds().values())),
         clean=clean,
@@ -121,14 +121,15 @@ def _positions(ids: Bytes, references: References, which: int) -> NDArray[np.uin
     return found
 
 
-def _own_pairs(references: Sequence[References], rows: Sequence[int]) -> list[OwnPairs]:
+def _own_pairs(content: Agreement, references: Sequence[References], rows: Sequence[int]) -> list[OwnPairs]:
     """What pairs inside datasets look like, as departments have counted them, in the order of the datasets."""
-    found = []
-    for each, count in zip(references, rows, strict=True):
+    found, parameters = [], content.encoding.field_filters
+    for dataset, each, count in zip(content.dataset, references, rows, strict=True):
         if each.own_patterns is None:
             raise VerificationError(f"'{each.header.dataset}' doesn't count the patterns of its own pairs.")
         counts = each.own_patterns.counts.astype(np.float64)
-        found.append(OwnPairs(count, each.own_patterns.patterns, counts))
+        joined = parameters is not None and parameters.joins(dataset)
+        found.append(OwnPairs(count, each.own_patterns.patterns, counts, joined))
     return found
 
 

@@ -29,6 +29,8 @@ from pprl.protocol.levels import (
     CANONICAL,
     DICE_25,
     DICE_40,
+    DICE_50,
+    DICE_60,
     DICE_70,
     DICE_80,
     DICE_90,
@@ -251,6 +253,29 @@ def perhaps_one_person(patterns: Patterns, roles: Roles) -> NDArray[np.bool_]:
         balance += alike.astype(np.int64) - (there & ~alike)
     own = agrees["birth"] | (agrees["forename"] & agrees["address"])
     return np.asarray(own & (balance >= 2), dtype=np.bool_)
+
+
+def would_be_joined(patterns: Patterns, roles: Roles) -> NDArray[np.bool_]:
+    """Which patterns a department would mostly join two of its own records by, as far as levels can say.
+
+    The rules themselves compare plain values (`pprl.encode.at_home`): both names and the date of birth; forename, date
+    of birth and postcode; both names, postcode and a part of the date of birth, or none.
+
+    Args:
+        patterns: shape (pairs,).
+        roles: what the fields are.
+    """
+
+    def some(fields: tuple[int, ...], levels: Sequence[int]) -> NDArray[np.bool_]:
+        found = np.zeros(len(patterns), dtype=bool)
+        for field in fields:
+            found |= np.isin(level_of(patterns, field), levels)
+        return found
+
+    forename, surname = some(roles.forename, _NEARLY_EQUAL), some(roles.surname, _NEARLY_EQUAL)
+    birth, address = some(roles.birth, (EXACT,)), some(roles.address, (EXACT,))
+    partly = some(roles.birth, (MISSING, DICE_50, DICE_60, DICE_70, DICE_80, DICE_90))
+    return (forename & birth & (surname | address)) | (forename & surname & address & partly)
 
 
 # What a field says of two records, coarsely, with a level that stands for each.

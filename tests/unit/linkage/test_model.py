@@ -9,9 +9,10 @@ from coordinator.linkage.model import (
     perhaps_one_person,
     table_of,
     weights_by_level,
+    would_be_joined,
 )
 from coordinator.linkage.pass_fit import fit_pass
-from pprl.protocol.levels import EXACT, LEVELS, MISSING, NONE
+from pprl.protocol.levels import CANONICAL, DICE_50, EXACT, LEVELS, MISSING, NONE
 from pprl.protocol.match_model import Mixture, everyday_matches, random_distribution, refit_matches
 
 FIELDS = 4
@@ -173,3 +174,18 @@ def test_one_clear_difference_may_still_be_one_person_but_not_family() -> None:
         (EXACT, EXACT, MISSING, MISSING): False,
     }
     assert perhaps_one_person(patterns(*found), ROLES).tolist() == list(found.values())
+
+
+def test_a_department_joins_its_records_by_three_things_that_agree() -> None:
+    found = {
+        (EXACT, EXACT, EXACT, NONE): True,  # moved
+        (CANONICAL, EXACT, EXACT, MISSING): True,  # Bill and William
+        (EXACT, NONE, EXACT, EXACT): True,  # married
+        (EXACT, EXACT, DICE_50, EXACT): True,  # a slip in the birth date
+        (EXACT, EXACT, MISSING, EXACT): True,
+        (NONE, EXACT, EXACT, EXACT): False,  # another forename, or twins
+        (EXACT, EXACT, NONE, EXACT): False,  # father and son
+        (EXACT, EXACT, DICE_50, NONE): False,  # namesakes
+        (EXACT, NONE, EXACT, NONE): False,
+    }
+    assert would_be_joined(patterns(*found), ROLES).tolist() == list(found.values())
