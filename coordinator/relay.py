@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO
-
-from sqlalchemy.orm import Session
 
 from coordinator.custody import Coordinator, keep, kept, named, registered, seat_under
 from coordinator.intake import Receipt
 from coordinator.store import database
-from coordinator.store.database import AgreementRow
+from coordinator.store.database import AgreementRow, RelayedRow
 from pprl.crypto import container
 from pprl.crypto.derive import same
 from pprl.crypto.reseal import claimed_agreement, verify_request
@@ -67,7 +65,8 @@ def take_in(me: Coordinator, sealed: bytes) -> Receipt:
     digest = hashlib.sha256(sealed).hexdigest()
     with database.writing(me.engine) as session:
         if database.relayed_container(session, digest) is None:
-            _check_number(session, binding)  # 5
+            came = database.relayed_to(session, agreement.sha256, binding.recipient)
+            _check_number(binding, came, database.entries_of(session, agreement.sha256))  # 5
             part = named(sealed, agreement.file)
             database.add_relayed(session, binding, keep(me, sealed), at=me.now())
             database.add_head(session, agreement.sha256, part.detail["head_sha256"], part.head)
@@ -141,17 +140,13 @@ def _check_departments(binding: Binding, agreement: Agreement) -> None:
         )
 
 
-def _check_number(session: Session, binding: Binding) -> None:
+def _check_number(binding: Binding, relayed: Iterable[RelayedRow], entries: Iterable[bytes]) -> None:
     ends = (binding.sender, binding.recipient)
-    came = [
-        each
-        for each in database.relayed_to(session, binding.agreement_sha256, ends[1])
-        if each.sender == ends[0]
-    ]
+    came = [each for each in relayed if each.sender == ends[0]]
     asked = [
         each
-        for each in map(log.parse, database.entries_of(session, binding.agreement_sha256))
-        if each.kind == "reseal-requested" and each.detail["party"] == binding.recipient
+        for each in map(log.parse, entries)
+        if each.kind == "reseal-requested" and each.detail["party"] == ends[1]
     ]
     if len(came) > len(asked):
         raise ProtocolError(
