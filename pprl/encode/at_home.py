@@ -7,9 +7,9 @@ are of one person, in most cases beyond doubt. So it sends one of them in each p
 compare. Which one may be another in each pass: in each, the person stands in the block that most of the person's
 records have. All of them share what is linked.
 
-The rules ask for three things that agree, so that they hold for files of a country: in 41,000 generated offences, one
-in 2,000 pairs that they join was of two people. What they miss, the key issuer still finds where both records meet
-one of another dataset.
+The rules ask for three things that agree: in 41,000 generated offences, one in 2,000 pairs that they join was of two
+people. Such pairs, namesakes with one birthday above all, grow with the square of the people in a file. What the rules
+miss, the key issuer still finds where both records meet one of another dataset.
 
 docs/formats/field-filters.md is the specification; docs/decisions/0007 says what it is worth and what it costs.
 """
