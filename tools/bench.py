@@ -138,7 +138,8 @@ def measured(case: Case, *, folder: Path | None = None) -> Result:
     unfinished = case.path.with_suffix(".part")
     unfinished.write_text(json.dumps(found), encoding="utf-8")
     unfinished.replace(case.path)
-    say(f"{case}: {found['seconds']:,.0f} s, {found['peak_bytes'] / 1e9:.1f} GB")
+    peak = f", {found['peak_bytes'] / 1e9:.1f} GB" if "peak_bytes" in found else ""
+    say(f"{case}: {found['seconds']:,.0f} s{peak}")
     return found
 
 
