@@ -4,6 +4,9 @@ Run by `make bench`; `make bench-large` adds ten million a side. Every case of `
 of its own. What is measured is kept in `build/bench` under a digest of the case, of the code that it runs and of the
 machine, so that an interrupted run goes on, and what has changed is measured anew. Ten million a side are kept until
 they are asked for again; the page says whether the code has changed since.
+
+A case that fails, or that takes longer than it may, is told on the page, stops no other, and is tried again next time.
+`--small` runs all of them on small data, in a few minutes, and writes a page beside its results.
 """
 
 from __future__ import annotations
@@ -11,18 +14,20 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tools import bench_page
+from tools import bench_linking, bench_page
 from tools.bench_clocks import say
 from tools.bench_people import SIDES
 
@@ -30,17 +35,41 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "build" / "bench"
 SOURCES = ("pprl", "coordinator", "tools/bench_*.py", "tools/limit_kernel.*", "tools/peers.py")
 
-CLK_PEOPLE = FILTERS_PEOPLE = DEMO_PEOPLE = 1_000_000
-COMPARED_PEOPLE = 40_000
-SOLVED_PAIRS, MANY_PAIRS = 1_000_000, 10_000_000
-LINKED, LARGE = (100_000, 1_000_000), 10_000_000
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much is measured.
+
+    Attributes:
+        encoded: people whose CLKs and filters are made.
+        compared: people a side of all pairs.
+        solved: accepted pairs that ours and anonlink's clusters are made of.
+        solved_by_us: those of ours alone.
+        linked: records a side of linked tables, in ascending order.
+        on_spark: of these, the one that Spark compares too.
+        demonstrated: people of the demonstration.
+    """
+
+    encoded: int = 1_000_000
+    compared: int = 40_000
+    solved: int = 1_000_000
+    solved_by_us: int = 10_000_000
+    linked: tuple[int, ...] = (100_000, 1_000_000)
+    on_spark: int = 100_000
+    demonstrated: int = 1_000_000
+
+
+WHOLE = Sizes()
+SMALL = Sizes(20_000, 4_000, 10_000, 100_000, (5_000, 20_000), 5_000, 2_000)
+LARGE = 10_000_000
 # Compiles what is linked with, before anything is timed.
-SMALL = 2_000
-SPARK_PEOPLE = 100_000
+FIRST_LINKED = 2_000
 # At ten million a side Splink outgrows this machine.
 SPLINK_UP_TO = 1_000_000
 # On disk at most: for each record a side while two tables are linked, for each person while the demonstration runs.
 LINKING_BYTES, DEMO_BYTES = 3_500, 20_000
+# A case that takes longer than this hangs: several times what the longest takes on two cores.
+MOST_SECONDS, MOST_SECONDS_LARGE = 1_500, 4 * 3_600
 
 Result = Mapping[str, Any]
 
@@ -71,6 +100,12 @@ class Case:
     def path(self) -> Path:
         """Where what it gives is kept, under this code and on this machine."""
         return RESULTS / f"{self}-{surroundings()}.json"
+
+    @property
+    def most_seconds(self) -> int:
+        """How long it may take."""
+        is_large = (self.size >= LARGE and self.name != "clusters") or self.name == "demo"
+        return MOST_SECONDS_LARGE if is_large else MOST_SECONDS
 
     def known(self) -> Result | None:
         """What it has given."""
@@ -113,17 +148,25 @@ def _sources() -> Iterator[Path]:
 # Running.
 
 
+class FailedError(Exception):
+    """A case gave nothing; it says why."""
+
+
 def measured(case: Case, *, folder: Path | None = None) -> Result:
-    """What a case gives; it is run if that isn't known yet. What can't be measured here is asked for anew."""
+    """What a case gives; it is run if that isn't known yet. What failed, or can't be had here, is asked for anew."""
     known = case.known()
     if known is not None:
         return known
     say(f"{case} ...")
     words = [sys.executable, "-m", "tools.bench_cases", case.name, str(case.size), *case.options]
     words += [] if folder is None else ["--folder", str(folder)]
-    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT)
+    try:
+        told = output_of(words, case.most_seconds)
+    except FailedError as reason:
+        say(f"{case} FAILED: {reason}")
+        return {"left_out": str(reason), "failed": True}
     found: Result = {
-        **json.loads(done.stdout.splitlines()[-1]),
+        **json.loads(told.splitlines()[-1]),
         "day": datetime.now(UTC).date().isoformat(),
         "surroundings": surroundings(),
     }
@@ -134,13 +177,38 @@ def measured(case: Case, *, folder: Path | None = None) -> Result:
     if "left_out" in found:
         say(f"{case} is left out: {found['left_out']}")
         return found
+    _keep(case, found)
+    return found
+
+
+def _keep(case: Case, found: Result) -> None:
     RESULTS.mkdir(parents=True, exist_ok=True)
     unfinished = case.path.with_suffix(".part")
     unfinished.write_text(json.dumps(found), encoding="utf-8")
     unfinished.replace(case.path)
     peak = f", {found['peak_bytes'] / 1e9:.1f} GB" if "peak_bytes" in found else ""
     say(f"{case}: {found['seconds']:,.0f} s{peak}")
-    return found
+
+
+def output_of(words: Sequence[str], most_seconds: float) -> str:
+    """What a program writes. All that it started ends with it, or when its time is over.
+
+    Raises:
+        FailedError: it ended with an error, wrote nothing, or took too long.
+    """
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True
+    ) as process:
+        try:
+            told, _ = process.communicate(timeout=most_seconds)
+        except subprocess.TimeoutExpired:
+            raise FailedError(f"it took more than {most_seconds:,} seconds") from None
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    if process.returncode or not told.strip():
+        raise FailedError(f"it ended with code {process.returncode}")
+    return told
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +226,8 @@ class Step:
     spent: tuple[str, ...] = ()
 
 
-def steps(people: int) -> list[Step]:
-    """The steps from CSV files to linkage keys, in their order."""
+def steps(people: int, *, spark: bool = False) -> list[Step]:
+    """The steps from CSV files to linkage keys, in their order; Spark's comparisons among them if wanted."""
     encodings = tuple(f"{side}.encodings" for side in SIDES)
     first = [
         Step("people", Case("people", people)),
@@ -168,34 +236,45 @@ def steps(people: int) -> list[Step]:
             for side in SIDES
         ),
     ]
-    spark = Step("spark", Case("match", people, ("--engine", "spark")), ("pairs-spark",))
+    on_spark = Step("spark", Case("match", people, ("--engine", "spark")), ("pairs-spark",))
     return [
         *first,
-        *([spark] if people in {SMALL, SPARK_PEOPLE} else []),
+        *([on_spark] if spark else []),
         Step("match", Case("match", people), encodings),
         Step("issue", Case("issue", people)),
     ]
 
 
-def linkage(people: int) -> dict[str, Result]:
+def linkage(people: int, *, spark: bool = False) -> dict[str, Result]:
     """Both tables' encoding, and the linking of both: all steps, or those that an interrupted run has left.
 
-    What a step leaves to the next lies in a folder under `build/bench`, and goes as soon as no step needs it.
+    What a step leaves to the next lies in a folder under `build/bench`, and goes as soon as no step needs it. After a
+    step that failed, those that need it are not tried, and the folder stays for another run; nothing needs Spark's.
     """
-    todo = steps(people)
-    if any(step.case.known() is None for step in todo if step.name != "spark"):
-        folder = RESULTS / f"linking-{people}-{surroundings()}"
-        if not folder.exists():
-            _begin(folder, todo)
-        require_room(people * LINKING_BYTES - _bytes_in(folder))
-        found = {}
-        for step in todo:
-            found[step.name] = measured(step.case, folder=folder)
-            for name in step.spent:
-                (folder / name).unlink(missing_ok=True)
+    todo = steps(people, spark=spark)
+    wanted = [step for step in todo if step.name != "spark" or bench_linking.has_spark()]
+    known = {step.name: step.case.known() for step in todo}
+    if all(known[step.name] is not None for step in wanted):
+        return {name: result or bench_linking.NO_SPARK for name, result in known.items()}
+    folder = RESULTS / f"linking-{people}-{surroundings()}"
+    if not folder.exists():
+        _begin(folder, todo)
+    require_room(people * LINKING_BYTES - _bytes_in(folder))
+    found: dict[str, Result] = {}
+    failed = ""
+    for step in todo:
+        found[step.name] = (
+            {"left_out": f"it needs '{failed}', which failed"}
+            if failed
+            else measured(step.case, folder=folder)
+        )
+        if "failed" in found[step.name] and step.name != "spark":
+            failed = step.name
+        for name in () if failed else step.spent:
+            (folder / name).unlink(missing_ok=True)
+    if not failed:
         shutil.rmtree(folder)
-        return found
-    return {step.name: step.case.known() or {"left_out": "it was not measured"} for step in todo}
+    return found
 
 
 def _begin(folder: Path, todo: Sequence[Step]) -> None:
@@ -235,72 +314,90 @@ def _new_folder(name: str, wanted: int) -> Iterator[Path]:
 # What the page tells.
 
 
-def parts() -> bench_page.Parts:
+def parts(sizes: Sizes) -> bench_page.Parts:
     """One part at a time, each held to one core."""
     return bench_page.Parts(
         clks={
-            peer: measured(Case("clks", CLK_PEOPLE, ("--peer", peer)))
+            peer: measured(Case("clks", sizes.encoded, ("--peer", peer)))
             for peer in ("numbered", "ours", "clkhash")
         },
         filters={
-            peer: measured(Case("filters", FILTERS_PEOPLE, ("--peer", peer))) for peer in ("numbered", "raw")
+            peer: measured(Case("filters", sizes.encoded, ("--peer", peer))) for peer in ("numbered", "raw")
         },
         dice={
-            peer: measured(Case("compare", COMPARED_PEOPLE, ("--peer", peer)))
+            peer: measured(Case("compare", sizes.compared, ("--peer", peer)))
             for peer in ("ours", "limit", "anonlink")
         },
         clusters=[
-            (peer, measured(Case("clusters", pairs, ("--peer", peer))))
-            for peer, pairs in (("ours", SOLVED_PAIRS), ("anonlink", SOLVED_PAIRS), ("ours", MANY_PAIRS))
+            bench_page.Solved(peer, pairs, measured(Case("clusters", pairs, ("--peer", peer))))
+            for peer, pairs in (
+                ("ours", sizes.solved),
+                ("anonlink", sizes.solved),
+                ("ours", sizes.solved_by_us),
+            )
         ],
     )
 
 
-def linkages(*, large: bool) -> dict[int, bench_page.Linkage]:
+def linkages(sizes: Sizes, *, large: bool) -> dict[int, bench_page.Linkage]:
     """Our linking and Splink's, for each number of records a side; ten million if asked for, or measured before."""
-    linkage(SMALL)
+    linkage(FIRST_LINKED)
     found = {}
-    for people in LINKED:
+    for people in sizes.linked:
         splink = measured(Case("splink", people)) if people <= SPLINK_UP_TO else None
-        found[people] = bench_page.Linkage(linkage(people), splink)
+        found[people] = bench_page.Linkage(linkage(people, spark=people == sizes.on_spark), splink)
     before = {step.name: step.case.last_known() for step in steps(LARGE)}
     if large:
         found[LARGE] = bench_page.Linkage(linkage(LARGE), None)
-    elif all(before.values()):
+    elif sizes == WHOLE and all(before.values()):
         told = {name: result for name, result in before.items() if result is not None}
         found[LARGE] = bench_page.Linkage(told, None)
     return found
 
 
-def demonstration() -> Result:
-    """The demonstration at its largest promise."""
-    case = Case("demo", DEMO_PEOPLE)
+def demonstration(people: int) -> Result:
+    """The demonstration, at its largest promise unless less is asked for."""
+    case = Case("demo", people)
     known = case.known()
     if known is not None:
         return known
-    with _new_folder("demo", DEMO_PEOPLE * DEMO_BYTES) as folder:
+    with _new_folder("demo", people * DEMO_BYTES) as folder:
         return measured(case, folder=folder)
 
 
 def main() -> None:
-    """Measure what is not known yet, and write the page."""
+    """Measure what is not known yet, and write the page; the exit code tells whether a case failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument(
         "--large", action="store_true", help="ten million a side, and the demonstration at a million, as well"
+    )
+    size.add_argument(
+        "--small", action="store_true", help="every case on small data, and no page among the documents"
     )
     parser.add_argument(
         "--only", choices=("linking", "demo"), help="of what is large this alone, and no page"
     )
     options = parser.parse_args()
     if options.only == "linking":
-        linkage(SMALL)
+        linkage(FIRST_LINKED)
         linkage(LARGE)
     elif options.only == "demo":
-        demonstration()
+        demonstration(WHOLE.demonstrated)
     else:
-        found = linkages(large=options.large)
-        demo = demonstration() if options.large else Case("demo", DEMO_PEOPLE).last_known()
-        bench_page.write(bench_page.Page(parts(), found, demo, surroundings()))
+        _measure_all(SMALL if options.small else WHOLE, large=options.large)
+
+
+def _measure_all(sizes: Sizes, *, large: bool) -> None:
+    found = linkages(sizes, large=large)
+    is_small = sizes == SMALL
+    case = Case("demo", sizes.demonstrated)
+    demo = demonstration(sizes.demonstrated) if large or is_small else case.last_known()
+    page = bench_page.Page(parts(sizes), found, demo, surroundings())
+    bench_page.write(page, RESULTS / "small" if is_small else bench_page.DOCUMENTS)
+    failed = [each["left_out"] for each in page.results() if "failed" in each]
+    if failed:
+        raise SystemExit(f"{len(failed)} cases failed, as the page says; run again to try them once more.")
 
 
 if __name__ == "__main__":

@@ -56,10 +56,9 @@ def clks(people: int, options: argparse.Namespace) -> dict[str, Any]:
     """
     on_one_core()
     agreement = agreement_for(people, "clk")
-    columns = standardised(people, 0, agreement)
+    records = CLKHASH_RECORDS if options.peer == "clkhash" else None
+    columns = standardised(people, 0, agreement, records=records)
     encode = {"clkhash": _by_clkhash, "ours": _by_us, "numbered": _by_us_numbered}[options.peer]
-    if options.peer == "clkhash":
-        columns = {name: values[:CLKHASH_RECORDS] for name, values in columns.items()}
     first = encode({name: values[:100] for name, values in columns.items()}, agreement)()
     clocks, made = clocked(encode(columns, agreement))
     digest = hashlib.sha256(b"".join(first)).hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from itertools import islice
 
 import numpy as np
 
@@ -63,12 +64,12 @@ def agreement_for(people: int, scheme: Scheme) -> AgreementFile:
     return parse(text.encode(), where="draft")
 
 
-def standardised(people: int, side: int, agreement: AgreementFile) -> Columns:
-    """A table's standardised columns."""
+def standardised(people: int, side: int, agreement: AgreementFile, *, records: int | None = None) -> Columns:
+    """A table's standardised columns; of its first records alone if a number is given."""
     found: Columns = {name: [] for name in agreement.content.kinds()}
     dataset = agreement.content.dataset[side]
-    rows = batches(people, side)
+    rows = islice(batches(people, side), None if records is None else -(-records // BATCH))
     for columns, _enough in prepared_batches(rows, dataset, agreement, Survey(), lambda _rows: None):
         for name, values in columns.items():
             found[name] += values
-    return found
+    return {name: values[:records] for name, values in found.items()}

@@ -7,7 +7,6 @@ filter is like no other, itself included.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from coordinator.linkage import dice_kernel
 from coordinator.linkage.dice_kernel import Found, Ordered
 from pprl.errors import DisclosureError
+from pprl.protocol.cores import cores
 
 LEVELS_IN_ONE = 10_000
 LOWEST_FLOOR = 0.05
@@ -139,11 +139,6 @@ def _blocks_compared(
 def _share_done(rows: int, total: int, *, within: bool) -> float:
     left = 1 - rows / total
     return 1 - left * left if within else 1 - left
-
-
-def cores() -> int:
-    """The processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_rows(parts: Sequence[Found], left: Ordered, right: Ordered, *, within: bool) -> Pairs:

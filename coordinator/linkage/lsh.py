@@ -32,6 +32,7 @@ from coordinator.linkage import compare, dice_kernel
 from coordinator.linkage.compare import Filters, Pairs, Room
 from coordinator.linkage.dice_kernel import Counts, Found, Ordered, Words, ones
 from pprl.errors import DisclosureError
+from pprl.protocol.cores import cores
 from pprl.protocol.levels import compiled
 
 # Above this number, all pairs of two datasets take minutes: a core compares about a thousand million in a second.
@@ -224,21 +225,21 @@ def _met(
     sides: _Sides, drawn: NDArray[np.int64], bits: int, progress: Callable[[float], None]
 ) -> tuple[Keys, int, int]:
     """The numbers of the pairs found, ascending; how many met, and how many were parted, in all tables together."""
-    cores = compare.cores()
+    together = cores()
     found: Keys = np.empty(0, np.uint64)
     fresh: list[Keys] = []
     meetings, parted = 0, 0
-    with ThreadPoolExecutor(cores) as pool:
+    with ThreadPoolExecutor(together) as pool:
         # A few tables at a time: what the same pair was found by again is dropped before it piles up.
-        for start in range(0, len(drawn), cores):
+        for start in range(0, len(drawn), together):
             for numbers, met, split in pool.map(
-                lambda table: _one_table(sides, table, bits), drawn[start : start + cores]
+                lambda table: _one_table(sides, table, bits), drawn[start : start + together]
             ):
                 fresh.append(numbers)
                 meetings, parted = meetings + met, parted + split
             if sum(map(len, fresh)) > max(len(found), min(FEWEST_TO_MERGE, sides.most_pairs)):
                 found, fresh = _merged(found, fresh, sides.most_pairs), []
-            progress(0.99 * min(start + cores, len(drawn)) / len(drawn))
+            progress(0.99 * min(start + together, len(drawn)) / len(drawn))
     return _merged(found, fresh, sides.most_pairs), meetings, parted
 
 

@@ -16,7 +16,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -25,6 +25,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 import pprl
+from coordinator.linkage.budget import SHARE_OF_MACHINE, Budget
 from coordinator.linkage.engine import Engine, PassPairs, pass_pairs
 from pprl.errors import ConfigError
 from pprl.protocol.framing import Bytes
@@ -48,11 +49,21 @@ _FOUND_IN_SPARK = ", ".join(f"{name} long" for name in _FOUND.names)
 
 _SETTINGS = {
     "spark.app.name": "coordinator match",
+    # A JVM without memory would else live on and answer nobody.
+    "spark.driver.defaultJavaOptions": "-XX:+ExitOnOutOfMemoryError",
     "spark.io.encryption.enabled": "true",
+    # Records stay packed until they are at executors: as rows they take the driver ten times the room.
+    "spark.sql.execution.arrow.localRelationThreshold": "0",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
 }
+
+
+# Where somebody says how Spark is to run.
+_SAID_ELSEWHERE = ("PYSPARK_SUBMIT_ARGS", "SPARK_CONF_DIR", "SPARK_DRIVER_MEMORY", "SPARK_HOME")
+# Spark's own default, in MB, with which it doesn't come far.
+_LEAST_HEAP = 1024
 
 
 @contextmanager
@@ -69,6 +80,14 @@ def spark_engine(*, part_bytes: int = PART_BYTES) -> Iterator[Engine]:
     try:
         yield partial(_pass_pairs_on, session, part_bytes)
     finally:
+        _stop(session)
+
+
+def _stop(session: Any) -> None:
+    from py4j.protocol import Py4JError  # noqa: PLC0415 - an extra
+
+    # Nothing is left to stop where Spark's own process has died, and why is told already.
+    with suppress(Py4JError, OSError):
         session.stop()
 
 
@@ -85,7 +104,7 @@ def _session() -> Any:
     # Executors run this very Python unless the one who submits says which.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder
-    for name, value in _SETTINGS.items():
+    for name, value in {**_SETTINGS, **_heap()}.items():
         builder = builder.config(name, value)
     try:
         session = builder.getOrCreate()
@@ -95,6 +114,14 @@ def _session() -> Any:
     if session.sparkContext.getConf().get("spark.io.encryption.enabled") != "true":
         raise ConfigError("A Spark session is running here that does not encrypt what it writes to disk.")
     return session
+
+
+def _heap() -> dict[str, str]:
+    """The driver's heap where nobody says how Spark is to run: what free memory the budget of the matcher leaves."""
+    if any(name in os.environ for name in _SAID_ELSEWHERE):
+        return {}
+    left = round(Budget.of_machine().bytes * (1 - SHARE_OF_MACHINE) / SHARE_OF_MACHINE)
+    return {"spark.driver.memory": f"{max(left // 2**20, _LEAST_HEAP)}m"}
 
 
 def _pass_pairs_on(
@@ -191,13 +218,27 @@ def _run(session: Any, records: pa.Table, work: Callable[[pa.Table], pa.Table]) 
     try:
         parts = session.createDataFrame(records).groupBy("part")
         found: pa.Table = parts.applyInArrow(work, _FOUND_IN_SPARK).toArrow()
-    except (PySparkException, Py4JError, AssertionError):
-        # A lost executor comes as py4j's error, or as a failed assertion of PySpark's.
-        raise ConfigError(
-            "Spark could not compare the records of a pass.",
-            hint="Its own messages above say why; 'coordinator match' goes on where it stopped.",
-        ) from None
+    # A lost executor comes as py4j's error or a failed assertion of PySpark's; a lost driver as a broken connection.
+    except (PySparkException, Py4JError, AssertionError, EOFError, OSError, RuntimeError):
+        raise _gave_up(session) from None
     return found
+
+
+def _gave_up(session: Any) -> ConfigError:
+    """What to say of a pass that Spark has not compared: whether its own process lives makes the difference."""
+    from py4j.protocol import Py4JError  # noqa: PLC0415 - an extra
+
+    try:
+        session.sparkContext.applicationId  # noqa: B018 - asks the JVM
+    except (Py4JError, OSError):
+        return ConfigError(
+            "Spark's own process has ended; it may have run out of memory.",
+            hint="Give it more, with spark.driver.memory; 'coordinator match' then goes on where it stopped.",
+        )
+    return ConfigError(
+        "Spark could not compare the records of a pass.",
+        hint="Its own messages above say why; 'coordinator match' goes on where it stopped.",
+    )
 
 
 def _numbers(table: pa.Table, name: str) -> NDArray[np.int64]:

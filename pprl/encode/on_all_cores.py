@@ -6,7 +6,6 @@ does not grow, and what comes out does not depend on how many threads there are.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,14 +13,6 @@ from typing import TypeVar
 
 Asked = TypeVar("Asked")
 Done = TypeVar("Done")
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # pragma: no cover - not on every system
-        return os.cpu_count() or 1
 
 
 def in_order(

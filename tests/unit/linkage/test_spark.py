@@ -6,6 +6,8 @@ import os
 import random
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
@@ -174,6 +176,63 @@ def test_a_run_whose_workers_are_killed_again_and_again_goes_on_later(
     shelf.put_names.clear()
     assert matched(engine) == matching.match(agreement, encodings, progress=_silent).document
     assert not finished & set(shelf.put_names), "what was finished is not done again"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_driver_without_memory_ends_rather_than_hangs(engine: Engine) -> None:
+    from pyspark.sql import SparkSession  # noqa: PLC0415 - an extra
+
+    running = SparkSession.getActiveSession()
+    assert running is not None
+    beans = running.sparkContext._jvm.java.lang.management.ManagementFactory
+    assert "-XX:+ExitOnOutOfMemoryError" in list(beans.getRuntimeMXBean().getInputArguments())
+
+
+DRIVER_DIES = """
+import os, signal, sys
+import numpy as np
+from coordinator.linkage import spark
+from pprl.errors import ConfigError
+from tests.unit.linkage.test_spark import FIELDS, _records
+
+def pairs_of(left, right, fields):
+    # A worker's parent is PySpark's daemon, and its parent is Spark.
+    daemon = open(f"/proc/{os.getppid()}/stat").read().rpartition(")")[2].split()[1]
+    os.kill(int(daemon), signal.SIGKILL)
+
+spark.pass_pairs = pairs_of
+try:
+    with spark.spark_engine() as engine:
+        engine(_records(400, 1), _records(300, 2), FIELDS)
+except ConfigError as error:
+    sys.exit(f"{error} {error.hint}")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are not told here")
+@pytest.mark.usefixtures("submitted")
+def test_a_driver_that_dies_is_told_and_nobody_waits_for_it() -> None:
+    words = [sys.executable, "-c", DRIVER_DIES]
+    done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1
+    told = done.stderr.splitlines()[-1]
+    assert told.startswith("Spark's own process has ended")
+    assert "goes on where it stopped" in told
+
+
+def test_the_heap_is_ours_to_choose_only_where_nobody_says_how_spark_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in spark._SAID_ELSEWHERE:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Budget, "of_machine", staticmethod(lambda: Budget(12 * 2**30)))
+    assert spark._heap() == {"spark.driver.memory": "4096m"}
+    monkeypatch.setattr(Budget, "of_machine", staticmethod(lambda: Budget(2**30)))
+    assert spark._heap() == {"spark.driver.memory": "1024m"}
+    monkeypatch.setenv("PYSPARK_SUBMIT_ARGS", "--master yarn pyspark-shell")
+    assert spark._heap() == {}
 
 
 def _submitted(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tools import bench, bench_cases, bench_page
+from tools import bench, bench_cases, bench_linking, bench_page
 
 RESULT = {
     "seconds": 4.0,
@@ -27,7 +27,9 @@ RESULT = {
     "groups": 700,
     "first": "00",
     "million_a_second": 900.0,
+    "precision": 0.99,
     "f1": 0.97,
+    "estimated_precision": {"value": 0.98, "low": 0.97, "high": 0.99},
     "day": "2026-01-01",
     "surroundings": "now",
 }
@@ -48,12 +50,16 @@ def _without_peers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_page, "PACKAGES", ("numpy",))
 
 
+def solved(peer: str, result: dict[str, Any]) -> bench_page.Solved:
+    return bench_page.Solved(peer, 900, result)
+
+
 def page(**changes: Any) -> bench_page.Page:
     parts = bench_page.Parts(
         clks=dict.fromkeys(("numbered", "ours", "clkhash"), RESULT),
         filters=dict.fromkeys(("numbered", "raw"), RESULT),
         dice={"ours": RESULT, "limit": RESULT, "anonlink": RESULT, **changes.pop("dice", {})},
-        clusters=changes.pop("clusters", [("ours", RESULT), ("anonlink", RESULT)]),
+        clusters=changes.pop("clusters", [solved("ours", RESULT), solved("anonlink", RESULT)]),
     )
     steps = dict.fromkeys(("people", "encode a", "encode b", "match", "issue"), RESULT)
     linked = {
@@ -71,7 +77,7 @@ def test_without_a_compiler_its_row_is_left_out_and_the_page_says_why() -> None:
 
 
 def test_encoders_and_solvers_that_disagree_stop_the_page() -> None:
-    odd = page(clusters=[("ours", RESULT), ("anonlink", {**RESULT, "groups": 701})])
+    odd = page(clusters=[solved("ours", RESULT), solved("anonlink", {**RESULT, "groups": 701})])
     with pytest.raises(SystemExit, match="clusters differ"):
         bench_page.text_of(odd)
 
@@ -81,7 +87,9 @@ def test_spark_stands_beside_the_local_engine_or_is_said_to_be_absent() -> None:
     assert "| 1,000 | Spark, `local[2]` | 9 | 3.0 GB |" in bench_page.text_of(
         page(steps={"spark": {**RESULT, "seconds": 9.0}})
     )
-    assert "Left out: no Java." in bench_page.text_of(page(steps={"spark": {"left_out": "no Java"}}))
+    text = bench_page.text_of(page(steps={"spark": {"left_out": "no Java"}}))
+    assert "- 'spark', 1,000 a side is left out: no Java." in text
+    assert "| 1,000 | ours |" in text
 
 
 def test_the_demonstration_tells_whether_intervals_hold() -> None:
@@ -90,10 +98,37 @@ def test_the_demonstration_tells_whether_intervals_hold() -> None:
     assert "| recall | 0.9000 | 0.9100 [0.8900, 0.9500] | yes |" in text
 
 
+FAILED = {"left_out": "it ended with code 1", "failed": True}
+
+
+@pytest.mark.parametrize("step", ["people", "encode a", "match", "issue"])
+def test_a_step_that_failed_costs_the_page_its_rows_alone(step: str) -> None:
+    text = bench_page.text_of(page(steps={step: FAILED}))
+    assert f"- '{step}', 1,000 a side is left out: it ended with code 1." in text
+    assert "| 1,000 | ours" not in text
+    assert "| 1,000 | Splink |" in text
+    assert "| 10,000 | ours |" in text
+
+
+def test_whatever_fails_there_is_a_page_that_says_so() -> None:
+    parts = bench_page.Parts(
+        clks=dict.fromkeys(("numbered", "ours", "clkhash"), FAILED),
+        filters=dict.fromkeys(("numbered", "raw"), FAILED),
+        dice=dict.fromkeys(("ours", "limit", "anonlink"), FAILED),
+        clusters=[solved("ours", FAILED)],
+    )
+    steps = dict.fromkeys(("people", "encode a", "encode b", "match", "issue", "spark"), FAILED)
+    nothing = bench_page.Page(parts, {1_000: bench_page.Linkage(steps, FAILED)}, FAILED, "now")
+    assert len(list(nothing.results())) == 17
+    assert bench_page.text_of(nothing).count("it ended with code 1") == 17
+
+
 def test_figures_of_earlier_code_are_told() -> None:
     text = bench_page.text_of(page(steps={"match": {**RESULT, "surroundings": "then"}}))
-    assert "1,000 records a side were measured on 2026-01-01; the code has changed since." in text
-    assert "10,000 records a side were measured" not in text
+    assert "† 1,000 records a side were measured on 2026-01-01, on code that has changed since" in text
+    assert "† 10,000 records a side" not in text
+    assert "| 1,000 † | ours |" in text
+    assert "| 1,000 | ours, encoding a table |" in text
 
 
 @pytest.fixture
@@ -111,52 +146,104 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 class Machine:
     """Runs cases by name; stops before a chosen one."""
 
-    def __init__(self, stops_before: str = "") -> None:
+    def __init__(self, stops_before: str = "", by: BaseException | None = None) -> None:
         self.ran: list[str] = []
+        self.by = by or KeyboardInterrupt()
         self.stops_before = stops_before
 
-    def __call__(self, words: list[str], **_others: Any) -> subprocess.CompletedProcess[str]:
+    def __call__(self, words: list[str], _most_seconds: float) -> str:
         _, _, _, case, _, *options = words
         folder = Path(options[options.index("--folder") + 1])
         side = options[options.index("--side") + 1] if "--side" in options else ""
         if f"{case}{side}" == self.stops_before:
-            raise KeyboardInterrupt
+            raise self.by
         self.ran.append(f"{case}{side}")
         made = {"people": ["a.csv", "b.csv"], "encode": [f"{side}.encodings"], "match": ["pairs-local"]}
         for name in made.get(case, []):
             (folder / name).write_text("some")
-        return subprocess.CompletedProcess(words, 0, json.dumps(RESULT))
+        return json.dumps(RESULT)
+
+
+def test_a_step_that_fails_ends_what_needs_it_and_is_tried_again(
+    sources: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Machine("encodeb", bench.FailedError("it ended with code 1"))
+    monkeypatch.setattr(bench, "output_of", first)
+    found = bench.linkage(100)
+    assert found["encode b"] == FAILED
+    assert found["issue"] == {"left_out": "it needs 'encode b', which failed"}
+    second = Machine()
+    monkeypatch.setattr(bench, "output_of", second)
+    assert bench.linkage(100)["issue"]["f1"] == RESULT["f1"]
+    assert (first.ran, second.ran) == (["people", "encodea"], ["encodeb", "match", "issue"])
+    assert not list((sources / "build").glob("linking-*"))
+
+
+def test_nothing_needs_sparks_comparisons(sources: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_spark(words: list[str], most_seconds: float) -> str:
+        if "spark" in words:
+            raise bench.FailedError("it took more than 9 seconds")
+        return Machine()(words, most_seconds)
+
+    monkeypatch.setattr(bench_linking, "has_spark", lambda: True)
+    monkeypatch.setattr(bench, "output_of", without_spark)
+    found = bench.linkage(100, spark=True)
+    assert found["spark"] == {"left_out": "it took more than 9 seconds", "failed": True}
+    assert found["issue"]["f1"] == RESULT["f1"]
+    assert not list((sources / "build").glob("linking-*"))
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        ("import sys; sys.exit(3)", "it ended with code 3"),
+        ("pass", "it ended with code 0"),
+        # What it has started holds its output open, and must not be waited for.
+        (
+            "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'input()'], stdin=subprocess.PIPE);"
+            "import time; time.sleep(60)",
+            "it took more than 0.5 seconds",
+        ),
+    ],
+)
+def test_a_program_that_fails_or_hangs_is_ended(program: str, reason: str) -> None:
+    with pytest.raises(bench.FailedError, match=reason):
+        bench.output_of([sys.executable, "-S", "-c", program], 0.5 if "sleep" in program else 60)
+
+
+def test_what_a_program_writes_is_given() -> None:
+    assert bench.output_of([sys.executable, "-S", "-c", "print(7)"], 60) == "7\n"
 
 
 def test_an_interrupted_linkage_goes_on_after_its_last_finished_step(
     sources: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = Machine(stops_before="match")
-    monkeypatch.setattr(subprocess, "run", first)
+    monkeypatch.setattr(bench, "output_of", first)
     with pytest.raises(KeyboardInterrupt):
         bench.linkage(100)
     (folder,) = (sources / "build").glob("linking-100-*")
     # What no later step needs is gone already.
     assert {path.name for path in folder.iterdir()} == {"a.encodings", "b.encodings"}
     second = Machine()
-    monkeypatch.setattr(subprocess, "run", second)
+    monkeypatch.setattr(bench, "output_of", second)
     found = bench.linkage(100)
     assert (first.ran, second.ran) == (["people", "encodea", "encodeb"], ["match", "issue"])
     assert not folder.exists()
-    monkeypatch.setattr(subprocess, "run", Machine(stops_before="people"))
+    monkeypatch.setattr(bench, "output_of", Machine(stops_before="people"))
     assert bench.linkage(100) == found
 
 
 def test_other_code_is_measured_anew_and_what_was_begun_before_it_goes(
     sources: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subprocess, "run", Machine(stops_before="issue"))
+    monkeypatch.setattr(bench, "output_of", Machine(stops_before="issue"))
     with pytest.raises(KeyboardInterrupt):
         bench.linkage(100)
     (sources / "pprl" / "one.py").write_text("2")
     bench.surroundings.cache_clear()
     again = Machine()
-    monkeypatch.setattr(subprocess, "run", again)
+    monkeypatch.setattr(bench, "output_of", again)
     bench.linkage(100)
     assert again.ran == ["people", "encodea", "encodeb", "match", "issue"]
     assert not list((sources / "build").glob("linking-*"))
@@ -165,11 +252,11 @@ def test_other_code_is_measured_anew_and_what_was_begun_before_it_goes(
 def test_code_that_changes_while_it_is_measured_gives_no_result(
     sources: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def edited(words: list[str], **_others: Any) -> subprocess.CompletedProcess[str]:
+    def edited(_words: list[str], _most_seconds: float) -> str:
         (sources / "pprl" / "one.py").write_text("2")
-        return subprocess.CompletedProcess(words, 0, json.dumps(RESULT))
+        return json.dumps(RESULT)
 
-    monkeypatch.setattr(subprocess, "run", edited)
+    monkeypatch.setattr(bench, "output_of", edited)
     case = bench.Case("splink", 100)
     with pytest.raises(SystemExit, match="has changed"):
         bench.measured(case)
@@ -178,13 +265,11 @@ def test_code_that_changes_while_it_is_measured_gives_no_result(
 
 def test_what_is_left_out_is_asked_for_again(sources: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told = json.dumps({"left_out": "there is no C++ compiler"})
-    monkeypatch.setattr(subprocess, "run", lambda words, **_: subprocess.CompletedProcess(words, 0, told))
+    monkeypatch.setattr(bench, "output_of", lambda _words, _most_seconds: told)
     case = bench.Case("compare", 100, ("--peer", "limit"))
     assert bench.measured(case)["left_out"] == "there is no C++ compiler"
     assert case.known() is None
-    monkeypatch.setattr(
-        subprocess, "run", lambda words, **_: subprocess.CompletedProcess(words, 0, json.dumps(RESULT))
-    )
+    monkeypatch.setattr(bench, "output_of", lambda _words, _most_seconds: json.dumps(RESULT))
     assert bench.measured(case)["seconds"] == 4.0
     assert case.known() == case.last_known()
 

@@ -12,7 +12,7 @@ import pytest
 from pprl.privacy.attempts import Attempt
 from pprl.privacy.battery import made
 from pprl.privacy.ground import RandomGround
-from pprl.privacy.views import no_limit
+from tests.support.privacy import no_limit
 from tools import risk, risk_files
 from tools import risk_report as report
 from tools.risk import ENCODINGS, Cell, agreement_of, best_f1, cells, folded, ground_of, quality, standardised
