@@ -8,6 +8,7 @@ agreement.signatures/previous.toml        the version before, if there is one
 keys/PARTY.key
 keys/PARTY.XXXXXXXX/                      the first 8 digits of the agreement's SHA-256; nobody else may enter
 run.key (or run.destroyed)  commitment  share  sent/  shares/  linkage.secret
+remembers                                 empty: there is a memory beside the key file (pprl.files.seen)
 DATASET.risk  DATASET.risk-salt           a risk statement, and the salt key that committed to its rows
 """
 
@@ -64,6 +65,11 @@ class Holdings:
     def run_key_destroyed(self) -> Path:
         """Says, once the run key is destroyed, on which day that was."""
         return self.folder / "run.destroyed"
+
+    @property
+    def remembers(self) -> Path:
+        """An empty file: beside the key file there is a memory, which must not be missing."""
+        return self.folder / "remembers"
 
     @property
     def commitment(self) -> Path:

@@ -11,12 +11,16 @@ One object in canonical JSON with a line feed, mode 0600:
      "format": "pprl-seen",
      "heard": {AGREEMENT SHA-256: {PARTY: DAY}},
      "version": 1}
+
+An empty file `remembers` in each of the party's folders of an agreement says that there is such a memory: one that is
+gone is told, and nothing goes on as if nothing had been seen.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -26,11 +30,13 @@ from typing import Any
 
 from pprl.errors import FormatError, KeyFileError, ProtocolError, VerificationError
 from pprl.files.atomic import read_secret_file, write_new
+from pprl.files.holdings import Holdings
 from pprl.protocol import canonical, members
 from pprl.protocol.agreement import AgreementFile
 from pprl.protocol.signatures import a_day
 
 FORMAT = "pprl-seen"
+ENDING = ".seen.json"
 _MEMBERS = {"agreements", "checkpoints", "format", "heard", "version"}
 _WHAT = "A party's memory"
 
@@ -102,20 +108,21 @@ class Seen:
 
 def path_beside(key_path: Path, party: str) -> Path:
     """Where a party's memory is kept."""
-    return key_path.with_name(f"{party}.seen.json")
+    return key_path.with_name(f"{party}{ENDING}")
 
 
 def read(path: Path) -> Seen:
-    """A party's memory; an empty one if there is no file.
+    """A party's memory; an empty one if there never was a file.
 
     Raises:
-        KeyFileError: damaged, or open to others.
+        KeyFileError: damaged, open to others, or gone.
     """
     if not path.exists():
+        _require_never_was(path)
         return Seen()
     raw = read_secret_file(path, what="memory of agreements", limit=None)
     try:
-        return _parse(raw)
+        return parse(raw)
     except FormatError as error:
         fault = error.message
     raise KeyFileError(f"{path} is damaged: {fault}", hint="Restore it from your safe copy.")
@@ -125,14 +132,44 @@ def change(path: Path, how: Callable[[Seen], Seen]) -> Seen:
     """Read the memory, change it and write it, with nobody else in between.
 
     Raises:
+        KeyFileError: the file is damaged, open to others, or gone.
         PprlError: what `how` raises; the file is then as it was.
     """
     with _alone(path):
         before = read(path)
         after = how(before)
         if after != before:
-            write_new(path, _written(after), mode=0o600, force=True)
+            write_new(path, write(after), mode=0o600, force=True)
+        if path.exists():
+            _mark(path)
     return after
+
+
+def _mark(path: Path) -> None:
+    """Say in each folder of an agreement that there is a memory beside it."""
+    for kept in _folders(path):
+        if not kept.remembers.exists():
+            write_new(kept.remembers, b"", mode=0o600, force=True)
+
+
+def _require_never_was(path: Path) -> None:
+    marked = [str(kept.remembers) for kept in _folders(path) if kept.remembers.exists()]
+    if marked:
+        raise KeyFileError(
+            f"{path} is gone: what this party has signed as a witness, which agreements it has seen, and whose words "
+            "it has compared.",
+            hint="Restore it from your safe copy. If it is lost, ask the other witnesses what they signed last, and "
+            f"delete {' and '.join(marked)}: your party then begins anew, and can be shown another history.",
+        )
+
+
+def _folders(path: Path) -> list[Holdings]:
+    """The folders of agreements of the party whose memory this is."""
+    party = re.escape(path.name.removesuffix(ENDING))
+    found = sorted(
+        each for each in path.parent.iterdir() if re.fullmatch(rf"{party}\.[0-9a-f]{{8}}", each.name)
+    )
+    return [Holdings(each) for each in found if each.is_dir()]
 
 
 @contextmanager
@@ -146,7 +183,8 @@ def _alone(path: Path) -> Iterator[None]:
         os.close(folder)
 
 
-def _written(seen: Seen) -> bytes:
+def write(seen: Seen) -> bytes:
+    """The bytes of a party's memory."""
     tree = {
         "agreements": {
             project: {"sha256": sha256, "version": version}
@@ -165,7 +203,14 @@ def _written(seen: Seen) -> bytes:
     return canonical.dumps(tree) + b"\n"
 
 
-def _parse(raw: bytes) -> Seen:
+def parse(raw: bytes) -> Seen:
+    """Read a party's memory, strictly.
+
+    Raises:
+        FormatError: it is none.
+    """
+    if not raw.endswith(b"\n"):
+        raise FormatError("A party's memory does not end with a line feed.")
     tree = canonical.loads(raw.removesuffix(b"\n"), what=_WHAT)
     found = members.an_object(tree, _MEMBERS, _WHAT)
     members.constant(found["format"], FORMAT, "The format of a party's memory")

@@ -27,6 +27,7 @@ from tests.attacks.ground import collecting, fresh, made, pairs_of, store_of
 from tests.attacks.registry import Attack, cut, remove
 from tests.support.keys import asked
 from tests.support.project import DATASETS, ISSUER, MATCHER, Project, silent
+from tests.support.submissions import write_submission
 
 # The database has one place for each dataset.
 ONE_PLACE = "can't be used (IntegrityError)"
@@ -73,7 +74,7 @@ def sealed_again(
         matcher, submission.write_encodings(changed), me=department, kind=submission.ENCODINGS_KIND,
         **{**bound, **(binding or {})},
     )  # fmt: skip
-    return submission.write_submission(sealed, references)
+    return write_submission(sealed, references)
 
 
 def with_header(**changes: Any) -> Callable[[Encodings], Encodings]:
@@ -94,16 +95,16 @@ def dataset_twice() -> Any:
 def mixed_halves() -> Any:
     encodings, _ = parts("court")
     _, references = halves(made().encode("court"))
-    return at_the_matcher(submission.write_submission(encodings, references))
+    return at_the_matcher(write_submission(encodings, references))
 
 
 def halves_of_two_departments() -> Any:
-    return at_the_matcher(submission.write_submission(parts("court")[0], parts("prison")[1]))
+    return at_the_matcher(write_submission(parts("court")[0], parts("prison")[1]))
 
 
 def halves_swapped() -> Any:
     encodings, references = parts("court")
-    return at_the_matcher(submission.write_submission(references, encodings))
+    return at_the_matcher(write_submission(references, encodings))
 
 
 # Other secrets.

@@ -18,6 +18,7 @@ from pprl.protocol import pairs, submission
 from tests.support.commands import done, refused, run
 from tests.support.keys import asked
 from tests.support.project import DATASETS, ISSUER, MATCHER, Project
+from tests.support.submissions import write_submission
 
 
 def _at(project: Project, role: Role) -> tuple[str | Path, ...]:
@@ -253,14 +254,14 @@ def test_altered_submissions(project: Project, place: int) -> None:
 def test_a_submission_with_its_parts_swapped(project: Project) -> None:
     project.open_store(Role.MATCHER)
     parts = _parts(project)
-    path = _written(project, submission.write_submission(parts[1], parts[0]))
+    path = _written(project, write_submission(parts[1], parts[0]))
     refused(*_receive(project, Role.MATCHER, path), status=7, says="", within=project.folder)
 
 
 def test_encodings_are_closed_to_the_key_issuer(project: Project) -> None:
     project.open_store(Role.KEY_ISSUER)
     encodings, _ = _parts(project)
-    path = _written(project, submission.write_submission(encodings, encodings))
+    path = _written(project, write_submission(encodings, encodings))
     refused(*_receive(project, Role.KEY_ISSUER, path), status=7, says="", within=project.folder)
 
 

@@ -98,7 +98,7 @@ def test_anothers_signature_under_a_partys_name(project: Project) -> None:
 
 
 def test_nothing_is_encoded_before_words_are_compared(project: Project) -> None:
-    seen.path_beside(project.key(DEPARTMENTS[0]), DEPARTMENTS[0]).unlink()
+    seen.change(seen.path_beside(project.key(DEPARTMENTS[0]), DEPARTMENTS[0]), lambda _: seen.Seen())
     words = ("pprl", "encode", project.data("police"), "-a", project.agreement_path)
     result = run(*words, "-k", project.key(DEPARTMENTS[0]), "-o", project.folder / "o")
     assert result.exit_code == 8

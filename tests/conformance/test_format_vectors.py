@@ -18,6 +18,7 @@ from pprl.protocol import agreement as agreements
 from pprl.protocol import crosswalk, linkage_keys, pairs, patterns, submission
 from pprl.protocol.agreement import AgreementFile
 from tests.conformance import make_format_vectors
+from tests.support.submissions import write_submission
 
 HERE = Path(__file__).parent
 FILES: dict[str, dict[str, Any]] = {
@@ -59,7 +60,7 @@ WRITERS: dict[str, Any] = {
     "references": submission.write_references,
     "blocked-references": submission.write_references,
     "kept-references": submission.write_references,
-    "submission": lambda both: submission.write_submission(*both),
+    "submission": lambda both: write_submission(*both),
     "pairs": pairs.write,
     "patterns": patterns.write,
     "linkage-keys": linkage_keys.write,

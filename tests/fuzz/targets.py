@@ -33,12 +33,13 @@ from pprl.crypto import (
     key_file,
     notes,
     project_key,
+    reseal,
     risk_statements,
     statements,
 )
 from pprl.encode import linkage_secret, row_commitments
 from pprl.errors import PprlError
-from pprl.files import recognise, tables
+from pprl.files import recognise, seen, tables
 from pprl.protocol import agreement as agreements
 from pprl.protocol import (
     canonical,
@@ -58,13 +59,16 @@ from pprl.protocol import (
     submission,
 )
 from pprl.protocol.agreement import AgreementFile
+from pprl.protocol.reseal import KIND as RESEAL_KIND
+from pprl.protocol.reseal import ResealRequest
 from tests.conformance.certificate import test_certificate_vectors as certificate_vectors
 from tests.conformance.log import test_log_vectors as log_vectors
 from tests.conformance.risk_statement import test_risk_statement_vectors as risk_vectors
 from tests.conformance.rows import test_rows_vectors as row_vectors
 from tests.conformance.secret_ceremony import test_secret_ceremony_vectors as ceremony_vectors
 from tests.support.keys import key_file_of
-from tests.unit.crypto import forgery
+from tests.support.submissions import write_submission
+from tests.unit.crypto import forgery, signed_agreement
 
 ROOT = Path(__file__).parents[2]
 CONFORMANCE = ROOT / "tests" / "conformance"
@@ -214,6 +218,16 @@ def _secret_file() -> Reading:
     )
 
 
+@target("memory", seen.parse)
+def _memory() -> Reading:
+    told = seen.Seen(
+        agreements={"justice": (2, "5" * 64)},
+        checkpoints={"example.org/log": (3, "7" * 64)},
+        heard={"5" * 64: {"north": date(2027, 1, 31)}},
+    )
+    return Reading(seen.parse, (seen.write(seen.Seen()), seen.write(told)), seen.write)
+
+
 @target("project-key", project_key.from_file)
 def _project_key() -> Reading:
     issuer = forgery.identity("issuer")
@@ -360,8 +374,8 @@ def _submission_file() -> Reading:
     def read(raw: bytes) -> list[bytes]:
         return [raw[start : start + length] for start, length in submission.containers(io.BytesIO(raw))]
 
-    seeds = (submission.write_submission(*_containers()[:2]), *_documents("submission", "submission"))
-    return Reading(read, seeds, lambda both: submission.write_submission(*both))
+    seeds = (write_submission(*_containers()[:2]), *_documents("submission", "submission"))
+    return Reading(read, seeds, lambda both: write_submission(*both))
 
 
 @target("encodings-clk", submission.parse_encodings)
@@ -489,6 +503,27 @@ def _secret_shares() -> Reading:
         lambda raw: secret_shares.parse(raw, transcript, sender="police"),
         tuple(base64.b64decode(each["base64"]) for each in ceremony_vectors.DOCUMENTS),
         secret_shares.write,
+    )
+
+
+@target("reseal-request", reseal.verify_request)
+def _reseal_request() -> Reading:
+    agreed, today = signed_agreement.verified(signed_agreement.ALL), signed_agreement.TODAY
+    told = ResealRequest("north", agreed.transcript.sha256, today).to_predicate()
+
+    def signed(predicate: dict[str, Any]) -> bytes:
+        subject = agreed.content.project.id
+        return statements.sign_statement(
+            signed_agreement.NORTH,
+            kind=RESEAL_KIND,
+            subject=subject,
+            sha256=agreed.sha256,
+            predicate=predicate,
+        )
+
+    return Reading(
+        lambda raw: reseal.verify_request(raw, agreed, today=today),
+        (signed(told), signed({**told, "party": "nobody"})),
     )
 
 

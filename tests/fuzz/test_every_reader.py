@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+import coordinator
+import pprl
 import pprl.crypto
 import pprl.protocol
 from pprl.errors import ConfigError, FormatError
@@ -37,6 +39,13 @@ WITHIN_OTHERS = {
     "pprl.crypto.exchange.open_stream_from": "container, container-signed-again",
     "pprl.crypto.exchange.open_from": "container, container-signed-again",
 }
+# The same in other packages: what opens a container first, and gives what is in it to its reader.
+WITHIN_OTHERS_ELSEWHERE = {
+    "pprl.department.read_row_salts": "container, row-salts",
+    "pprl.department.open_linkage_keys": "receipt-verified, container, linkage-keys",
+    "pprl.department.open_crosswalk": "receipt-verified, container, crosswalk",
+}
+NEED_MORE = {"coordinator.linkage.spark"}  # an extra that is not everywhere; reads no document
 CHANGES = 40
 every_target = pytest.mark.parametrize("name", TARGETS)
 
@@ -48,6 +57,30 @@ def public_readers() -> Iterator[str]:
             for name, function in inspect.getmembers(module, inspect.isfunction):
                 if function.__module__ == found.name and READS.match(name):
                     yield f"{found.name}.{name}"
+
+
+def readers_elsewhere() -> Iterator[str]:
+    """Of the other packages, what reads a document's bytes: its first argument tells."""
+    for package in (pprl, coordinator):
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if found.name.startswith(("pprl.protocol", "pprl.crypto")) or found.name.endswith("__main__"):
+                continue
+            if found.name in NEED_MORE:
+                continue
+            module = importlib.import_module(found.name)
+            for name, function in inspect.getmembers(module, inspect.isfunction):
+                first = next(iter(inspect.signature(function).parameters.values()), None)
+                takes_bytes = first is not None and first.annotation in {"bytes", "BinaryIO"}
+                if function.__module__ == found.name and READS.match(name) and takes_bytes:
+                    yield f"{found.name}.{name}"
+
+
+def test_no_reader_of_bytes_is_missing_elsewhere() -> None:
+    fuzzed = {f"{reader.__module__}.{reader.__name__}" for of in TARGETS.values() for reader in of.readers}
+    found = set(readers_elsewhere())
+    assert {"pprl.files.seen.parse", "pprl.encode.linkage_secret.from_file"} <= found
+    assert not found - fuzzed - set(WITHIN_OTHERS_ELSEWHERE)
+    assert set(WITHIN_OTHERS_ELSEWHERE) <= found
 
 
 def test_no_reader_of_bytes_is_missing() -> None:

@@ -45,6 +45,7 @@ from pprl.verification.checks import verify_run
 from tests.support.keys import asked, opened
 from tests.support.people import tables
 from tests.support.project import DATASETS, TODAY, Project, nothing_seen, silent, tree
+from tests.support.submissions import write_submission
 
 ROLES = {"matcher": Role.MATCHER, "issuer": Role.KEY_ISSUER}
 IDS = {**{name: f"{name}-dept" for name in DATASETS}, "matcher": "matcher", "issuer": "key-issuer"}
@@ -496,7 +497,7 @@ class Everybody:
         drafts = self.now.drafts[dataset]
         if len(drafts) > 1:
             halves = [_halves(draft.file) for draft in (drafts[0], drafts[-1])]
-            self._refuse(name, submission.write_submission(halves[0][0], halves[1][1]))
+            self._refuse(name, write_submission(halves[0][0], halves[1][1]))
 
     def send_foreign(self, name: str) -> None:
         """A submission under an agreement that is not registered is refused."""

@@ -6,12 +6,8 @@ Whatever happened, in the end every department holds the same secret, or says ri
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from unittest import mock
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,43 +15,13 @@ from hypothesis import strategies as st
 
 from pprl import sharing
 from pprl.errors import ProtocolError
-from pprl.files import atomic, holdings
-from pprl.files.atomic import write_new
 from tests.support.departments import COORDINATOR, NAMES, Home, homes
+from tests.support.killed import killed_at
 
 unhurried = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )
-
-
-class KilledError(BaseException):
-    """The process was killed: nothing catches it."""
-
-
-@contextmanager
-def killed_at(write: int | None, *, after: bool) -> Iterator[None]:
-    """Kill the process at its so-many-th write, before or after it; None for never. Nothing waits for the disk."""
-    left = [write]
-
-    def writing(path: Path, data: bytes, *, force: bool = False, mode: int = 0o644) -> None:
-        if left[0] == 0 and not after:
-            raise KilledError
-        write_new(path, data, force=force, mode=mode)
-        if left[0] == 0:
-            raise KilledError
-        left[0] = None if left[0] is None else left[0] - 1
-
-    with (
-        mock.patch.object(sharing, "write_new", writing),
-        mock.patch.object(holdings, "write_new", writing),
-        mock.patch.object(os, "fsync"),
-        mock.patch.object(atomic, "_sync_directory"),
-    ):
-        try:
-            yield
-        except KilledError:
-            assert write is not None
 
 
 class Departments:

@@ -205,6 +205,14 @@ def test_records_keep_their_keys(years: tuple[Project, Year, Year]) -> None:
     assert tables()["court"]["case_no"][0] in second.keys["court"], "corrected, and not among the changed"
 
 
+def test_police_join_their_records_at_home_where_filters_are_sent(years: tuple[Project, Year, Year]) -> None:
+    """Then what the other tests say of refreshes holds of joined records too."""
+    for year in years[1:]:
+        content = year.agreement.content
+        filters = content.encoding.field_filters
+        assert filters is None or filters.joins(content.dataset_named("police"))
+
+
 def test_splits_and_merges(years: tuple[Project, Year, Year]) -> None:
     _, first, second = years
     before, after = first.keys["police"], second.keys["police"]

@@ -90,7 +90,7 @@ def refused(*words: str | Path, status: int, says: str, within: Path, reports: b
     before = tree(within)
     result = run(*words)
     assert result.exit_code == status, result.output
-    assert says in result.stderr
+    assert says in result.stderr, result.stderr
     assert reports or result.stdout == ""
     assert "Traceback" not in result.output
     assert ESCAPE not in result.output

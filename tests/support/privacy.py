@@ -18,6 +18,10 @@ DAY = date(2026, 11, 1)
 KEY, OTHER_KEY = bytes(range(32)), bytes(range(32, 64))
 
 
+def no_limit() -> None:
+    """A tick for attacks that may take as long as they need."""
+
+
 @dataclass(frozen=True, slots=True)
 class Population:
     """Standardised people, one record each.

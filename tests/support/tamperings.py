@@ -7,12 +7,13 @@ signature finds it out, and the rule itself has to.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from pprl.crypto import notes
+from pprl.crypto import container, notes
 from pprl.crypto.certificates import run_key_sha256, sign_certificate
 from pprl.crypto.exchange import seal_for
 from pprl.files.exported import read_version
@@ -344,6 +345,31 @@ def _other(tree: Tree) -> str:
 def container_by_another_sender(run: Run) -> Run:
     old = run.container(MATCHER, ENCODINGS_KIND, POLICE)
     return run.swapped(MATCHER, old, run.sealed(old, sender=COURT_DEPT))
+
+
+@found_by("senders", "other signatures of the agreement than ours", alone=False)
+def container_of_another_transcript(run: Run) -> Run:
+    """Police sealed it with other signatures in hand: those of a court that has signed twice."""
+    old = run.container(MATCHER, ENCODINGS_KIND, POLICE)
+    me = run.signatory(POLICE_DEPT)
+    court = replace(me.agreement.signatures[COURT_DEPT], commitment="0" * 64)
+    signed = replace(me.agreement, signatures={**me.agreement.signatures, COURT_DEPT: court})
+    sealed = seal_for(
+        run.project.agreement.content.party_named(MATCHER),
+        b"another content",
+        me=replace(me, agreement=signed),
+        kind=ENCODINGS_KIND,
+        records=run.records(MATCHER, ENCODINGS_KIND, POLICE),
+        dataset=POLICE,
+        submission=old_submission(run, old),
+    )
+    return run.swapped(MATCHER, old, sealed)
+
+
+def old_submission(run: Run, told: Tree) -> str:
+    """The submission that a container belongs to, by its head."""
+    heads = {name: raw for each in run.logs.values() for name, raw in each.heads.items()}
+    return container.peek(io.BytesIO(heads[told["head_sha256"]])).submission
 
 
 @found_by("routes", "'pairs' from 'court-dept' to 'key-issuer'", alone=False)

@@ -11,8 +11,8 @@ import numpy as np
 from pprl.privacy.exposure import whole_filters
 from pprl.privacy.knowledge import Errors, known_people, list_of
 from pprl.privacy.measure import Named, count
-from pprl.privacy.views import Bytes, Known, Names, no_limit
-from tests.support.privacy import KEY, OTHER_KEY, population, random_filters
+from pprl.privacy.views import Bytes, Known, Names
+from tests.support.privacy import KEY, OTHER_KEY, no_limit, population, random_filters
 
 Attack = Callable[..., Names]
 

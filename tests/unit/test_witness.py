@@ -9,7 +9,7 @@ import pytest
 
 from pprl import witness
 from pprl.crypto import notes
-from pprl.errors import ConfigError, PprlError, ProtocolError, VerificationError
+from pprl.errors import ConfigError, FormatError, KeyFileError, PprlError, ProtocolError, VerificationError
 from pprl.files import seen
 from pprl.protocol import checkpoint as checkpoints
 from pprl.protocol import merkle, receipt
@@ -62,6 +62,40 @@ def test_the_memory_is_closed_to_others_and_keeps_what_else_it_knows(project: Pr
     ask(project, request(project, 3))
     assert memory.stat().st_mode & 0o777 == 0o600
     assert seen.read(memory).heard == before.heard
+
+
+def test_a_memory_that_is_gone_is_told_and_nothing_is_signed(project: Project) -> None:
+    ask(project, request(project, 8))
+    memory = seen.path_beside(project.key(WITNESS), WITNESS)
+    kept = memory.rename(memory.with_name("safe copy"))
+    for other in ("told", "other"):
+        with pytest.raises(KeyFileError, match="is gone") as refusal:
+            ask(project, request(project, 9, history=other))
+    assert not memory.exists()
+    kept.rename(memory)
+    with pytest.raises(VerificationError):
+        ask(project, request(project, 9, 8, history="other"))
+    memory.unlink()
+    marker = project.holdings(WITNESS).remembers
+    assert str(marker) in (refusal.value.hint or "")
+    marker.unlink()
+    assert ask(project, request(project, 9)).before is None, "that is what it asks for to begin anew"
+
+
+def test_a_party_without_a_memory_begins_one(project: Project) -> None:
+    memory = seen.path_beside(project.key(WITNESS), WITNESS)
+    memory.unlink()
+    project.holdings(WITNESS).remembers.unlink()
+    ask(project, request(project, 3))
+    assert project.holdings(WITNESS).remembers.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_memory_without_its_line_feed_is_damaged() -> None:
+    raw = seen.write(seen.Seen())
+    assert seen.parse(raw) == seen.Seen()
+    for changed in (raw[:-1], raw + b"\n", b""):
+        with pytest.raises(FormatError):
+            seen.parse(changed)
 
 
 def test_two_logs_are_remembered_apart(project: Project) -> None:

@@ -163,7 +163,10 @@ def test_what_a_stopped_command_left_goes_as_well(matched: Project) -> None:
     done = operations.destroy(me, None)
     assert left in done.certificate.containers
     assert not containers(me)
-    assert {path.name for path in holdings(me, matched.agreement).folder.iterdir()} == {"run.destroyed"}
+    assert {path.name for path in holdings(me, matched.agreement).folder.iterdir()} == {
+        "remembers",
+        "run.destroyed",
+    }
 
 
 def test_shares_that_pass_through_go_as_well(matched: Project) -> None:

@@ -27,6 +27,7 @@ from pprl.protocol.agreement import AgreementFile, parse
 from pprl.protocol.log import parse as parse_entry
 from tests.support.keys import asked
 from tests.support.project import DATASETS, MATCHER, RESEARCH, Project, silent
+from tests.support.submissions import write_submission
 
 BOTH = (Role.MATCHER, Role.KEY_ISSUER)
 
@@ -89,7 +90,7 @@ def test_parts_of_two_submissions_are_not_one(project: Project) -> None:
         [file[start : start + length] for start, length in submission.containers(io.BytesIO(file))]
         for file in (one, other)
     ]
-    mixed = submission.write_submission(parts[0][0], parts[1][1])
+    mixed = write_submission(parts[0][0], parts[1][1])
     with pytest.raises(VerificationError, match="different submissions"):
         operations.receive(me, mixed)
     assert not list((me.folder / "containers").iterdir())

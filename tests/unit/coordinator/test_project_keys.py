@@ -54,7 +54,7 @@ def test_another_project_with_the_same_id_is_refused(project: Project, store: Co
 def test_without_memory_a_key_that_is_there_is_not_used(project: Project, store: Coordinator) -> None:
     first = agreement(project, "One")
     key_for_issue(store, first, {})
-    seen.path_beside(store.key_file, store.identity.party).unlink()
+    seen.change(seen.path_beside(store.key_file, store.identity.party), lambda _: seen.Seen())
     with pytest.raises(ProtocolError, match="nothing is remembered of the project") as caught:
         key_for_issue(store, first, {})
     assert f"{store.identity.party}.seen.json" in caught.value.hint

@@ -8,7 +8,7 @@ import pytest
 
 from pprl.crypto import signatures
 from pprl.crypto.statements import MAX_STATEMENT_BYTES, open_statement
-from pprl.errors import ConfigError, FormatError
+from pprl.errors import ConfigError, FormatError, VerificationError
 from pprl.protocol.agreement import Party
 from pprl.protocol.signatures import SIGNATURE_KIND
 from tests.unit.crypto.forgery import only
@@ -90,3 +90,10 @@ def test_a_next_version_is_signed_by_old_and_new() -> None:
     found = verified(signed_second(over), over, previous=FIRST, successions=succeeded(over))
     assert found.content.project.version == 2
     assert signatures.needs_succession(over, FIRST) == ["south", "office"]
+
+
+def test_nobody_is_succeeded_who_stays() -> None:
+    over = second()
+    raws = {**succeeded(over), "north": signatures.sign_succession(over, NORTH, today=TODAY)}
+    with pytest.raises(VerificationError, match="successions of parties that need none: north"):
+        verified(signed_second(over), over, previous=FIRST, successions=raws)

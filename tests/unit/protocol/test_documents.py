@@ -12,6 +12,7 @@ from pprl.errors import DisclosureError, FormatError, VerificationError
 from pprl.protocol import crosswalk, framing, linkage_keys, pairs, patterns, submission
 from pprl.protocol.agreement import AgreementFile
 from pprl.protocol.framing import ID_BYTES, Bytes
+from tests.support.submissions import write_submission
 
 RECORDS = 6
 ORDER = np.array([3, 0, 2, 1])
@@ -155,7 +156,7 @@ def test_a_reference_of_two_passes_is_refused() -> None:
 
 
 def test_windows_of_a_submission_leave_its_containers_where_they_are() -> None:
-    file = io.BytesIO(submission.write_submission(b"one", b"three"))
+    file = io.BytesIO(write_submission(b"one", b"three"))
     assert submission.containers(file) == ((16, 3), (27, 5))
 
 
