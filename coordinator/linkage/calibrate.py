@@ -53,14 +53,13 @@ from coordinator.linkage.model import (
     would_be_joined,
 )
 from pprl.protocol.levels import Patterns
-from pprl.protocol.match_model import Mixture, everyday_matches, refit_matches
+from pprl.protocol.match_model import LEAST, Mixture, everyday_matches, refit_matches
 
 FOLDS = 5
 # A dataset's own pairs are unmixed until the expected number of duplicates changes by less than this share.
 UNMIXED, UNMIXING_ROUNDS = 0.1, 10
 # At least this share of matches is taken to escape a department's rules for its own records.
 _LEAST_APART = 0.02
-_LEAST = 1e-12
 FIRST_DUPLICATES, DUPLICATE_ROUNDS = 0.05, 50
 # With fewer pairs alike in everything, a dataset is taken for what it was declared to be.
 FEWEST_UNDECLARED = 3
@@ -420,7 +419,7 @@ def _left_apart(sides: Sequence[Side], found: Sequence[Numbers], roles: Roles) -
             matches = posteriors.sum(axis=1)
             every += float(matches.sum())
             apart += float(matches[~would_be_joined(side.distinct, roles)].sum())
-    return max(apart / max(every, _LEAST), _LEAST_APART)
+    return max(apart / max(every, LEAST), _LEAST_APART)
 
 
 def _different(
@@ -441,7 +440,7 @@ def _different(
     """
     table = table_of_counts(own_pairs.patterns, len(matches.levels[0]), own_pairs.counts)
     ratio = _log_ratio(table.levels, table.used, matches, non_matches)
-    strangers = np.log(max(rate * own_pairs.possible, _LEAST))
+    strangers = np.log(max(rate * own_pairs.possible, LEAST))
     told, share = np.ones(len(table.counts), dtype=bool), 1.0
     if own_pairs.joined:
         told, share = ~would_be_joined(own_pairs.patterns, roles), apart

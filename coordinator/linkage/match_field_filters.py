@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from coordinator.linkage.blocks import count_pairs
 from coordinator.linkage.budget import Budget
-from coordinator.linkage.compare import cores
 from coordinator.linkage.competition import Competing
 from coordinator.linkage.engine import Engine, PassPairs, joined, pass_pairs
 from coordinator.linkage.matching import EncodingsAtHand, Matched, Progress
@@ -33,6 +32,7 @@ from coordinator.linkage.work import Shelf, packed, unpacked
 from pprl.errors import FormatError
 from pprl.protocol import patterns
 from pprl.protocol.agreement import Agreement, AgreementFile
+from pprl.protocol.cores import cores
 from pprl.protocol.field_layout import field_layout
 from pprl.protocol.framing import ID_BYTES, Bytes
 from pprl.protocol.levels import Fields

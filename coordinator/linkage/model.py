@@ -83,12 +83,16 @@ class Roles:
         surname: the surname, or the full name.
         birth: the date or year of birth.
         address: postcode, address line and place.
+        postcode: the postcode alone.
+        middle: middle names.
     """
 
     forename: tuple[int, ...] = ()
     surname: tuple[int, ...] = ()
     birth: tuple[int, ...] = ()
     address: tuple[int, ...] = ()
+    postcode: tuple[int, ...] = ()
+    middle: tuple[int, ...] = ()
 
     @staticmethod
     def of(kinds: Sequence[str]) -> Roles:
@@ -102,6 +106,8 @@ class Roles:
             surname=of_kind("surname", "full-name"),
             birth=of_kind("date-of-birth", "year-of-birth"),
             address=of_kind("postcode", "address-line", "place"),
+            postcode=of_kind("postcode"),
+            middle=of_kind("middle-names"),
         )
 
 
@@ -259,7 +265,8 @@ def would_be_joined(patterns: Patterns, roles: Roles) -> NDArray[np.bool_]:
     """Which patterns a department would mostly join two of its own records by, as far as levels can say.
 
     The rules themselves compare plain values (`pprl.encode.at_home`): both names and the date of birth; forename, date
-    of birth and postcode; both names, postcode and a part of the date of birth, or none.
+    of birth and postcode; both names, postcode and a part of the date of birth; and no middle name differs. They are
+    there in agreements alone that have a date of birth, so that the first field of births is it.
 
     Args:
         patterns: shape (pairs,).
@@ -273,9 +280,10 @@ def would_be_joined(patterns: Patterns, roles: Roles) -> NDArray[np.bool_]:
         return found
 
     forename, surname = some(roles.forename, _NEARLY_EQUAL), some(roles.surname, _NEARLY_EQUAL)
-    birth, address = some(roles.birth, (EXACT,)), some(roles.address, (EXACT,))
-    partly = some(roles.birth, (MISSING, DICE_50, DICE_60, DICE_70, DICE_80, DICE_90))
-    return (forename & birth & (surname | address)) | (forename & surname & address & partly)
+    birth, postcode = some(roles.birth[:1], (EXACT,)), some(roles.postcode, (EXACT,))
+    partly = some(roles.birth[:1], (DICE_50, DICE_60, DICE_70, DICE_80, DICE_90))
+    agreeing = (forename & birth & (surname | postcode)) | (forename & surname & postcode & partly)
+    return agreeing & ~some(roles.middle, (NONE,))
 
 
 # What a field says of two records, coarsely, with a level that stands for each.

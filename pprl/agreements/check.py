@@ -44,7 +44,7 @@ from pprl.protocol.agreement import (
     parse,
 )
 from pprl.protocol.groups import can_be_grouped
-from pprl.protocol.kinds import Kind
+from pprl.protocol.kinds import Kind, can_be_joined
 from pprl.protocol.profiles import FOLDS
 from pprl.protocol.toml_lines import KeyPath, dotted, key_lines, line_of
 
@@ -274,7 +274,9 @@ def _passes(agreement: Agreement) -> Iterator[Finding]:
     elif not filters.join_at_home and any(each.may_have_duplicates for each in agreement.dataset):
         yield Finding(
             f"where people have several records, the matcher can compare those with each other: {SEVERAL_RECORDS}",
-            "set it to true: departments then join a person's records themselves",
+            "set it to true: departments then join a person's records themselves"
+            if can_be_joined(agreement.kinds().values())
+            else "it takes names and a date of birth: without them, agree on one record a person",
             column=f"{path}.join_at_home",
         )
     if len(filters.passes) < FEW_PASSES:
@@ -288,7 +290,7 @@ def _passes(agreement: Agreement) -> Iterator[Finding]:
         if _tells_little(each, agreement.kinds()):
             yield Finding(
                 f"pass '{each.name}' is of something that very many people share: most of its blocks are larger than "
-                "max_block_records and left out, or are large enough to be named by their size",
+                "max_block_records: one person of each is compared, or none, and a block is named by its size",
                 "take it out, or add parts",
                 column=f"{path}.passes[{index}]",
             )

@@ -18,7 +18,7 @@ from pprl.agreements.default_match_keys import default_match_keys
 from pprl.errors import ConfigError, Finding, UsageError
 from pprl.protocol.agreement import DateOrder, Scheme, is_visible
 from pprl.protocol.blocking import BlockingPass, default_passes
-from pprl.protocol.kinds import NAME, Kind
+from pprl.protocol.kinds import NAME, Kind, can_be_joined
 from pprl.protocol.profiles import FOLDED_BITS, FOLDS, SCHEME_OF, Profile
 
 TO_BE_COMPLETED = "To be completed"
@@ -568,14 +568,15 @@ def _match_keys(identifiers: Sequence[tuple[str, Kind]], rows: int) -> str:
 
 def _field_filters(identifiers: Sequence[tuple[str, Kind]], rows: int) -> str:
     passes = "\n".join(pass_lines(identifiers, rows))
+    joins = can_be_joined([kind for _, kind in identifiers])
     bits = SMALL_FILTER_BITS if rows <= SMALL_FILTER_ROWS else FILTER_BITS
     comment = _comment(
         "In each pass, records are compared only inside a block: those whose parts are all there and equal. A small "
         "filter for each identifier is keyed by the block as well, so that a name looks different in every block, and "
         "records have other random references in each pass, so that the matcher can't lay passes over each other. "
         "The passes suit the size of the files. Of each block, one person's records are sent alone "
-        "(one_person_a_block), so that the matcher can't compare a file's own people: that is what would name them. A "
-        "block of more than max_block_records is left out. Where a file may hold a person more than once, a "
+        "(one_person_a_block), so that the matcher can't compare a file's own people: that is what would name "
+        "them. Where a file may hold a person more than once, a "
         "department joins its own records of a person first (join_at_home), as how those differ would name them too. A "
         "value sets about positions_per_field bits of its filter, however long it is.",
     )
@@ -585,7 +586,7 @@ filter_bits = {bits}
 positions_per_field = {POSITIONS_PER_FIELD}
 max_block_records = {MAX_BLOCK_RECORDS}
 one_person_a_block = true
-join_at_home = true
+join_at_home = {str(joins).lower()}
 passes = [
 {passes}
 ]

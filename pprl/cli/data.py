@@ -253,6 +253,7 @@ def _survey_data(found: Survey, dataset: Dataset) -> dict[str, Any]:
         "not_encodable": found.rows - found.encodable,
         "copies": found.copies,
         "joined": found.joined,
+        "expected_namesakes_joined": round(found.namesakes, 2),
         "present": {name: found.present.get(name, 0) for name in dataset.columns},
         "values_that_break_a_rule": found.broken_count,
         "findings": [
@@ -300,7 +301,8 @@ def _survey_text(found: Survey, dataset: Dataset) -> str:
     if found.joined:
         lines.append(
             f"{found.joined:,} others are joined at home with another one of the same person: in each pass one of them "
-            "is sent, and they share links."
+            f"is sent, and they share links. Among them {_about(found.namesakes)} to be expected to be joined with a "
+            "stranger who has the same name and birth date by chance; relatives, twins above all, are not counted."
         )
     if found.broken_count:
         lines.append(f"{found.broken_count:,} values break a rule.")
@@ -309,6 +311,10 @@ def _survey_text(found: Survey, dataset: Dataset) -> str:
     if found.whole is not None:
         lines += ["", *_wholeness_text(found.whole)]
     return "\n".join([*lines, *_weakness(found)])
+
+
+def _about(people: float) -> str:
+    return "fewer than 1 person is" if people < 1 else f"about {people:,.0f} people are"
 
 
 def _wholeness_data(whole: Wholeness) -> dict[str, Any]:

@@ -1,15 +1,17 @@
-"""Which records of a dataset a department joins itself: they are of one person, and stand for that person in turn.
+"""Which records of a dataset a department joins itself: those that fixed rules take for one person's.
 
 Runs at departments only, on standardised records, for datasets that may hold a person more than once, where the
 agreement has `join_at_home`. What names people in such a file is that a person's own records differ from each other
 in a way that nobody else's do. The department has the plain text and needs nobody's help to see which of its records
-are of one person, in most cases beyond doubt. So it sends one of them in each pass, and the matcher never has two to
-compare. Which one may be another in each pass: in each, the person stands in the block that most of the person's
-records have. All of them share what is linked.
+are likely to be of one person. So it sends one of them in each pass, and the matcher never has two to compare. Which
+one may be another in each pass: in each, the person stands in the block that most of the person's records have. All
+of them share what is linked.
 
-The rules ask for three things that agree: in 41,000 generated offences, one in 2,000 pairs that they join was of two
-people. Such pairs, namesakes with one birthday above all, grow with the square of the people in a file. What the rules
-miss, the key issuer still finds where both records meet one of another dataset.
+Nobody outside can check what is joined here, so the rules are careful. Records are joined that agree in a name and a
+birth date, where the file itself shows that hardly any stranger would have both by chance; or in a name and the
+postcode, where few birth dates are told of such a person. Forenames that only sound alike need one sex, and nobody is
+joined with records that tell another initial of a middle name. What the rules miss, the key issuer still finds where
+both records meet one of another dataset.
 
 docs/formats/field-filters.md is the specification; docs/decisions/0007 says what it is worth and what it costs.
 """
@@ -17,95 +19,190 @@ docs/formats/field-filters.md is the specification; docs/decisions/0007 says wha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pprl.encode.copies import originals
-from pprl.encode.passes import NO_BLOCK, BlockNumbers, Coded, Codes, Known, coded, numbered_rows, transformed
-from pprl.protocol.kinds import Kind
+from pprl.encode.passes import (
+    NO_BLOCK,
+    BlockNumbers,
+    Coded,
+    Codes,
+    coded,
+    middle_initial,
+    numbered_rows,
+    same_rows,
+    split_name,
+    transformed,
+)
+from pprl.protocol.kinds import Kind, can_be_joined
 from pprl.protocol.levels import compiled
 
-FIRST_LETTERS = 3
+RARE = 1_000
+"""By name and birth date records are joined where fewer than one stranger in so many is to be expected to have both."""
+
+FEW = 5
+"""By a part of the birth date they are joined where a name has at most so many birth dates at a postcode."""
+
+_PARTS_OF_A_DATE: tuple[Callable[[str], str], ...] = (
+    lambda date: date[:3] + date[4:],
+    lambda date: date[:2] + date[3:],
+    lambda date: date[:4],
+)
 
 Indices = NDArray[np.int64]
 
 
-def joined(columns: Mapping[str, Coded], kinds: Mapping[str, Kind]) -> Indices:
-    """The first record of the person of each record; departments run it.
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What a department joined.
+
+    Attributes:
+        first: the first record of the person of each record, its own where nothing shows another; shape (records,).
+        namesakes: how many people are to be expected to be joined with another one who has the same name and birth
+            date by chance; relatives, twins above all, are not counted.
+    """
+
+    first: Indices
+    namesakes: float
+
+
+def joined(columns: Mapping[str, Coded], kinds: Mapping[str, Kind]) -> Joined:
+    """Join the records that are taken for one person's; departments run it.
 
     Args:
         columns: numbered standardised columns by identifier.
         kinds: the kind of each identifier.
-
-    Returns:
-        Places of records, each its own where nothing shows another of the same person; shape (records,).
     """
-    first = originals(columns, kinds)
+    copies = originals(columns, kinds)
+    if not can_be_joined(kinds.values()):
+        return Joined(copies, 0.0)
     who = _Who.of(columns, kinds)
-    if who is None:
-        return first
-    for together in who.rules():
-        numbers, firsts = numbered_rows(together)
-        _unite(first, numbers, firsts.astype(np.int64))
-    if who.home is not None:
-        numbers, firsts = numbered_rows([who.forename, who.surname, who.home])
-        alone = _of_one(first, numbers, who.birth.codes != who.birth.missing())
-        _unite(first, np.where(alone[numbers], numbers, np.int32(NO_BLOCK)), firsts.astype(np.int64))
-    return _settled(first)
+    first, namesakes = copies.copy(), []
+    for name in who.names():
+        agreeing, strangers = _of_one_date(name, who.birth)
+        _unite(first, who.undisputed(agreeing))
+        namesakes.append(strangers)
+    if who.postcode is not None:
+        at_home = who.forename, who.surname, who.postcode
+        for part in _PARTS_OF_A_DATE:
+            _unite(first, who.undisputed(_of_few_dates(at_home, who.birth, part)))
+        _unite(first, who.undisputed(_of_one_person(at_home, who.birth, _settled(first))))
+    # Those that a third one joined may tell two initials all the same.
+    _unite(copies, who.undisputed(_settled(first).astype(np.int32)))
+    return Joined(_settled(copies), namesakes[0])
 
 
+@dataclass(frozen=True, slots=True)
 class _Who:
     """The columns that say who somebody is.
 
     Attributes:
-        forename: how it sounds, in its usual form.
-        letters: its first letters.
+        forename: its usual form.
+        sound: how that sounds.
         surname: how it sounds.
         words: of both names, in ascending order.
         birth: its date.
-        home: the postcode; None if there is none.
+        postcode: None if there is none.
+        sex: None if there is none.
+        initial: of a middle name.
     """
 
-    __slots__ = ("birth", "birth_day", "birth_year", "forename", "home", "letters", "surname", "words")
-
-    def __init__(self, columns: Mapping[str, Coded], given: str, family: str, born: str, home: str) -> None:
-        known: Known = {}
-        whole = given == family
-        self.forename = transformed(columns, given, "canonical-phonetic", known)
-        self.surname = transformed(columns, family, "phonetic-last" if whole else "phonetic", known)
-        self.letters = _rewritten(columns[given], lambda value: value[:FIRST_LETTERS])
-        self.words = _words(columns[given], None if whole else columns[family])
-        self.birth = columns[born]
-        self.birth_year = transformed(columns, born, "year", known)
-        self.birth_day = transformed(columns, born, "month-day", known)
-        self.home = columns[home] if home else None
+    forename: Coded
+    sound: Coded
+    surname: Coded
+    words: Coded
+    birth: Coded
+    postcode: Coded | None
+    sex: Coded | None
+    initial: Coded
 
     @classmethod
-    def of(cls, columns: Mapping[str, Coded], kinds: Mapping[str, Kind]) -> _Who | None:
-        """The same, from the first identifier of each kind; None where names or dates of birth are not agreed."""
-        of_kind: dict[Kind, str] = {}
+    def of(cls, columns: Mapping[str, Coded], kinds: Mapping[str, Kind]) -> _Who:
+        """The same, from the first identifier of each kind."""
+        first: dict[Kind, Coded] = {}
         for name, kind in kinds.items():
-            of_kind.setdefault(kind, name)
-        full = of_kind.get("full-name", "")
-        given, family = (
-            (of_kind["given-name"], of_kind["surname"])
-            if {"given-name", "surname"} <= set(of_kind)
-            else (full, full)
+            first.setdefault(kind, columns[name])
+        if {"given-name", "surname"} <= set(first):
+            given, family = first["given-name"], first["surname"]
+        else:
+            given = _rewritten(first["full-name"], lambda name: split_name(name)[0])
+            family = _rewritten(first["full-name"], lambda name: split_name(name)[1])
+        nothing = Coded([""], np.zeros(len(given.codes), dtype=np.int32))
+        return cls(
+            forename=transformed({"": given}, "", "canonical", {}),
+            sound=transformed({"": given}, "", "canonical-phonetic", {}),
+            surname=transformed({"": family}, "", "phonetic", {}),
+            words=_of_both(given, family, _ascending),
+            birth=first["date-of-birth"],
+            postcode=first.get("postcode"),
+            sex=first.get("sex"),
+            initial=_of_both(
+                given, first.get("middle-names", nothing), lambda *words: middle_initial(" ".join(words))
+            ),
         )
-        born = of_kind.get("date-of-birth", "")
-        return cls(columns, given, family, born, of_kind.get("postcode", "")) if given and born else None
 
-    def rules(self) -> Iterator[tuple[Coded, ...]]:
-        """Columns in all of which two records agree if they are of one person."""
-        yield self.forename, self.surname, self.birth
-        yield self.words, self.birth
-        yield self.letters, self.surname, self.birth
-        if self.home is not None:
-            yield self.forename, self.birth, self.home
-            yield self.forename, self.surname, self.home, self.birth_day
-            yield self.forename, self.surname, self.home, self.birth_year
+    def names(self) -> Iterator[tuple[Coded, ...]]:
+        """What tells one person from others born on a day."""
+        yield self.forename, self.surname
+        yield (self.words,)
+        if self.sex is not None:  # John and Jane sound alike.
+            yield self.sound, self.surname, self.sex
+        if self.postcode is not None:
+            yield self.forename, self.surname, self.postcode
+            yield self.forename, self.postcode
+
+    def undisputed(self, numbers: Codes) -> Codes:
+        """Numbers of records; where records of one number tell several initials, one for each, and one for none."""
+        _, firsts = numbered_rows((_numbered(numbers), self.initial))
+        disputed = np.bincount(numbers[firsts], minlength=len(numbers) + 1) > 1
+        apart = np.where(disputed[numbers], self.initial.codes, np.int32(0))
+        return numbered_rows((_numbered(numbers), _numbered(apart)))[0]
+
+
+def _of_one_date(name: tuple[Coded, ...], birth: Coded) -> tuple[Codes, float]:
+    """Number the records that agree in a name and a birth date, where a stranger would hardly have both.
+
+    Of N pairs of a name and a birth date that are in the file, n are of this name, y of this year and d of this day of
+    the year: beside this one (n - 1) (y - 1) (d - 1) / N^2 are to be expected of both by chance.
+
+    Returns:
+        The number of each record, `NO_BLOCK` where something is missing or a stranger may well have both; and how
+        many strangers are to be expected among those that have one.
+    """
+    names, _ = numbered_rows(name)
+    numbers, firsts = numbered_rows((*name, birth))
+    dates = birth.of(firsts)
+    year = _rewritten(dates, lambda date: date[:4]).codes
+    day = _rewritten(dates, lambda date: date[5:]).codes
+    strangers = _others(names[firsts]) * _others(year) * _others(day) / max(len(firsts), 1) ** 2
+    rare = np.append(strangers * RARE <= 1, False)
+    return np.where(rare[numbers], numbers, np.int32(NO_BLOCK)), float(strangers[rare[:-1]].sum())
+
+
+def _of_few_dates(at_home: tuple[Coded, ...], birth: Coded, part: Callable[[str], str]) -> Codes:
+    """Number the records that agree in a name, the postcode and a part of the date: no hostel, no common name there."""
+    homes, _ = numbered_rows(at_home)
+    _, firsts = numbered_rows((*at_home, birth))
+    few = np.bincount(homes[firsts], minlength=len(homes) + 1) <= FEW
+    numbers, _ = numbered_rows((*at_home, _rewritten(birth, part)))
+    return np.where(few[homes], numbers, np.int32(NO_BLOCK))
+
+
+def _of_one_person(at_home: tuple[Coded, ...], birth: Coded, first: Indices) -> Codes:
+    """Number the records of a name at a postcode, where those with a birth date are of one person or there is none."""
+    homes, _ = numbered_rows(at_home)
+    people = np.where(birth.codes == birth.missing(), NO_BLOCK, first).astype(np.int32)
+    _, firsts = numbered_rows((_numbered(homes), _numbered(people)))
+    alone = np.bincount(homes[firsts], minlength=len(homes) + 1) <= 1
+    return np.where(alone[homes], homes, np.int32(NO_BLOCK))
+
+
+def _others(codes: Codes) -> NDArray[np.float64]:
+    """How many others have the code that each has."""
+    return (np.bincount(codes)[codes] - 1).astype(np.float64)
 
 
 def stand_ins(block: BlockNumbers, home: Indices) -> BlockNumbers:
@@ -137,48 +234,46 @@ def by_person(home: Indices) -> Indices:
 
 
 def _rewritten(column: Coded, rule: Callable[[str], str]) -> Coded:
-    results = coded(list(map(rule, column.distinct)))
+    results = coded([rule(value) if value else "" for value in column.distinct])
     return Coded(results.distinct, results.codes[column.codes])
 
 
-def _words(given: Coded, family: Coded | None) -> Coded:
-    """The words of names in ascending order, so that it shows no difference which is whose; "" where one lacks."""
-    if family is None:
-        return _rewritten(given, _ascending)
-    numbers, firsts = numbered_rows((given, family))
-    names = zip(given.of(firsts).values(), family.of(firsts).values(), strict=True)
-    texts = coded([_ascending(" ".join(both)) for both in names] + [""])
-    return Coded(texts.distinct, texts.codes[numbers])
+def _of_both(one: Coded, other: Coded, rule: Callable[[str, str], str]) -> Coded:
+    """What becomes of two columns, the rule applied to each two values that stand in one row."""
+    firsts, which = np.unique(same_rows([one, other]), return_inverse=True)
+    results = coded(list(map(rule, one.of(firsts).values(), other.of(firsts).values())))
+    return Coded(results.distinct, results.codes[which.reshape(-1)])
 
 
-def _ascending(name: str) -> str:
-    return " ".join(sorted(name.split()))
+def _ascending(given: str, family: str) -> str:
+    """The words of both names, so that it shows no difference which is whose; "" where one lacks."""
+    return " ".join(sorted(f"{given} {family}".split())) if given and family else ""
 
 
-def _of_one(first: Indices, numbers: Codes, born: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Of each number, whether its records with a date of birth are all of one person; with one more entry for none."""
-    first = _settled(first)
-    lowest = np.full(int(numbers.max(initial=NO_BLOCK)) + 2, len(first), dtype=np.int64)
-    highest = np.full(len(lowest), -1, dtype=np.int64)
-    mine = np.flatnonzero(born & (numbers != NO_BLOCK))
-    np.minimum.at(lowest, numbers[mine], first[mine])
-    np.maximum.at(highest, numbers[mine], first[mine])
-    return np.asarray(lowest >= highest)
+def _numbered(numbers: Codes) -> Coded:
+    """A column of numbers; `NO_BLOCK` is missing."""
+    return Coded([], numbers)
 
 
 @compiled
-def _unite(first: Indices, numbers: Codes, firsts: Indices) -> None:
-    """Make one of each record and the first that has the same number: the least place stands for them."""
+def _unite(first: Indices, numbers: Codes) -> None:
+    """Make one of all records that have the same number: the least place stands for them."""
+    firsts = np.full(len(first), -1, dtype=np.int64)
     for row in range(len(numbers)):
-        if numbers[row] >= 0:
-            one, other = row, firsts[numbers[row]]
-            while first[one] != one:
-                first[one] = first[first[one]]
-                one = first[one]
-            while first[other] != other:
-                first[other] = first[first[other]]
-                other = first[other]
-            first[max(one, other)] = min(one, other)
+        number = numbers[row]
+        if number < 0:
+            continue
+        if firsts[number] < 0:
+            firsts[number] = row
+            continue
+        one, other = row, firsts[number]
+        while first[one] != one:
+            first[one] = first[first[one]]
+            one = first[one]
+        while first[other] != other:
+            first[other] = first[first[other]]
+            other = first[other]
+        first[max(one, other)] = min(one, other)
 
 
 def _settled(first: Indices) -> Indices:

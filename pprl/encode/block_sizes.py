@@ -101,7 +101,7 @@ def block_sizes(
     like = likeness(numbered, kinds, known)
     joins = several and join_at_home and one_person_a_block
     rows = len(next(iter(numbered.values())).codes)
-    home = joined(numbered, kinds) if joins else np.arange(rows)
+    home = joined(numbered, kinds).first if joins else np.arange(rows)
     compared = np.zeros(rows, dtype=np.bool_)
     people = len(np.unique(home))
     found = []

@@ -264,7 +264,7 @@ class FieldFilterEncoder:
             raise DataError("The columns to encode differ in length.")
         known: Known = {}
         like = likeness(numbered, self._kinds, known) if self._one_person else None
-        home = joined(numbered, self._kinds) if self._joins else None
+        home = joined(numbered, self._kinds).first if self._joins else None
         values = TokenFilters(numbered, self._shape)
         return Records(numbered, known, PartDigests(self._key), values, like, home)
 

@@ -376,6 +376,19 @@ def _last_word(name: str) -> str:
     return _joined_words(others)[-1] if others else first
 
 
+def split_name(name: str) -> tuple[str, str]:
+    """Forenames and surname of a full name; both "" where it has one word alone."""
+    first, *others = name.split()
+    words = _joined_words(others)
+    return (" ".join([first, *words[:-1]]), words[-1]) if words else ("", "")
+
+
+def middle_initial(forenames: str) -> str:
+    """The first letter of the second word; "" where there is none."""
+    _, *others = _joined_words(forenames.split()) or [""]
+    return others[0][0] if others else ""
+
+
 def _joined_words(words: list[str]) -> list[str]:
     """Each particle put before the word that it belongs to."""
     joined: list[str] = []

@@ -17,14 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pprl.encode import match_keys
-from pprl.encode.at_home import by_person, joined
+from pprl.encode.at_home import Joined, by_person, joined
 from pprl.encode.clk import ClkEncoder
 from pprl.encode.copies import copies_among, originals
-from pprl.encode.on_all_cores import cores
 from pprl.encode.passes import NO_BLOCK, Coded
 from pprl.protocol import submission
 from pprl.protocol.agreement import AgreementFile, Dataset
 from pprl.protocol.blocking import BlockingPass
+from pprl.protocol.cores import cores
 from pprl.protocol.framing import ID_BYTES, Bytes
 from pprl.protocol.pattern_counts import RANDOM_PAIRS, PatternCounts
 
@@ -332,8 +332,8 @@ def agreed_match_keys(agreement: AgreementFile) -> list[BlockingPass]:
     return [each.blocking_pass() for each in agreement.content.encoding.clk_parameters.match_keys]
 
 
-def without_joined(columns: Columns, dataset: Dataset, agreement: AgreementFile) -> Indices:
-    """For each record that is encoded the first of the same person, as far as the department joins records itself.
+def without_joined(columns: Columns, dataset: Dataset, agreement: AgreementFile) -> Joined:
+    """The records that are encoded as the department joins them itself.
 
     Args:
         columns: of the records that `without_copies` leaves.
@@ -342,7 +342,7 @@ def without_joined(columns: Columns, dataset: Dataset, agreement: AgreementFile)
     """
     if agreement.content.encoding.field_filter_parameters.joins(dataset):
         return joined(columns, agreement.content.kinds())
-    return np.arange(len(next(iter(columns.values())).codes))
+    return Joined(np.arange(len(next(iter(columns.values())).codes)), 0.0)
 
 
 def without_copies(columns: Columns, dataset: Dataset, agreement: AgreementFile) -> tuple[Columns, Indices]:

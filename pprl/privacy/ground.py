@@ -100,7 +100,7 @@ class Ground:
         """For each record the first of those that are joined with it; that is whom others see."""
         if not self._joins:
             return np.arange(length_of(columns))
-        return joined({name: coded(values) for name, values in columns.items()}, self.agreement.kinds())
+        return joined({name: coded(values) for name, values in columns.items()}, self.agreement.kinds()).first
 
     @cached_property
     def _home(self) -> Indices:

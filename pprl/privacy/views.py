@@ -28,10 +28,6 @@ Tick = Callable[[], None]
 """Attacks call it now and again; it raises `measure.OutOfTime` when an attack's time is over."""
 
 
-def no_limit() -> None:
-    """A tick for attacks that may take as long as they need."""
-
-
 @dataclass(frozen=True, slots=True)
 class SeenPass:
     """One pass of scheme `field-filters`, in the order in which it is seen.

@@ -25,7 +25,7 @@ from pprl.errors import ConfigError, Finding
 from pprl.protocol import blocking, profiles
 from pprl.protocol.filter_bits import LEAST_PER_FIELD, MOST_PER_FIELD
 from pprl.protocol.groups import KINDS_TOLD_FROM, Grouping, can_be_grouped
-from pprl.protocol.kinds import NAME_PATTERN, Kind
+from pprl.protocol.kinds import NAME_PATTERN, Kind, can_be_joined
 from pprl.protocol.profiles import Profile
 from pprl.protocol.toml_lines import KeyPath, Lines, dotted, key_lines, line_of
 
@@ -259,7 +259,7 @@ class FieldFilterParameters(_Section):
     `max_block_records` of its own dataset's records is left out of that pass, so that no block is large enough to name.
     With `one_person_a_block` one person's records alone are sent of each block: one record, or in a dataset with
     duplicates those that seem to be of one person, at most `max_block_records`. With `join_at_home` as well departments
-    join records of such a dataset that are of one person without doubt, and send one of them in each pass: then no
+    join records of such a dataset that fixed rules take for one person's, and send one of them in each pass: then no
     block holds two records of any dataset.
     """
 
@@ -906,6 +906,7 @@ def _contradictions(agreement: Agreement, lines: Lines) -> Iterator[Finding]:
         yield from _features_that_do_not_fit(agreement, agreement.encoding.clk, finding)
     if agreement.encoding.field_filters is not None:
         yield from _passes_that_do_not_fit(agreement, agreement.encoding.field_filters, finding)
+        yield from _joining_by_nothing(agreement, agreement.encoding.field_filters, finding)
     for rule, path in profiles.breaches(agreement):
         yield finding(rule, *path)
     yield from _too_few_to_encode(agreement, finding)
@@ -1008,6 +1009,17 @@ def _passes_that_do_not_fit(
     if len(agreement.identifier) > MOST_FIELDS:
         yield finding(
             f"scheme field-filters compares at most {MOST_FIELDS} identifiers", "identifier", MOST_FIELDS
+        )
+
+
+def _joining_by_nothing(
+    agreement: Agreement, parameters: FieldFilterParameters, finding: _MakeFinding
+) -> Iterator[Finding]:
+    """Nobody would be joined, and of a person's records in a block one alone be sent and compared all the same."""
+    if parameters.join_at_home and not can_be_joined(agreement.kinds().values()):
+        yield finding(
+            "records are joined by names and date-of-birth: without identifiers of these kinds, set it to false",
+            *("encoding", "field_filters", "join_at_home"),
         )
 
 

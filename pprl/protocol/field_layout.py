@@ -45,8 +45,3 @@ def field_layout(kinds: Sequence[Kind]) -> Fields:
 def _first(kinds: Sequence[Kind], *wanted: Kind) -> int:
     """Place of the first identifier of the first wanted kind that is there; -1 if none is."""
     return next((kinds.index(kind) for kind in wanted if kind in kinds), -1)
-
-
-def filter_count(fields: Fields) -> int:
-    """How many filters a record has: one a field, and one more if there is a canonical forename."""
-    return fields.count + (fields.canonical >= 0)

@@ -22,7 +22,6 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Annotated, BinaryIO, Literal
 
 import numpy as np
@@ -264,7 +263,7 @@ class Blocked:
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """Records that are equal to another in every identifier, and so are encoded once.
+    """Records that have no encodings of their own: equal to another in every identifier, or joined with it at home.
 
     Attributes:
         records: position in the handles of each record that has no encodings of its own, ascending.
@@ -303,7 +302,7 @@ class References:
         handles: one a record of the dataset, shape (records, 16), ascending.
         references: for each pass, shape (encoded records, 16), ascending.
         positions: for each pass, the position in `handles` that each reference belongs to.
-        copies: records that have no references, as others that are equal to them do; none in scheme `clk`.
+        copies: records that have no references, as others that they are copies of do; none in scheme `clk`.
         own_patterns: in scheme `field-filters`, patterns of the dataset's own pairs that share a block in any pass,
             each pair once, with the pattern that the first of its passes gives; None in scheme `clk`.
         previous: linkage keys of an earlier version; none where the agreement keeps none.
@@ -631,17 +630,6 @@ def references_header(agreement: AgreementFile) -> type[ReferencesHeader]:
     if clk.match_keys:
         return RefreshMatchKeyReferencesHeader if keeps else MatchKeyReferencesHeader
     return RefreshReferencesHeader if keeps else ReferencesHeader
-
-
-def write_submission(encodings: bytes, references: bytes) -> bytes:
-    """Two containers as the one file that a department sends."""
-    file = io.BytesIO()
-    stream_submission(file, [partial(_put, part) for part in (encodings, references)])
-    return file.getvalue()
-
-
-def _put(part: bytes, file: BinaryIO) -> None:
-    file.write(part)
 
 
 def stream_submission(file: BinaryIO, parts: Iterable[Callable[[BinaryIO], object]]) -> None:

@@ -20,6 +20,7 @@ from pprl.errors import DisclosureError, FormatError, VerificationError
 from pprl.protocol import agreement as agreements
 from pprl.protocol import canonical, crosswalk, framing, linkage_keys, pairs, patterns, submission
 from pprl.protocol.framing import ID_BYTES, Bytes
+from tests.support.submissions import write_submission
 
 CONFORMANCE = Path(__file__).parents[1] / "conformance"
 FILES = [
@@ -76,7 +77,7 @@ FORMATS = [
             lambda raw: submission.parse_references(raw, AGREEMENT),
             submission.write_references,
         ),
-        ("submission", _containers, lambda both: submission.write_submission(*both)),
+        ("submission", _containers, lambda both: write_submission(*both)),
         ("pairs", lambda raw: pairs.parse(raw, AGREEMENT), pairs.write),
         (
             "blocked-encodings",
@@ -239,7 +240,7 @@ def test_references_come_back(handles: list[bytes], data: st.DataObject) -> None
 @many
 @given(first=st.binary(max_size=50), second=st.binary(max_size=50))
 def test_containers_come_back(first: bytes, second: bytes) -> None:
-    assert _containers(submission.write_submission(first, second)) == [first, second]
+    assert _containers(write_submission(first, second)) == [first, second]
 
 
 @many

@@ -104,21 +104,27 @@ TRANSFORMED = [
 ]
 
 
-# Given-name, surname, date of birth, postcode; and the first record of the person of each.
+# The kinds of identifiers, records of them, and the first record of the person of each.
+NAMES = ("given-name", "surname", "date-of-birth", "postcode")
+TOLD = ("given-name", "middle-names", "surname", "date-of-birth", "postcode", "sex")
+FULL = ("full-name", "date-of-birth", "postcode")
 JOINED = [
-    ([("anna", "smith", "1980-02-03", ""), ("anna", "smyth", "1980-02-03", "")], [0, 0]),
-    ([("liz", "moss", "1980-02-03", ""), ("elizabeth", "moss", "1980-02-03", "ab12cd")], [0, 0]),
-    ([("ali", "khan", "1980-02-03", ""), ("khan", "ali", "1980-02-03", "")], [0, 0]),
-    ([("jonquil", "moss", "1980-02-03", ""), ("jonas", "moss", "1980-02-03", "")], [0, 0]),
-    ([("joan", "moss", "1980-02-03", ""), ("jill", "moss", "1980-02-03", "")], [0, 1]),
-    ([("anna", "moss", "1980-02-03", "ab12cd"), ("anna", "grey", "1980-02-03", "ab12cd")], [0, 0]),
-    ([("anna", "moss", "1980-02-03", ""), ("anna", "grey", "1980-02-03", "")], [0, 1]),
-    ([("anna", "moss", "1980-02-03", "ab12cd"), ("anna", "moss", "1981-02-03", "ab12cd")], [0, 0]),
-    ([("anna", "moss", "1980-02-03", "ab12cd"), ("anna", "moss", "1980-05-04", "ab12cd")], [0, 0]),
-    ([("john", "moss", "1950-02-03", "ab12cd"), ("john", "moss", "1980-05-04", "ab12cd")], [0, 1]),
-    ([("john", "moss", "1950-02-03", "ab12cd"), ("john", "moss", "", "ab12cd")], [0, 0]),
-    ([("john", "moss", "", "ab12cd"), ("john", "moss", "", "ab12cd")], [0, 0]),
+    (NAMES, [("anna", "smith", "1980-02-03", ""), ("anna", "smyth", "1980-02-03", "")], [0, 0]),
+    (NAMES, [("liz", "moss", "1980-02-03", ""), ("elizabeth", "moss", "1980-02-03", "ab12cd")], [0, 0]),
+    (NAMES, [("ali", "khan", "1980-02-03", ""), ("khan", "ali", "1980-02-03", "")], [0, 0]),
+    (NAMES, [("john", "moss", "1980-02-03", ""), ("jane", "moss", "1980-02-03", "")], [0, 1]),
+    (NAMES, [("jonquil", "moss", "1980-02-03", ""), ("jonas", "moss", "1980-02-03", "")], [0, 1]),
+    (NAMES, [("anna", "moss", "1980-02-03", "ab12cd"), ("anna", "grey", "1980-02-03", "ab12cd")], [0, 0]),
+    (NAMES, [("anna", "moss", "1980-02-03", ""), ("anna", "grey", "1980-02-03", "")], [0, 1]),
+    (NAMES, [("anna", "moss", "1980-02-03", "ab12cd"), ("anna", "moss", "1981-02-03", "ab12cd")], [0, 0]),
+    (NAMES, [("anna", "moss", "1980-02-03", "ab12cd"), ("anna", "moss", "1990-02-03", "ab12cd")], [0, 0]),
+    (NAMES, [("anna", "moss", "1980-02-03", "ab12cd"), ("anna", "moss", "1991-02-03", "ab12cd")], [0, 1]),
+    (NAMES, [("anna", "moss", "1980-02-03", "ab12cd"), ("anna", "moss", "1980-05-04", "ab12cd")], [0, 0]),
+    (NAMES, [("john", "moss", "1950-02-03", "ab12cd"), ("john", "moss", "1980-05-04", "ab12cd")], [0, 1]),
+    (NAMES, [("john", "moss", "1950-02-03", "ab12cd"), ("john", "moss", "", "ab12cd")], [0, 0]),
+    (NAMES, [("john", "moss", "", "ab12cd"), ("john", "moss", "", "ab12cd")], [0, 0]),
     (
+        NAMES,
         [
             ("john", "moss", "1950-02-03", "ab12cd"),
             ("john", "moss", "1980-05-04", "ab12cd"),
@@ -127,6 +133,7 @@ JOINED = [
         [0, 1, 2],
     ),
     (
+        NAMES,
         [
             ("anna", "grey", "1980-02-03", "ab12cd"),
             ("bert", "moss", "", ""),
@@ -134,6 +141,72 @@ JOINED = [
             ("anna", "moss", "1980-02-03", ""),
         ],
         [0, 1, 0, 0],
+    ),
+    # One of 2 births of the name, of 4 in the year and of 2 on the day: 1,000 (1) (3) (1) is more than 5 ^ 2.
+    (
+        NAMES,
+        [
+            ("ali", "khan", "1980-01-01", ""),
+            ("ali", "khan", "1980-01-01", ""),
+            ("ali", "khan", "1981-05-06", ""),
+            ("bert", "moss", "1980-01-01", ""),
+            ("cara", "pratt", "1980-07-08", ""),
+            ("dirk", "wren", "1980-09-10", ""),
+        ],
+        [0, 1, 2, 3, 4, 5],
+    ),
+    # Six births of one name at one postcode.
+    (
+        NAMES,
+        [("ali", "khan", f"198{digit}-0{digit}-11", "ab12cd") for digit in (0, 1, 2, 3, 4)],
+        [0, 1, 2, 3, 4],
+    ),
+    (NAMES, [("ali", "khan", f"1980-0{month}-11", "ab12cd") for month in (1, 2, 3, 4, 5)], [0] * 5),
+    (
+        NAMES,
+        [("ali", "khan", f"1980-0{month}-11", "ab12cd") for month in (1, 2, 3, 4, 5, 6)],
+        [0, 1, 2, 3, 4, 5],
+    ),
+    (
+        TOLD,
+        [
+            ("jon", "", "moss", "1980-02-03", "", "m"),
+            ("john", "", "moss", "1980-02-03", "", "m"),
+            ("jane", "", "moss", "1980-02-03", "", "f"),
+            ("john", "", "moss", "1980-02-03", "", ""),
+        ],
+        [0, 0, 2, 0],
+    ),
+    (
+        TOLD,
+        [
+            ("mohammed ali", "", "khan", "1980-02-03", "", ""),
+            ("mohammed", "ahmed", "khan", "1980-02-03", "", ""),
+            ("mohammed omar", "", "khan", "1980-02-03", "", ""),
+            ("mohammed", "", "khan", "1980-02-03", "", ""),
+        ],
+        [0, 0, 2, 0],
+    ),
+    (
+        TOLD,
+        [
+            ("ashley", "", "moss", "1980-02-03", "ab12cd", "m"),
+            ("ashley", "jo", "moss", "1980-02-03", "", "f"),
+            ("ashley", "", "grey", "1980-02-03", "ab12cd", ""),
+            ("ashley", "kim", "grey", "1980-02-03", "", ""),
+        ],
+        [0, 1, 0, 3],
+    ),
+    (
+        FULL,
+        [
+            ("anna maria de smith", "1980-02-03", ""),
+            ("anna desmyth", "1980-02-03", ""),
+            ("desmyth anna", "1980-02-03", ""),
+            ("anna", "1980-02-03", ""),
+            ("anna", "1980-02-03", ""),
+        ],
+        [0, 0, 0, 3, 4],
     ),
 ]
 
@@ -191,7 +264,7 @@ def document() -> dict[str, object]:
             for name in ("birth", "postcode")
             for records in RANKED
         ],
-        "joined": [{"records": records, "first": first} for records, first in JOINED],
+        "joined": [{"kinds": kinds, "records": records, "first": first} for kinds, records, first in JOINED],
         "filters": filters,
         "transforms": [
             {"kind": kind, "transform": transform, "value": value, "expected": expected}

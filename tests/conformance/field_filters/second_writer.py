@@ -53,6 +53,82 @@ def leader(key: bytes, pass_name: str, records: list[list[str]]) -> int:
     return min(range(len(records)), key=lambda place: [rank(key, pass_name, text) for text in records[place]])
 
 
+AT_HOME = ("forename", "surname", "postcode")
+BY_BIRTH_DATE = (AT_HOME[:2], ("words",), ("sound", "surname", "sex"), AT_HOME, ("forename", "postcode"))
+
+
+def joined(records: list[dict[str, str]], copies: list[int]) -> list[int]:
+    """The first record of the person of each; a record is its texts by their names in the document."""
+    people = [
+        {place for place, first in enumerate(copies) if first == copies[own]} for own in range(len(copies))
+    ]
+    for name in BY_BIRTH_DATE:
+        births = {
+            (texts_of(each, name), each["birth"]) for each in records if all(texts_of(each, (*name, "birth")))
+        }
+
+        def rare(
+            texts: tuple[str, ...], birth: str, births: set[tuple[tuple[str, ...], str]] = births
+        ) -> bool:
+            n = sum(name == texts for name, _ in births)
+            y = sum(each[:4] == birth[:4] for _, each in births)
+            d = sum(each[5:] == birth[5:] for _, each in births)
+            return 1_000 * (n - 1) * (y - 1) * (d - 1) <= len(births) ** 2
+
+        for texts, birth in births:
+            if rare(texts, birth):
+                unite(
+                    people, records, alike(records, {**dict(zip(name, texts, strict=True)), "birth": birth})
+                )
+    homes = [
+        alike(records, dict(zip(AT_HOME, texts, strict=True)))
+        for texts in {texts_of(each, AT_HOME) for each in records}
+        if all(texts)
+    ]
+    for home in homes:
+        births = {records[place]["birth"] for place in home} - {""}
+        for part in (lambda day: day[:3] + day[4:], lambda day: day[:2] + day[3:], lambda day: day[:4]):
+            for said in {part(birth) for birth in births} if len(births) <= 5 else ():
+                its = [
+                    place
+                    for place in home
+                    if records[place]["birth"] and part(records[place]["birth"]) == said
+                ]
+                unite(people, records, its)
+    together = [frozenset(each) for each in people]
+    for home in homes:
+        if len({together[place] for place in home if records[place]["birth"]}) <= 1:
+            unite(people, records, home)
+    found = [
+        {place for place, first in enumerate(copies) if first == copies[own]} for own in range(len(copies))
+    ]
+    for each in {frozenset(each) for each in people}:
+        unite(found, records, sorted(each))
+    return [min(each) for each in found]
+
+
+def texts_of(record: dict[str, str], names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(record[name] for name in names)
+
+
+def alike(records: list[dict[str, str]], texts: dict[str, str]) -> list[int]:
+    return [
+        place for place, each in enumerate(records) if all(each[name] == text for name, text in texts.items())
+    ]
+
+
+def unite(people: list[set[int]], records: list[dict[str, str]], places: list[int]) -> None:
+    """Make one person of records, or one of those of each initial that they tell; in place."""
+    told = {records[place]["initial"] for place in places}
+    if len(told - {""}) > 1:
+        for text in told:
+            unite(people, records, [place for place in places if records[place]["initial"] == text])
+        return
+    everybody = set().union(*(people[place] for place in places))
+    for place in everybody:
+        people[place] = everybody
+
+
 def positions(key: bytes, salt: bytes, space: str, token: str, bits: int, count: int) -> list[int]:
     digest = blake(derived(key, "token"), f"{space}\0{token}", 16)[:8]
     block = aes(derived(key, "position"), salt + digest)

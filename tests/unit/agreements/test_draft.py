@@ -52,6 +52,23 @@ def test_two_tables_of_one_header_share_all_that_is_known(header, identifiers, r
     assert "age" not in str([each.columns for each in agreement.dataset])
 
 
+@pytest.mark.parametrize(("header", "joins"), [(UK, True), (HISTORICAL, True), (VOTERS, False)])
+def test_records_are_joined_at_home_where_names_and_a_date_of_birth_are_there(
+    header: str, joins: bool
+) -> None:
+    """With a year of birth nobody would be joined, and a person's records in a block but one be lost."""
+    text, agreement = drafted(sketch("a", header), sketch("b", header), duplicates=("a",))
+    assert agreement.encoding.field_filter_parameters.join_at_home is joins
+    assert agreement.encoding.field_filter_parameters.joins(agreement.dataset[0]) is joins
+    if not joins:
+        asked = text.replace("join_at_home = false", "join_at_home = true")
+        with pytest.raises(ConfigError) as refused:
+            parse(asked.encode(), where="draft")
+        (finding,) = refused.value.findings
+        assert finding.column == "encoding.field_filters.join_at_home"
+        assert "set it to false" in finding.rule
+
+
 def test_three_tables_of_justice_find_each_other_under_their_own_words():
     text, agreement = drafted(
         sketch("offences", OFFENCES, 12_345),

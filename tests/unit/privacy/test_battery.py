@@ -15,9 +15,9 @@ from pprl.privacy.ground import Ground, RandomGround, clk_tokens, known_in_passe
 from pprl.privacy.knowledge import List
 from pprl.privacy.measure import Named, OutOfTime
 from pprl.privacy.sampling import Sample
-from pprl.privacy.views import NOBODY, NOBODY_KNOWN, Tick, no_limit
+from pprl.privacy.views import NOBODY, NOBODY_KNOWN, Tick
 from pprl.protocol.agreement import ClkFeature, Scheme
-from tests.support.privacy import population
+from tests.support.privacy import no_limit, population
 
 PEOPLE = 200
 EVERYTHING = Knowledge("very file", 100, 0)

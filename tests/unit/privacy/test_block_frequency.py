@@ -10,8 +10,8 @@ from pprl.privacy.block_frequency import attack
 from pprl.privacy.exposure import as_the_matcher_sees, passes
 from pprl.privacy.knowledge import Errors, list_of
 from pprl.privacy.measure import Named, OutOfTime, count
-from pprl.privacy.views import NOBODY, NOBODY_KNOWN, Bytes, Names, SeenPass, no_limit
-from tests.support.privacy import KEY, OTHER_KEY, population
+from pprl.privacy.views import NOBODY, NOBODY_KNOWN, Bytes, Names, SeenPass
+from tests.support.privacy import KEY, OTHER_KEY, no_limit, population
 
 PEOPLE = 1000
 

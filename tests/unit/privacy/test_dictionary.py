@@ -12,9 +12,9 @@ from pprl.privacy.dictionary import attack
 from pprl.privacy.exposure import encoder_of, whole_filters
 from pprl.privacy.knowledge import Errors, list_of
 from pprl.privacy.measure import Named, count
-from pprl.privacy.views import NOBODY, NOBODY_KNOWN, Bytes, Names, no_limit
+from pprl.privacy.views import NOBODY, NOBODY_KNOWN, Bytes, Names
 from tests.support.attributes import clks, ngrams
-from tests.support.privacy import KEY, OTHER_KEY, population, random_filters
+from tests.support.privacy import KEY, OTHER_KEY, no_limit, population, random_filters
 
 PEOPLE = 600
 Columns = Mapping[str, Sequence[str]]

@@ -9,7 +9,8 @@ from pprl.privacy.alignment import centred_bits
 from pprl.privacy.embedding import attack, embedded
 from pprl.privacy.measure import OutOfTime
 from pprl.privacy.profiles import unit_length
-from pprl.privacy.views import NOBODY_KNOWN, no_limit
+from pprl.privacy.views import NOBODY_KNOWN
+from tests.support.privacy import no_limit
 from tests.support.whole_filters import plain_clk
 
 PEOPLE = 600

@@ -8,9 +8,9 @@ from pprl.privacy import frequency
 from pprl.privacy.exposure import encoder_of, whole_filters
 from pprl.privacy.frequency import MISSING, UNREAD, Codes, attack, codes_of
 from pprl.privacy.measure import Named, count
-from pprl.privacy.views import NOBODY, NOBODY_KNOWN, Names, no_limit
+from pprl.privacy.views import NOBODY, NOBODY_KNOWN, Names
 from tests.support.attributes import attribute_filters
-from tests.support.privacy import KEY, OTHER_KEY, population, random_filters
+from tests.support.privacy import KEY, OTHER_KEY, no_limit, population, random_filters
 
 PEOPLE = 2_000
 ATTRIBUTES = ("given_name", "surname", "date_of_birth", "postcode")

@@ -13,9 +13,9 @@ from pprl.privacy.exposure import as_the_matcher_sees, passes
 from pprl.privacy.in_blocks import attack
 from pprl.privacy.knowledge import list_of
 from pprl.privacy.measure import Named, OutOfTime, count
-from pprl.privacy.views import NOBODY, NOBODY_KNOWN, Known, Names, SeenPass, no_limit
+from pprl.privacy.views import NOBODY, NOBODY_KNOWN, Known, Names, SeenPass
 from pprl.protocol.blocking import BlockingPass
-from tests.support.privacy import KEY, OTHER_KEY, population
+from tests.support.privacy import KEY, OTHER_KEY, no_limit, population
 
 PEOPLE = 600
 Columns = Mapping[str, Sequence[str]]

@@ -10,9 +10,9 @@ import pytest
 
 from pprl.privacy import exposure, knowledge, measure, pair_graph
 from pprl.privacy.measure import Named, OutOfTime
-from pprl.privacy.views import NOBODY_KNOWN, Known, Names, SeenPairs, no_limit
+from pprl.privacy.views import NOBODY_KNOWN, Known, Names, SeenPairs
 from pprl.protocol.levels import EXACT
-from tests.support.privacy import KEY, OTHER_KEY, population, with_all_in_a_block
+from tests.support.privacy import KEY, OTHER_KEY, no_limit, population, with_all_in_a_block
 from tests.unit.privacy.test_record_blocks import of_few_years
 
 PEOPLE = 1500

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from pprl.privacy.patterns import attack, mine
-from pprl.privacy.views import NOBODY, Bytes, Names, no_limit
+from pprl.privacy.views import NOBODY, Bytes, Names
 from tests.support.attributes import clks, ngrams
-from tests.support.privacy import KEY, population, random_filters
+from tests.support.privacy import KEY, no_limit, population, random_filters
 
 PEOPLE = 1_500
 

@@ -11,9 +11,9 @@ import pytest
 from pprl.privacy import exposure, knowledge, measure, record_blocks
 from pprl.privacy.knowledge import Errors
 from pprl.privacy.measure import Named, OutOfTime
-from pprl.privacy.views import NOBODY, NOBODY_KNOWN, Known, Names, SeenPass, no_limit
+from pprl.privacy.views import NOBODY, NOBODY_KNOWN, Known, Names, SeenPass
 from pprl.protocol.levels import Fields
-from tests.support.privacy import KEY, OTHER_KEY, population, with_all_in_a_block
+from tests.support.privacy import KEY, OTHER_KEY, no_limit, population, with_all_in_a_block
 
 PEOPLE = 2000
 Passes = list[SeenPass]

@@ -8,7 +8,8 @@ import pytest
 from pprl.privacy.knowledge import Errors
 from pprl.privacy.measure import OutOfTime
 from pprl.privacy.spectral import attack
-from pprl.privacy.views import NOBODY_KNOWN, no_limit
+from pprl.privacy.views import NOBODY_KNOWN
+from tests.support.privacy import no_limit
 from tests.support.whole_filters import plain_clk
 
 PEOPLE = 600
