@@ -82,6 +82,7 @@ class Roles:
         forename: the forename, or the full name.
         surname: the surname, or the full name.
         birth: the date or year of birth.
+        birth_date: the date of birth alone.
         address: postcode, address line and place.
         postcode: the postcode alone.
         middle: middle names.
@@ -90,6 +91,7 @@ class Roles:
     forename: tuple[int, ...] = ()
     surname: tuple[int, ...] = ()
     birth: tuple[int, ...] = ()
+    birth_date: tuple[int, ...] = ()
     address: tuple[int, ...] = ()
     postcode: tuple[int, ...] = ()
     middle: tuple[int, ...] = ()
@@ -105,6 +107,7 @@ class Roles:
             forename=of_kind("given-name", "full-name"),
             surname=of_kind("surname", "full-name"),
             birth=of_kind("date-of-birth", "year-of-birth"),
+            birth_date=of_kind("date-of-birth"),
             address=of_kind("postcode", "address-line", "place"),
             postcode=of_kind("postcode"),
             middle=of_kind("middle-names"),
@@ -266,7 +269,7 @@ def would_be_joined(patterns: Patterns, roles: Roles) -> NDArray[np.bool_]:
 
     The rules themselves compare plain values (`pprl.encode.at_home`): both names and the date of birth; forename, date
     of birth and postcode; both names, postcode and a part of the date of birth; and no middle name differs. They are
-    there in agreements alone that have a date of birth, so that the first field of births is it.
+    there in agreements alone that have a date of birth.
 
     Args:
         patterns: shape (pairs,).
@@ -280,8 +283,8 @@ def would_be_joined(patterns: Patterns, roles: Roles) -> NDArray[np.bool_]:
         return found
 
     forename, surname = some(roles.forename, _NEARLY_EQUAL), some(roles.surname, _NEARLY_EQUAL)
-    birth, postcode = some(roles.birth[:1], (EXACT,)), some(roles.postcode, (EXACT,))
-    partly = some(roles.birth[:1], (DICE_50, DICE_60, DICE_70, DICE_80, DICE_90))
+    birth, postcode = some(roles.birth_date[:1], (EXACT,)), some(roles.postcode, (EXACT,))
+    partly = some(roles.birth_date[:1], (DICE_50, DICE_60, DICE_70, DICE_80, DICE_90))
     agreeing = (forename & birth & (surname | postcode)) | (forename & surname & postcode & partly)
     return agreeing & ~some(roles.middle, (NONE,))
 

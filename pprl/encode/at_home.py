@@ -44,7 +44,13 @@ RARE = 1_000
 """By name and birth date records are joined where fewer than one stranger in so many is to be expected to have both."""
 
 FEW = 5
-"""By a part of the birth date they are joined where a name has at most so many birth dates at a postcode."""
+"""By a part of the birth date they are joined where a name has at most so many birth dates at a postcode.
+
+Without one, where at most so many records of the name there have none.
+"""
+
+YEARS, DAYS = 100, 366
+"""One birth in so many, at least, is taken to be of a year, and of a day of the year: small files show too few."""
 
 _PARTS_OF_A_DATE: tuple[Callable[[str], str], ...] = (
     lambda date: date[:3] + date[4:],
@@ -61,8 +67,9 @@ class Joined:
 
     Attributes:
         first: the first record of the person of each record, its own where nothing shows another; shape (records,).
-        namesakes: how many people are to be expected to be joined with another one who has the same name and birth
-            date by chance; relatives, twins above all, are not counted.
+        namesakes: how many people are, at least, to be expected to be joined with another one who has the same name
+            and birth date by chance: by that of the names for which it is most. Relatives, twins above all, and those
+            who are joined by a part of the date are not counted.
     """
 
     first: Indices
@@ -92,7 +99,7 @@ def joined(columns: Mapping[str, Coded], kinds: Mapping[str, Kind]) -> Joined:
         _unite(first, who.undisputed(_of_one_person(at_home, who.birth, _settled(first))))
     # Those that a third one joined may tell two initials all the same.
     _unite(copies, who.undisputed(_settled(first).astype(np.int32)))
-    return Joined(_settled(copies), namesakes[0])
+    return Joined(_settled(copies), max(namesakes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +173,8 @@ def _of_one_date(name: tuple[Coded, ...], birth: Coded) -> tuple[Codes, float]:
     """Number the records that agree in a name and a birth date, where a stranger would hardly have both.
 
     Of N pairs of a name and a birth date that are in the file, n are of this name, y of this year and d of this day of
-    the year: beside this one (n - 1) (y - 1) (d - 1) / N^2 are to be expected of both by chance.
+    the year. Of the n - 1 others a share of (y - 1) / N, or 1 / 100 if that is more, is to be expected of this year by
+    chance, and of these a share of (d - 1) / N, or 1 / 366, of this day.
 
     Returns:
         The number of each record, `NO_BLOCK` where something is missing or a stranger may well have both; and how
@@ -177,9 +185,17 @@ def _of_one_date(name: tuple[Coded, ...], birth: Coded) -> tuple[Codes, float]:
     dates = birth.of(firsts)
     year = _rewritten(dates, lambda date: date[:4]).codes
     day = _rewritten(dates, lambda date: date[5:]).codes
-    strangers = _others(names[firsts]) * _others(year) * _others(day) / max(len(firsts), 1) ** 2
-    rare = np.append(strangers * RARE <= 1, False)
-    return np.where(rare[numbers], numbers, np.int32(NO_BLOCK)), float(strangers[rare[:-1]].sum())
+    pairs = float(len(firsts))
+    # Numerator and denominator apart, which are whole: at the limit nothing is rounded.
+    expected = (
+        _others(names[firsts])
+        * np.maximum(YEARS * _others(year), pairs)
+        * np.maximum(DAYS * _others(day), pairs)
+    )
+    certain = YEARS * DAYS * pairs**2
+    rare = np.append(RARE * expected <= certain, False)
+    strangers = float(expected[rare[:-1]].sum()) / max(certain, 1.0)
+    return np.where(rare[numbers], numbers, np.int32(NO_BLOCK)), strangers
 
 
 def _of_few_dates(at_home: tuple[Coded, ...], birth: Coded, part: Callable[[str], str]) -> Codes:
@@ -192,12 +208,14 @@ def _of_few_dates(at_home: tuple[Coded, ...], birth: Coded, part: Callable[[str]
 
 
 def _of_one_person(at_home: tuple[Coded, ...], birth: Coded, first: Indices) -> Codes:
-    """Number the records of a name at a postcode, where those with a birth date are of one person or there is none."""
+    """Number the records of a name at a postcode, where those with a birth date are of one person, and few lack it."""
     homes, _ = numbered_rows(at_home)
-    people = np.where(birth.codes == birth.missing(), NO_BLOCK, first).astype(np.int32)
+    dateless = birth.codes == birth.missing()
+    people = np.where(dateless, NO_BLOCK, first).astype(np.int32)
     _, firsts = numbered_rows((_numbered(homes), _numbered(people)))
     alone = np.bincount(homes[firsts], minlength=len(homes) + 1) <= 1
-    return np.where(alone[homes], homes, np.int32(NO_BLOCK))
+    few = np.bincount(homes[dateless & (homes != NO_BLOCK)], minlength=len(homes) + 1) <= FEW
+    return np.where((alone & few)[homes], homes, np.int32(NO_BLOCK))
 
 
 def _others(codes: Codes) -> NDArray[np.float64]:

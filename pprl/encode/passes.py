@@ -384,8 +384,8 @@ def split_name(name: str) -> tuple[str, str]:
 
 
 def middle_initial(forenames: str) -> str:
-    """The first letter of the second word; "" where there is none."""
-    _, *others = _joined_words(forenames.split()) or [""]
+    """The first letter of the second word; "" if there is none. The first is no particle of it, as in Abdul Karim."""
+    others = _joined_words(forenames.split()[1:])
     return others[0][0] if others else ""
 
 

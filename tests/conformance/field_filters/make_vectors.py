@@ -108,6 +108,54 @@ TRANSFORMED = [
 NAMES = ("given-name", "surname", "date-of-birth", "postcode")
 TOLD = ("given-name", "middle-names", "surname", "date-of-birth", "postcode", "sex")
 FULL = ("full-name", "date-of-birth", "postcode")
+SMITHS = ("smith", "smyth", "smithe", "smythe", "smitt", "smytt")
+BOTH = ("full-name", "given-name", "surname", "date-of-birth")
+
+
+def births(name: tuple[str, str], count: int) -> list[tuple[str, ...]]:
+    """Records of one name, each with a year and a day of its own."""
+    return [(*name, f"{1950 + each}-{1 + each // 28:02d}-{1 + each % 28:02d}", "") for each in range(count)]
+
+
+def people(count: int, date: str) -> list[tuple[str, ...]]:
+    """Records with a name of their own, each with the same year or day."""
+    letters = "bcdfgklmnprstvwz"
+    return [
+        (
+            f"{letters[each // 16]}a{letters[each % 16]}a",
+            f"p{letters[each % 16]}a{letters[each // 16]}",
+            born,
+            "",
+        )
+        for each, born in enumerate(date.format(each) for each in range(count))
+    ]
+
+
+def at_the_limit(of_year: int) -> list[tuple[str, ...]]:
+    """A hundred births: two of one name, of one of which so many others are of the year, and one is of the day."""
+    here = [
+        ("ali", "khan", "1980-01-01", ""),
+        ("ali", "khan", "1944-12-31", ""),
+        ("zoe", "wren", "1943-01-01", ""),
+    ]
+    named = people(97, "{:02d}")
+    dates = [f"1980-02-{1 + each:02d}" for each in range(of_year)]
+    dates += [f"{1945 + each // 6}-{3 + each % 6:02d}-{1 + each % 28:02d}" for each in range(97 - of_year)]
+    others = [(*each[:2], born, "") for each, born in zip(named, dates, strict=True)]
+    return [*here, *others, here[0]]
+
+
+def crowded() -> list[tuple[str, ...]]:
+    """Forty of a forename at a postcode, and forty of both names elsewhere."""
+    elsewhere = births(("anna", "moss"), 40)
+    there = [
+        (name[0], f"{name[1]}e", born[2], "ab12cd")
+        for name, born in zip(people(40, "{}"), elsewhere, strict=True)
+    ]
+    there = [("anna", surname, born, postcode) for _, surname, born, postcode in there]
+    return [*there, *elsewhere, *[("anna", family, "1950-01-01", "ab12cd") for family in ("moss", "mosse")]]
+
+
 JOINED = [
     (NAMES, [("anna", "smith", "1980-02-03", ""), ("anna", "smyth", "1980-02-03", "")], [0, 0]),
     (NAMES, [("liz", "moss", "1980-02-03", ""), ("elizabeth", "moss", "1980-02-03", "ab12cd")], [0, 0]),
@@ -208,6 +256,31 @@ JOINED = [
         ],
         [0, 0, 0, 3, 4],
     ),
+    (TOLD, [(given, "", "moss", "1980-02-03", "", "f") for given in ("haley", "hailie")], [0, 0]),
+    (TOLD, [(given, "", "moss", "1980-02-03", "", "") for given in ("haley", "hailie")], [0, 1]),
+    # The first word is no particle of the second: these are twins.
+    (
+        TOLD,
+        [
+            ("abdul rahman", "", "khan", "1980-02-03", "ab12cd", "m"),
+            ("abdul karim", "", "khan", "1980-02-03", "ab12cd", "m"),
+        ],
+        [0, 1],
+    ),
+    # Without a birth, five at most.
+    (NAMES, [("john", surname, "", "ab12cd") for surname in SMITHS[:5]], [0] * 5),
+    (NAMES, [("john", surname, "", "ab12cd") for surname in SMITHS], [*range(6)]),
+    # Given name and surname before a full name.
+    (BOTH, [("eve grey", "anna", "moss", "1980-02-03"), ("zoe pratt", "anna", "moss", "1980-02-03")], [0, 0]),
+    (BOTH, [("eve grey", "anna", "moss", "1980-02-03"), ("eve grey", "cara", "wren", "1980-02-03")], [0, 1]),
+    # A year is of a hundredth at least, and a day of one in 366: 36 others of the name, and 37.
+    (NAMES, [*births(("ali", "khan"), 37), ("ali", "khan", "1950-01-01", "")], [*range(37), 0]),
+    (NAMES, [*births(("ali", "khan"), 38), ("ali", "khan", "1950-01-01", "")], [*range(39)]),
+    # 1,000 (1) (10 x 100) (1 x 366) is just 36,600 (100 ^ 2).
+    (NAMES, at_the_limit(of_year=10), [*range(100), 0]),
+    (NAMES, at_the_limit(of_year=11), [*range(101)]),
+    # By both names and the postcode, where neither is rare enough without the other.
+    (NAMES, crowded(), [*range(80), 80, 80]),
 ]
 
 

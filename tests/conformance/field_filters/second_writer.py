@@ -73,7 +73,8 @@ def joined(records: list[dict[str, str]], copies: list[int]) -> list[int]:
             n = sum(name == texts for name, _ in births)
             y = sum(each[:4] == birth[:4] for _, each in births)
             d = sum(each[5:] == birth[5:] for _, each in births)
-            return 1_000 * (n - 1) * (y - 1) * (d - 1) <= len(births) ** 2
+            of_year, of_day = max(100 * (y - 1), len(births)), max(366 * (d - 1), len(births))
+            return 1_000 * (n - 1) * of_year * of_day <= 36_600 * len(births) ** 2
 
         for texts, birth in births:
             if rare(texts, birth):
@@ -97,7 +98,8 @@ def joined(records: list[dict[str, str]], copies: list[int]) -> list[int]:
                 unite(people, records, its)
     together = [frozenset(each) for each in people]
     for home in homes:
-        if len({together[place] for place in home if records[place]["birth"]}) <= 1:
+        dateless = sum(not records[place]["birth"] for place in home)
+        if dateless <= 5 and len({together[place] for place in home if records[place]["birth"]}) <= 1:
             unite(people, records, home)
     found = [
         {place for place, first in enumerate(copies) if first == copies[own]} for own in range(len(copies))

@@ -105,6 +105,21 @@ def test_no_chain_of_people_of_one_name_at_one_postcode() -> None:
     assert of_one.max() <= born.count(born[0]) + 1
 
 
+def test_nor_of_people_without_birth_date() -> None:
+    surnames = ["".join(("sm", *rest)) for rest in product("iy", ["t", "tt", "th", "tth"], ["", "e"])]
+    records = [(given, "", family, "", "ab12cd", "m") for given in ("john", "jon") for family in surnames]
+    assert found(records) == list(range(len(records)))
+
+
+def test_in_a_small_file_a_frequent_name_is_none_the_less_frequent() -> None:
+    rng = np.random.default_rng(11)
+    day = lambda: f"{rng.integers(1950, 2000)}-{rng.integers(1, 13):02d}-{rng.integers(1, 29):02d}"  # noqa: E731
+    crowd = [("ali", "", "khan", day(), "", "m") for _ in range(100)]
+    others = [("anna", "", f"g{number:03d}", day(), "", "f") for number in range(200)]
+    again = [(*crowd[0][:3], crowd[0][3], "ab12cd", "m"), (*others[0][:3], others[0][3], "ab12cd", "f")]
+    assert found([*crowd, *others, *again])[300:] == [300, 100]
+
+
 def test_a_full_name_tells_both_names() -> None:
     records = [
         ("anna maria smith", "1980-02-03", ""),

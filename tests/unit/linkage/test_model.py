@@ -46,6 +46,7 @@ def test_roles_follow_kinds() -> None:
     assert Roles.of(("full-name", "postcode", "year-of-birth", "place")) == Roles(
         forename=(0,), surname=(0,), birth=(2,), address=(1, 3), postcode=(1,)
     )
+    assert Roles.of(("year-of-birth", "date-of-birth")) == Roles(birth=(0, 1), birth_date=(1,))
 
 
 def test_a_lone_pair_keeps_its_odds() -> None:
@@ -191,3 +192,9 @@ def test_a_department_joins_its_records_by_three_things_that_agree() -> None:
         (EXACT, NONE, EXACT, NONE): False,
     }
     assert would_be_joined(patterns(*found), ROLES).tolist() == list(found.values())
+
+
+def test_a_year_of_birth_before_the_date_joins_nobody() -> None:
+    roles = Roles.of(("given-name", "surname", "year-of-birth", "date-of-birth"))
+    found = {(EXACT, EXACT, EXACT, NONE): False, (EXACT, EXACT, NONE, EXACT): True}
+    assert would_be_joined(patterns(*found), roles).tolist() == list(found.values())

@@ -178,15 +178,23 @@ def test_a_run_whose_workers_are_killed_again_and_again_goes_on_later(
     assert not finished & set(shelf.put_names), "what was finished is not done again"
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")
-def test_a_driver_without_memory_ends_rather_than_hangs(engine: Engine) -> None:
-    from pyspark.sql import SparkSession  # noqa: PLC0415 - an extra
+OPTIONS_OF_THE_DRIVER = """
+from coordinator.linkage.spark import spark_engine
+from pyspark.sql import SparkSession
 
-    running = SparkSession.getActiveSession()
-    assert running is not None
-    beans = running.sparkContext._jvm.java.lang.management.ManagementFactory
-    assert "-XX:+ExitOnOutOfMemoryError" in list(beans.getRuntimeMXBean().getInputArguments())
+with spark_engine():
+    beans = SparkSession.getActiveSession().sparkContext._jvm.java.lang.management.ManagementFactory
+    print(*beans.getRuntimeMXBean().getInputArguments(), sep="\\n")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("submitted")
+def test_a_driver_without_memory_ends_rather_than_hangs() -> None:
+    """In a process of its own: a driver keeps the options that it was started with."""
+    words = [sys.executable, "-c", OPTIONS_OF_THE_DRIVER]
+    done = subprocess.run(words, check=True, capture_output=True, text=True, timeout=300)
+    assert "-XX:+ExitOnOutOfMemoryError" in done.stdout.splitlines()
 
 
 DRIVER_DIES = """
