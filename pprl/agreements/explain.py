@@ -273,9 +273,9 @@ def _joining(parameters: FieldFilterParameters) -> Iterator[str]:
             "In such a table a department also joins its own records that fixed rules take for one person's: those "
             "with one name and date of birth, where hardly any stranger would have both, or with one name, postcode "
             "and a part of the date or none. Some namesakes with one birthday, and some twins, are taken for one "
-            "person by them; pprl check tells each department how many to expect. One of them is sent in each pass, "
-            "and what is linked to it is linked to all. So nobody outside can compare a person's records with each "
-            "other. The key issuer is told which records are joined."
+            "person by them; pprl check tells each department how many to expect at least. One of them is sent in each "
+            "pass, and what is linked to it is linked to all. So nobody outside can compare a person's records with "
+            "each other. The key issuer is told which records are joined."
         )
     elif parameters.one_person_a_block:
         yield _say(

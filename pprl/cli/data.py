@@ -301,8 +301,9 @@ def _survey_text(found: Survey, dataset: Dataset) -> str:
     if found.joined:
         lines.append(
             f"{found.joined:,} others are joined at home with another one of the same person: in each pass one of them "
-            f"is sent, and they share links. Among them {_about(found.namesakes)} to be expected to be joined with a "
-            "stranger who has the same name and birth date by chance; relatives, twins above all, are not counted."
+            f"is sent, and they share links. Among them {_at_least(found.namesakes)} to be expected to be joined with "
+            "a stranger who has the same name and birth date by chance; relatives, twins above all, and those who are "
+            "joined by a part of the date are not counted."
         )
     if found.broken_count:
         lines.append(f"{found.broken_count:,} values break a rule.")
@@ -313,8 +314,12 @@ def _survey_text(found: Survey, dataset: Dataset) -> str:
     return "\n".join([*lines, *_weakness(found)])
 
 
-def _about(people: float) -> str:
-    return "fewer than 1 person is" if people < 1 else f"about {people:,.0f} people are"
+def _at_least(people: float) -> str:
+    return (
+        "hardly anybody is"
+        if people < 1
+        else f"at least {people:,.0f} {'person is' if people < 1.5 else 'people are'}"
+    )
 
 
 def _wholeness_data(whole: Wholeness) -> dict[str, Any]:

@@ -132,7 +132,10 @@ def test_people_with_many_records_are_linked(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_namesakes_in_a_large_table_are_not_taken_for_one_person() -> None:
-    """The more people, the more of one name have birthdays that look alike. Nothing was chosen on this seed."""
+    """The more people, the more of one name have birthdays that look alike. Nothing was chosen on this seed.
+
+    Their own records are joined at home by careful rules, which costs a hundredth of recall (docs/decisions/0007).
+    """
     tables = generate(100_000, seed=22).tables
     columns = {name: table.columns for name, table in tables.items()}
     agreement = DataSet("justice", columns, ("offences", "court")).agreement("field-filters")
@@ -141,4 +144,4 @@ def test_namesakes_in_a_large_table_are_not_taken_for_one_person() -> None:
     low = made.decided.precision.low
     assert low is not None
     assert found.precision >= max(low, 0.99)
-    assert found.recall >= 0.96
+    assert found.recall >= 0.95
