@@ -1,9 +1,9 @@
 """Attack every profile, and hardenings that were thought of, and put what came of it into docs/privacy.md.
 
 Run by `make risk`. Each cell is an attack on an encoding of so many made-up people by somebody who knows something, or
-the quality of linkage with that encoding; its result is a line of JSON in a file. What is in the file already isn't
-made again, so a run that was cut goes on where it stopped, and the page is made of what is there. Small sizes come
-first, and of each size what counts most.
+the quality of linkage with that encoding; its result is a line of JSON in docs/measured/risk.jsonl, which is kept in
+the repository. What is in the file already isn't made again, so a run that was cut goes on where it stopped, and the
+page is made of what is there. Small sizes come first, and of each size what counts most.
 
 Profiles are the product's, as `pprl agreement new` drafts them. Hardenings are not in the product: they are transforms
 of the plain filters of profile clkhash-compatible, made here alone, so that the choice between them is shown.
@@ -46,7 +46,7 @@ from tools.risk_files import attempts_with_other_lists
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "privacy.md"
-RESULTS = ROOT / "build" / "risk.jsonl"
+RESULTS = ROOT / "docs" / "measured" / "risk.jsonl"
 SIZES = (5_000, 20_000, 50_000)
 SEED = 2_026
 KNOWN_PEOPLE = 30
@@ -491,14 +491,14 @@ def main() -> None:
             each=options.each,
             seed=options.seed,
         )
-    publish(options.results)
+    PAGE.write_text(page(options.results), encoding="utf-8")
 
 
-def publish(path: Path) -> None:
-    """Write the page's tables of what is measured and of today."""
+def page(path: Path) -> str:
+    """The page, with tables of what is measured and of today."""
     lines, order = of_today(read(path)), [each.name for each in ENCODINGS]
     text = calibration.with_section(PAGE.read_text(encoding="utf-8"), "target", report.target(lines))
-    PAGE.write_text(calibration.with_section(text, "risk", report.section(lines, order)), encoding="utf-8")
+    return calibration.with_section(text, "risk", report.section(lines, order))
 
 
 def _sizes(text: str) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from pprl.privacy.attempts import Attempt
 from pprl.privacy.battery import made
 from pprl.privacy.ground import RandomGround
+from pprl.protocol.risk_statement import upper_per_10000
 from tests.support.privacy import no_limit
 from tools import risk, risk_files
 from tools import risk_report as report
@@ -116,6 +118,15 @@ def test_a_run_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.Monk
     assert [cell.attack for cell in _measure(path, monkeypatch, each=200.0)] == ["b"]
     assert [line["finished"] for line in risk.read(path)] == [True, True, True]
     assert len(path.read_text("utf-8").splitlines()) == 4
+
+
+def test_a_line_that_is_being_written_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "risk.jsonl"
+    _measure(path, monkeypatch)
+    whole = risk.read(path)
+    path.write_text(path.read_text("utf-8") + path.read_text("utf-8").splitlines()[0][:-1], "utf-8")
+    assert risk.read(path) == whole
+    assert len(whole) == 3
 
 
 def test_without_time_nothing_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,6 +275,20 @@ def test_those_of_one_year_alone() -> None:
     people = ground_of(SIZE, "salt by year of birth, years told apart").sample.file["date_of_birth"]
     assert len({value[:4] for value in people}) == 1
     assert len(people) > 1
+
+
+def test_the_page_shows_the_results_that_are_kept() -> None:
+    assert risk.page(risk.RESULTS) == risk.PAGE.read_text("utf-8"), "run: make risk RISK=--page"
+
+
+def test_results_are_kept_once_a_cell_and_hold_together() -> None:
+    kept = [json.loads(each) for each in risk.RESULTS.read_text("utf-8").splitlines()]
+    assert kept
+    assert len({risk.key(each) for each in kept}) == len(kept)
+    for each in kept:
+        if each["what"] == "attack" and each["finished"]:
+            assert 0 <= each["named"] <= each["of"] <= each["size"]
+            assert each["upper_per_10000"] == upper_per_10000(each["named"], each["of"])
 
 
 def test_the_page_has_a_place_for_the_tables() -> None:
