@@ -366,8 +366,6 @@ class EncodingsReader:
         self._stream, self._agreement = stream, agreement
         self.header = header = framing.read_header_from(stream, ENCODINGS_MAGIC, encodings_header(agreement))
         self._dataset = framing.require_dataset(header, agreement, what="encodings")
-        if header.scheme != agreement.content.encoding.scheme:
-            raise VerificationError("The encodings follow another scheme than the agreement.")
         if tuple((each.name, each.record_bytes) for each in header.passes) != passes(agreement):
             raise VerificationError("The document's passes or record sizes are not those of the agreement.")
         _require_passes_fit(header.passes, header.records)

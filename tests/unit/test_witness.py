@@ -116,6 +116,10 @@ def test_what_was_signed_last_is_signed_again_whatever_the_request_starts_from(p
 REFUSED = {
     "another history": (lambda p: request(p, 9, 8, history="other"), VerificationError),
     "the same size with another history": (lambda p: request(p, 8, 8, history="other"), VerificationError),
+    "the same size with another history, from nothing": (
+        lambda p: request(p, 8, 0, history="other"),
+        VerificationError,
+    ),
     "a shorter log": (lambda p: request(p, 5), VerificationError),
     "not signed by the log": (
         lambda p: receipt.write_request(WitnessRequest(8, (), SignedNote(note(p, 9).text, ()))) + b"",

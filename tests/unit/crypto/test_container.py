@@ -17,13 +17,16 @@ from pprl.errors import FormatError, KeyFileError, ProtocolError, VerificationEr
 from pprl.files.atomic import new_file
 from pprl.protocol import envelope
 from tests.unit.crypto.forgery import (
+    AGREED_KEYS,
     AGREEMENT,
     CONTENT,
+    DATASETS,
     KIND,
     NORTH,
     OFFICE,
     SOUTH,
     Parts,
+    agreement_of,
     binding,
     opened,
     sealed,
@@ -165,6 +168,19 @@ def test_nothing_is_decrypted_before_every_earlier_check() -> None:
             io.BytesIO(bytes(raw)), out, me=OFFICE, opens_with=OFFICE.x_wing, agreement=AGREEMENT, kind=KIND
         )
     assert out.getvalue() == b""
+
+
+def test_another_ciphertext_is_refused_as_such() -> None:
+    """By its digest, before anything is decrypted: whoever has no key finds it too."""
+    raw = bytearray(sealed())
+    raw[-1] ^= 1
+    with pytest.raises(VerificationError, match="not the one that was signed"):
+        opened(bytes(raw))
+
+
+def test_a_party_without_keys_has_sent_nothing() -> None:
+    with pytest.raises(VerificationError, match="of whom our agreement has no public keys"):
+        opened(sealed(), agreement=agreement_of(AGREED_KEYS | {"north": None}, DATASETS, raw=AGREEMENT.raw))
 
 
 @pytest.mark.parametrize("length", [0, 1, 8, 11, 12, 13, 100, 5_000])

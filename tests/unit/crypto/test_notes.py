@@ -135,6 +135,21 @@ def test_a_signature_made_for_something_else_is_none() -> None:
         notes.open_checkpoint(SignedNote(other.text, lines), agreement())
 
 
+def test_below_a_note_stand_signature_lines_alone() -> None:
+    raw = checkpoints.write_note(signed(NORTH))
+    text, _, line = raw.rstrip(b"\n").rpartition(b"\n")
+    assert len(checkpoints.parse_note(raw).signatures) == text.count("— ".encode()) + 1
+    name, blob = line.removeprefix("— ".encode()).split(b" ")
+    for wrong in (
+        b"- %s %s" % (name, blob),
+        b"%s %s" % (name, blob),
+        "— ".encode() + name,
+        line + "é".encode(),
+    ):
+        with pytest.raises(FormatError):
+            checkpoints.parse_note(text + b"\n" + wrong + b"\n")
+
+
 def test_a_note_with_a_third_line_of_a_key_is_refused() -> None:
     again = notes.cosign(NORTH, usual(), timestamp=1_700_000_001)
     with pytest.raises(FormatError, match="two signature lines of one key"):

@@ -48,6 +48,11 @@ def test_what_sign_makes_is_what_verify_takes() -> None:
     assert verified(raws).signatures == verified(ALL).signatures
 
 
+def test_who_has_no_keys_has_signed_nothing() -> None:
+    with pytest.raises(VerificationError, match="parties without keys: auditor"):
+        verified({**ALL, "auditor": ALL["office"]})
+
+
 @pytest.mark.parametrize(("who", "commitment"), [("north", None), ("office", "c" * 64)])
 def test_departments_commit_and_nobody_else(who: str, commitment: str | None) -> None:
     with pytest.raises(ConfigError, match="commitment"):

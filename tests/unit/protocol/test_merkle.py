@@ -179,6 +179,13 @@ def test_a_list_does_not_become_shorter() -> None:
         merkle.verify_consistency(8, merkle.root(HASHES), 6, merkle.root(HASHES[:6]), proof)
 
 
+def test_sizes_that_no_list_has_are_refused() -> None:
+    full = merkle.root(HASHES)
+    for old_size, size in ((merkle.MOST_LEAVES + 1,) * 2, (-1, 8), (-1, -1)):
+        with pytest.raises(VerificationError):
+            merkle.verify_consistency(old_size, full, size, full, ())
+
+
 def test_a_proof_is_neither_long_nor_of_other_hashes() -> None:
     full = merkle.root(HASHES)
     proof = merkle.inclusion_proof(HASHES, 3)
