@@ -278,7 +278,7 @@ def _signatures(lines: bytes) -> tuple[NoteSignature, ...]:
 
 def _signature(line: str) -> NoteSignature:
     name, space, blob = line.removeprefix(_DASH).partition(" ")
-    if not line.startswith(_DASH) or not space or not blob.isascii():
+    if not line.startswith(_DASH) or not space:
         raise FormatError("A line below a note's text is no signature line.")
     raw = from_base64(blob.encode())
     return NoteSignature(name, raw[:KEY_ID_BYTES], raw[KEY_ID_BYTES:])
