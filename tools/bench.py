@@ -1,12 +1,13 @@
 """Measure what the documents claim, beside the peers and in one run, and write docs/benchmarks.md.
 
 Run by `make bench`; `make bench-large` adds ten million a side. Every case of `tools/bench_cases.py` runs in a process
-of its own. What is measured is kept in `build/bench` under a digest of the case, of the code that it runs and of the
+of its own. What it gave last is kept in `docs/measured/bench.json` with a digest of the code that it ran and of the
 machine, so that an interrupted run goes on, and what has changed is measured anew. Ten million a side are kept until
-they are asked for again; the page says whether the code has changed since.
+they are asked for again; the page says whether the code has changed since. `recovered` marks what was taken from an
+earlier page, as the file was lost: its figures are as near as that page's rounding lets them be.
 
 A case that fails, or that takes longer than it may, is told on the page, stops no other, and is tried again next time.
-`--small` runs all of them on small data, in a few minutes, and writes a page beside its results.
+`--small` runs all of them on small data, in a few minutes, and keeps its results and their page in `build/bench/small`.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ from tools.bench_clocks import say
 from tools.bench_people import SIDES
 
 ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "build" / "bench"
+MEASURED = ROOT / "docs" / "measured" / "bench.json"
+# What a case leaves to the next, and all of what is not for the documents.
+BUILD = ROOT / "build" / "bench"
 SOURCES = ("pprl", "coordinator", "tools/bench_*.py", "tools/limit_kernel.*", "tools/peers.py")
 
 
@@ -97,29 +100,53 @@ class Case:
         return "-".join([self.name, str(self.size), *told])
 
     @property
-    def path(self) -> Path:
-        """Where what it gives is kept, under this code and on this machine."""
-        return RESULTS / f"{self}-{surroundings()}.json"
-
-    @property
     def most_seconds(self) -> int:
         """How long it may take."""
         is_large = (self.size >= LARGE and self.name != "clusters") or self.name == "demo"
         return MOST_SECONDS_LARGE if is_large else MOST_SECONDS
 
-    def known(self) -> Result | None:
-        """What it has given."""
-        return _read(self.path) if self.path.exists() else None
 
-    def last_known(self) -> Result | None:
-        """What it gave last, under whatever code."""
-        found = sorted(RESULTS.glob(f"{self}-{'[0-9a-f]' * 12}.json"), key=lambda path: path.stat().st_mtime)
-        return _read(found[-1]) if found else None
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What cases gave last, in a file of one line for each.
 
+    Attributes:
+        path: of the file, which need not be there yet.
+    """
 
-def _read(path: Path) -> Result:
-    found: Result = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    path: Path
+
+    def last_known(self, case: Case) -> Result | None:
+        """What it gave last, under whatever code and on whatever machine."""
+        return self._all().get(str(case))
+
+    def known(self, case: Case) -> Result | None:
+        """What it gave under this code and on this machine."""
+        now, found = surroundings(), self.last_known(case)
+        return found if found is not None and found["surroundings"] == now else None
+
+    def keep(self, case: Case, found: Result) -> None:
+        """Put it in place of what the case gave before."""
+        self._write({**self._all(), str(case): found})
+
+    def forget(self, cases: Sequence[Case]) -> None:
+        """Have nothing known of them under this code and on this machine."""
+        gone = {str(case) for case in cases if self.known(case) is not None}
+        if gone:
+            self._write({name: each for name, each in self._all().items() if name not in gone})
+
+    def _all(self) -> dict[str, Result]:
+        if not self.path.exists():
+            return {}
+        found: dict[str, Result] = json.loads(self.path.read_text(encoding="utf-8"))
+        return found
+
+    def _write(self, results: Mapping[str, Result]) -> None:
+        lines = [f"{json.dumps(name)}: {json.dumps(results[name])}" for name in sorted(results)]
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = self.path.with_suffix(".part")
+        unfinished.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+        unfinished.replace(self.path)
 
 
 @cache
@@ -152,9 +179,9 @@ class FailedError(Exception):
     """A case gave nothing; it says why."""
 
 
-def measured(case: Case, *, folder: Path | None = None) -> Result:
+def measured(case: Case, results: Results, *, folder: Path | None = None) -> Result:
     """What a case gives; it is run if that isn't known yet. What failed, or can't be had here, is asked for anew."""
-    known = case.known()
+    known = results.known(case)
     if known is not None:
         return known
     say(f"{case} ...")
@@ -177,17 +204,10 @@ def measured(case: Case, *, folder: Path | None = None) -> Result:
     if "left_out" in found:
         say(f"{case} is left out: {found['left_out']}")
         return found
-    _keep(case, found)
-    return found
-
-
-def _keep(case: Case, found: Result) -> None:
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    unfinished = case.path.with_suffix(".part")
-    unfinished.write_text(json.dumps(found), encoding="utf-8")
-    unfinished.replace(case.path)
+    results.keep(case, found)
     peak = f", {found['peak_bytes'] / 1e9:.1f} GB" if "peak_bytes" in found else ""
     say(f"{case}: {found['seconds']:,.0f} s{peak}")
+    return found
 
 
 def output_of(words: Sequence[str], most_seconds: float) -> str:
@@ -245,7 +265,7 @@ def steps(people: int, *, spark: bool = False) -> list[Step]:
     ]
 
 
-def linkage(people: int, *, spark: bool = False) -> dict[str, Result]:
+def linkage(people: int, results: Results, *, spark: bool = False) -> dict[str, Result]:
     """Both tables' encoding, and the linking of both: all steps, or those that an interrupted run has left.
 
     What a step leaves to the next lies in a folder under `build/bench`, and goes as soon as no step needs it. After a
@@ -253,12 +273,12 @@ def linkage(people: int, *, spark: bool = False) -> dict[str, Result]:
     """
     todo = steps(people, spark=spark)
     wanted = [step for step in todo if step.name != "spark" or bench_linking.has_spark()]
-    known = {step.name: step.case.known() for step in todo}
+    known = {step.name: results.known(step.case) for step in todo}
     if all(known[step.name] is not None for step in wanted):
         return {name: result or bench_linking.NO_SPARK for name, result in known.items()}
-    folder = RESULTS / f"linking-{people}-{surroundings()}"
+    folder = BUILD / f"linking-{people}-{surroundings()}"
     if not folder.exists():
-        _begin(folder, todo)
+        _begin(folder, todo, results)
     require_room(people * LINKING_BYTES - _bytes_in(folder))
     found: dict[str, Result] = {}
     failed = ""
@@ -266,7 +286,7 @@ def linkage(people: int, *, spark: bool = False) -> dict[str, Result]:
         found[step.name] = (
             {"left_out": f"it needs '{failed}', which failed"}
             if failed
-            else measured(step.case, folder=folder)
+            else measured(step.case, results, folder=folder)
         )
         if "failed" in found[step.name] and step.name != "spark":
             failed = step.name
@@ -277,13 +297,12 @@ def linkage(people: int, *, spark: bool = False) -> dict[str, Result]:
     return found
 
 
-def _begin(folder: Path, todo: Sequence[Step]) -> None:
+def _begin(folder: Path, todo: Sequence[Step], results: Results) -> None:
     """A new folder; what was begun under other code is of no use, nor are steps whose files are gone."""
     size = todo[0].case.size
-    for old in RESULTS.glob(f"linking-{size}-*"):
+    for old in BUILD.glob(f"linking-{size}-*"):
         shutil.rmtree(old)
-    for step in todo:
-        step.case.path.unlink(missing_ok=True)
+    results.forget([step.case for step in todo])
     folder.mkdir(parents=True)
 
 
@@ -293,8 +312,8 @@ def _bytes_in(folder: Path) -> int:
 
 def require_room(wanted: int) -> None:
     """Stop before the disk is full."""
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(RESULTS).free
+    BUILD.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(BUILD).free
     if free < wanted:
         raise SystemExit(f"This takes up to {wanted / 1e9:.0f} GB of disk, and {free / 1e9:.0f} GB are free.")
 
@@ -302,7 +321,7 @@ def require_room(wanted: int) -> None:
 @contextmanager
 def _new_folder(name: str, wanted: int) -> Iterator[Path]:
     require_room(wanted)
-    folder = RESULTS / name
+    folder = BUILD / name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     try:
@@ -314,22 +333,18 @@ def _new_folder(name: str, wanted: int) -> Iterator[Path]:
 # What the page tells.
 
 
-def parts(sizes: Sizes) -> bench_page.Parts:
+def parts(sizes: Sizes, results: Results) -> bench_page.Parts:
     """One part at a time, each held to one core."""
+
+    def by(peer: str, name: str, size: int) -> Result:
+        return measured(Case(name, size, ("--peer", peer)), results)
+
     return bench_page.Parts(
-        clks={
-            peer: measured(Case("clks", sizes.encoded, ("--peer", peer)))
-            for peer in ("numbered", "ours", "clkhash")
-        },
-        filters={
-            peer: measured(Case("filters", sizes.encoded, ("--peer", peer))) for peer in ("numbered", "raw")
-        },
-        dice={
-            peer: measured(Case("compare", sizes.compared, ("--peer", peer)))
-            for peer in ("ours", "limit", "anonlink")
-        },
+        clks={peer: by(peer, "clks", sizes.encoded) for peer in ("numbered", "ours", "clkhash")},
+        filters={peer: by(peer, "filters", sizes.encoded) for peer in ("numbered", "raw")},
+        dice={peer: by(peer, "compare", sizes.compared) for peer in ("ours", "limit", "anonlink")},
         clusters=[
-            bench_page.Solved(peer, pairs, measured(Case("clusters", pairs, ("--peer", peer))))
+            bench_page.Solved(peer, pairs, by(peer, "clusters", pairs))
             for peer, pairs in (
                 ("ours", sizes.solved),
                 ("anonlink", sizes.solved),
@@ -339,30 +354,42 @@ def parts(sizes: Sizes) -> bench_page.Parts:
     )
 
 
-def linkages(sizes: Sizes, *, large: bool) -> dict[int, bench_page.Linkage]:
+def linkages(sizes: Sizes, results: Results, *, large: bool) -> dict[int, bench_page.Linkage]:
     """Our linking and Splink's, for each number of records a side; ten million if asked for, or measured before."""
-    linkage(FIRST_LINKED)
     found = {}
     for people in sizes.linked:
-        splink = measured(Case("splink", people)) if people <= SPLINK_UP_TO else None
-        found[people] = bench_page.Linkage(linkage(people, spark=people == sizes.on_spark), splink)
-    before = {step.name: step.case.last_known() for step in steps(LARGE)}
+        splink = measured(Case("splink", people), results) if people <= SPLINK_UP_TO else None
+        ours = linkage(people, results, spark=people == sizes.on_spark)
+        found[people] = bench_page.Linkage(ours, splink)
+    before = {step.name: results.last_known(step.case) for step in steps(LARGE)}
     if large:
-        found[LARGE] = bench_page.Linkage(linkage(LARGE), None)
+        found[LARGE] = bench_page.Linkage(linkage(LARGE, results), None)
     elif sizes == WHOLE and all(before.values()):
         told = {name: result for name, result in before.items() if result is not None}
         found[LARGE] = bench_page.Linkage(told, None)
     return found
 
 
-def demonstration(people: int) -> Result:
+def demonstration(people: int, results: Results) -> Result:
     """The demonstration, at its largest promise unless less is asked for."""
     case = Case("demo", people)
-    known = case.known()
+    known = results.known(case)
     if known is not None:
         return known
     with _new_folder("demo", people * DEMO_BYTES) as folder:
-        return measured(case, folder=folder)
+        return measured(case, results, folder=folder)
+
+
+def page_of(sizes: Sizes, results: Results, *, large: bool) -> bench_page.Page:
+    """What the page tells; what isn't known yet is measured. Of what is large, the last known unless it is wanted."""
+    linked = linkages(sizes, results, large=large)
+    is_wanted = large or sizes == SMALL
+    demo = (
+        demonstration(sizes.demonstrated, results)
+        if is_wanted
+        else results.last_known(Case("demo", sizes.demonstrated))
+    )
+    return bench_page.Page(parts(sizes, results), linked, demo, surroundings())
 
 
 def main() -> None:
@@ -379,22 +406,21 @@ def main() -> None:
         "--only", choices=("linking", "demo"), help="of what is large this alone, and no page"
     )
     options = parser.parse_args()
+    small = Results(BUILD / "small" / "bench.json")
+    results = small if options.small else Results(MEASURED)
+    if options.only != "demo":
+        linkage(FIRST_LINKED, small)
     if options.only == "linking":
-        linkage(FIRST_LINKED)
-        linkage(LARGE)
+        linkage(LARGE, results)
     elif options.only == "demo":
-        demonstration(WHOLE.demonstrated)
+        demonstration(WHOLE.demonstrated, results)
     else:
-        _measure_all(SMALL if options.small else WHOLE, large=options.large)
+        sizes, out = (SMALL, BUILD / "small") if options.small else (WHOLE, bench_page.DOCUMENTS)
+        _write_page(page_of(sizes, results, large=options.large), out)
 
 
-def _measure_all(sizes: Sizes, *, large: bool) -> None:
-    found = linkages(sizes, large=large)
-    is_small = sizes == SMALL
-    case = Case("demo", sizes.demonstrated)
-    demo = demonstration(sizes.demonstrated) if large or is_small else case.last_known()
-    page = bench_page.Page(parts(sizes), found, demo, surroundings())
-    bench_page.write(page, RESULTS / "small" if is_small else bench_page.DOCUMENTS)
+def _write_page(page: bench_page.Page, folder: Path) -> None:
+    bench_page.write(page, folder)
     failed = [each["left_out"] for each in page.results() if "failed" in each]
     if failed:
         raise SystemExit(f"{len(failed)} cases failed, as the page says; run again to try them once more.")

@@ -195,10 +195,14 @@ def _processor() -> str:
 def _heading() -> str:
     return (
         "# Benchmarks\n\n"
-        f"Written by `make bench` on {date.today().isoformat()}: {machine()}.\n\n"
-        "Quote ratios, not absolute times: machines differ, and this one may have been busy. Every case runs in a\n"
-        "process of its own, on generated people with households, moves, mistakes, and names as frequent as they are.\n"
-        "The whole page is the program's; a row that is marked † was measured on code before, on a day that is told."
+        + _wrapped(f"Written by `make bench` on {date.today().isoformat()}: {machine()}.")
+        + "\n\n"
+        + _wrapped(
+            "Quote ratios, not absolute times: machines differ, and this one may have been busy. Every case runs in a "
+            "process of its own, on generated people with households, moves, mistakes, and names as frequent as they "
+            "are. The whole page is the program's, from [measured/bench.json](measured/bench.json); a row that is "
+            "marked † was measured on code before, on a day that is told."
+        )
     )
 
 
@@ -224,9 +228,9 @@ def _on_one_core(parts: Parts) -> str:
 def _missed_by_filters(result: Result) -> str:
     if not is_there(result) or _rate(result) >= FILTERS_A_SECOND:
         return ""
-    return (
-        "\n\nField filters don't reach their target: what is left is Python for each distinct value (phonetic codes,\n"
-        "digests of postcodes) and the filters themselves. Codes and digests of distinct values made in one compiled\n"
+    return "\n\n" + _wrapped(
+        "Field filters don't reach their target: what is left is Python for each distinct value (phonetic codes, "
+        "digests of postcodes) and the filters themselves. Codes and digests of distinct values made in one compiled "
         "step would bring most of it."
     )
 
@@ -295,8 +299,11 @@ def _solving(parts: Parts) -> str:
     ]
     return (
         "## Clusters and keys\n\n"
-        "On one core, of accepted pairs of two tables with a record a person; a fifth of the pairs compete with\n"
-        "others. Ours and anonlink's groups are equal in number.\n\n"
+        + _wrapped(
+            "On one core, of accepted pairs of two tables with a record a person; a fifth of the pairs compete with "
+            "others. Ours and anonlink's groups are equal in number."
+        )
+        + "\n\n"
         + _table(("pairs", "what", "seconds", "peak memory"), rows)
     )
 
@@ -306,8 +313,11 @@ def _linking(page: Page) -> str:
     header = ("records a side", "what", "seconds", "peak memory", "F1", "besides")
     return (
         "## Linking two tables\n\n"
-        "From opened submissions to linkage keys, and for Splink from standardised plain records to clusters, both\n"
-        "on all cores; half of the people are in both tables. Target: a million a side in 120 seconds and 8 GB.\n\n"
+        + _wrapped(
+            "From opened submissions to linkage keys, and for Splink from standardised plain records to clusters, both "
+            "on all cores; half of the people are in both tables. Target: a million a side in 120 seconds and 8 GB."
+        )
+        + "\n\n"
         + _table(header, rows)
         + "\n\n"
         + "\n\n".join(
@@ -349,15 +359,19 @@ def _growth(linked: Mapping[int, Linkage]) -> list[str]:
 
 
 def _of_earlier_code(page: Page) -> list[str]:
-    """Of when the rows are that are marked."""
+    """Of when the rows are that are marked, and whence."""
     told = []
     for people, linkage in page.linked.items():
         old = [each for each in linkage.steps.values() if page.is_older(each)]
         if old:
+            recovered = any(each.get("recovered") for each in old)
             told.append(
-                f"† {people:,} records a side were measured on {old[0]['day']}, on code that has changed since\n"
-                f"(`{old[0]['surroundings']}` in names of results), and maybe beside other work: seconds of\n"
-                "processors tell more than the others."
+                _wrapped(
+                    f"† {people:,} records a side were measured on {old[0]['day']}, on code that has changed since "
+                    f"(`{old[0]['surroundings']}` among the results) or on another machine, and maybe beside other "
+                    "work: seconds of processors tell more than the others."
+                    + (" The figures are those of an earlier page, rounded." if recovered else "")
+                )
             )
     return told
 
@@ -467,9 +481,12 @@ def _demo(page: Page) -> list[str]:
     older = "" if not page.is_older(demo) else f" It ran on {demo['day']}; the code has changed since."
     return [
         "## The demonstration\n\n"
-        f"`pprl demo --records {demo['people']}`, which makes {demo['records']:,} records of three datasets: "
-        f"{demo['seconds']:,.0f} seconds,\n{_gigabytes(demo['family_bytes'])} of memory for all processes together, "
-        f"{_gigabytes(demo['peak_bytes'])} for the largest. Seconds by stage: {stages}.{older}\n\n"
+        + _wrapped(
+            f"`pprl demo --records {demo['people']}`, which makes {demo['records']:,} records of three datasets: "
+            f"{demo['seconds']:,.0f} seconds, {_gigabytes(demo['family_bytes'])} of memory for all processes together, "
+            f"{_gigabytes(demo['peak_bytes'])} for the largest. Seconds by stage: {stages}.{older}"
+        )
+        + "\n\n"
         + _table(("", "in truth", "estimated, and its interval", "the interval holds the truth"), rows)
     ]
 
@@ -496,17 +513,17 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 _NOTES = """## How it is measured
 
-`make bench` repeats all of it but ten million a side and the demonstration, which `make bench-large` adds. Rates on one
-core count the processor's seconds of a process that is held to one core; what is compiled is compiled before. clkhash
-encodes the first records of the same table, as its rate doesn't depend on their number. The C++ kernel
+`make bench` repeats all of it but ten million a side and the demonstration, which `make bench-large` adds. Rates on
+one core count the processor's seconds of a process that is held to one core; what is compiled is compiled before.
+clkhash encodes the first records of the same table, as its rate doesn't depend on their number. The C++ kernel
 (`tools/limit_kernel.cpp`) is built with the machine's own compiler, for this comparison alone; without a compiler, or
 without AVX-512 VPOPCNTDQ, its row is left out.
 
 Match and issue are processes of their own, as they are two parties' steps, and their peak is the larger of the two.
-Pairs a second of all-pairs Dice are pairs decided, at a floor of 0.8: bits are counted only as far as a pair may still
-reach it. What was measured is measured anew when the code, a package or the machine is another. The matcher takes
-encodings in ranges that keep to its `--memory`; the key issuer has references and pairs in memory as a whole, and
-refuses before it begins where that is more than it may use.
+Pairs a second of all-pairs Dice are pairs decided, at a floor of 0.8: bits are counted only as far as a pair may
+still reach it. What was measured is measured anew when the code, a package or the machine is another. The matcher
+takes encodings in ranges that keep to its `--memory`; the key issuer has references and pairs in memory as a whole,
+and refuses before it begins where that is more than it may use.
 
 Splink has the settings of `tools/peers.py`, its documentation's for people, and its threshold of 0.95."""
 

@@ -133,14 +133,19 @@ def test_figures_of_earlier_code_are_told() -> None:
 
 @pytest.fixture
 def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project of one file, whose results lie beside it."""
+    """A project of one file."""
     (tmp_path / "pprl").mkdir()
     (tmp_path / "pprl" / "one.py").write_text("1")
     monkeypatch.setattr(bench, "ROOT", tmp_path)
-    monkeypatch.setattr(bench, "RESULTS", tmp_path / "build")
+    monkeypatch.setattr(bench, "BUILD", tmp_path / "build")
     bench.surroundings.cache_clear()
     yield tmp_path
     bench.surroundings.cache_clear()
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> bench.Results:
+    return bench.Results(tmp_path / "measured" / "bench.json")
 
 
 class Machine:
@@ -165,21 +170,23 @@ class Machine:
 
 
 def test_a_step_that_fails_ends_what_needs_it_and_is_tried_again(
-    sources: Path, monkeypatch: pytest.MonkeyPatch
+    sources: Path, results: bench.Results, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = Machine("encodeb", bench.FailedError("it ended with code 1"))
     monkeypatch.setattr(bench, "output_of", first)
-    found = bench.linkage(100)
+    found = bench.linkage(100, results)
     assert found["encode b"] == FAILED
     assert found["issue"] == {"left_out": "it needs 'encode b', which failed"}
     second = Machine()
     monkeypatch.setattr(bench, "output_of", second)
-    assert bench.linkage(100)["issue"]["f1"] == RESULT["f1"]
+    assert bench.linkage(100, results)["issue"]["f1"] == RESULT["f1"]
     assert (first.ran, second.ran) == (["people", "encodea"], ["encodeb", "match", "issue"])
     assert not list((sources / "build").glob("linking-*"))
 
 
-def test_nothing_needs_sparks_comparisons(sources: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_needs_sparks_comparisons(
+    sources: Path, results: bench.Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def without_spark(words: list[str], most_seconds: float) -> str:
         if "spark" in words:
             raise bench.FailedError("it took more than 9 seconds")
@@ -187,7 +194,7 @@ def test_nothing_needs_sparks_comparisons(sources: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(bench_linking, "has_spark", lambda: True)
     monkeypatch.setattr(bench, "output_of", without_spark)
-    found = bench.linkage(100, spark=True)
+    found = bench.linkage(100, results, spark=True)
     assert found["spark"] == {"left_out": "it took more than 9 seconds", "failed": True}
     assert found["issue"]["f1"] == RESULT["f1"]
     assert not list((sources / "build").glob("linking-*"))
@@ -216,41 +223,41 @@ def test_what_a_program_writes_is_given() -> None:
 
 
 def test_an_interrupted_linkage_goes_on_after_its_last_finished_step(
-    sources: Path, monkeypatch: pytest.MonkeyPatch
+    sources: Path, results: bench.Results, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = Machine(stops_before="match")
     monkeypatch.setattr(bench, "output_of", first)
     with pytest.raises(KeyboardInterrupt):
-        bench.linkage(100)
+        bench.linkage(100, results)
     (folder,) = (sources / "build").glob("linking-100-*")
     # What no later step needs is gone already.
     assert {path.name for path in folder.iterdir()} == {"a.encodings", "b.encodings"}
     second = Machine()
     monkeypatch.setattr(bench, "output_of", second)
-    found = bench.linkage(100)
+    found = bench.linkage(100, results)
     assert (first.ran, second.ran) == (["people", "encodea", "encodeb"], ["match", "issue"])
     assert not folder.exists()
     monkeypatch.setattr(bench, "output_of", Machine(stops_before="people"))
-    assert bench.linkage(100) == found
+    assert bench.linkage(100, results) == found
 
 
 def test_other_code_is_measured_anew_and_what_was_begun_before_it_goes(
-    sources: Path, monkeypatch: pytest.MonkeyPatch
+    sources: Path, results: bench.Results, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bench, "output_of", Machine(stops_before="issue"))
     with pytest.raises(KeyboardInterrupt):
-        bench.linkage(100)
+        bench.linkage(100, results)
     (sources / "pprl" / "one.py").write_text("2")
     bench.surroundings.cache_clear()
     again = Machine()
     monkeypatch.setattr(bench, "output_of", again)
-    bench.linkage(100)
+    bench.linkage(100, results)
     assert again.ran == ["people", "encodea", "encodeb", "match", "issue"]
     assert not list((sources / "build").glob("linking-*"))
 
 
 def test_code_that_changes_while_it_is_measured_gives_no_result(
-    sources: Path, monkeypatch: pytest.MonkeyPatch
+    sources: Path, results: bench.Results, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def edited(_words: list[str], _most_seconds: float) -> str:
         (sources / "pprl" / "one.py").write_text("2")
@@ -259,19 +266,88 @@ def test_code_that_changes_while_it_is_measured_gives_no_result(
     monkeypatch.setattr(bench, "output_of", edited)
     case = bench.Case("splink", 100)
     with pytest.raises(SystemExit, match="has changed"):
-        bench.measured(case)
-    assert case.known() is None
+        bench.measured(case, results)
+    assert results.known(case) is None
 
 
-def test_what_is_left_out_is_asked_for_again(sources: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def before(results: bench.Results, **changes: Any) -> None:
+    """Keep a linkage of 100 records a side, of other code or another machine."""
+    for step in bench.steps(100):
+        results.keep(step.case, {**RESULT, "surroundings": "4be96def60fe", "day": "2025-12-31", **changes})
+
+
+@pytest.mark.usefixtures("sources")
+@pytest.mark.parametrize("recovered", [False, True])
+def test_results_of_other_code_or_another_machine_are_kept_and_marked(
+    results: bench.Results, monkeypatch: pytest.MonkeyPatch, *, recovered: bool
+) -> None:
+    monkeypatch.setattr(bench, "output_of", lambda _words, _most_seconds: json.dumps(RESULT))
+    monkeypatch.setattr(bench, "LARGE", 100)
+    monkeypatch.setattr(bench, "WHOLE", bench.Sizes(linked=()))
+    before(results, **({"recovered": True} if recovered else {}))
+    text = bench_page.text_of(bench.page_of(bench.WHOLE, results, large=False))
+    assert "| 100 † | ours |" in text
+    assert "| 100 † | ours, encoding a table |" in text
+    assert "† 100 records a side were measured on 2025-12-31" in text
+    assert ("figures are those of an earlier page" in " ".join(text.split())) is recovered
+    assert results.last_known(bench.Case("match", 100))["day"] == "2025-12-31"
+
+
+@pytest.mark.usefixtures("sources")
+def test_what_is_measured_anew_takes_the_place_of_what_was_before(
+    results: bench.Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before(results)
+    assert results.known(bench.Case("match", 100)) is None
+    monkeypatch.setattr(bench, "output_of", Machine())
+    found = bench.linkage(100, results)
+    assert found["match"]["surroundings"] == bench.surroundings()
+    assert results.last_known(bench.Case("match", 100)) == found["match"]
+
+
+def test_small_data_leave_no_results_among_the_documents(
+    sources: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench, "MEASURED", sources / "docs" / "measured" / "bench.json")
+    monkeypatch.setattr(bench_page, "DOCUMENTS", sources / "docs")
+    monkeypatch.setattr(bench_page, "_plot", lambda _linked, _path: None)
+    monkeypatch.setattr(bench, "output_of", lambda _words, _most_seconds: json.dumps({**DEMO, "f1": 0.9}))
+    monkeypatch.setattr(sys, "argv", ["bench", "--small"])
+    bench.main()
+    assert not (sources / "docs").exists()
+    assert (sources / "build" / "small" / "benchmarks.md").exists()
+
+
+def test_every_figure_of_the_page_is_from_the_results_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unmeasured(_words: list[str], _most_seconds: float) -> str:
+        raise bench.FailedError("nothing is measured here")
+
+    results = bench.Results(bench.MEASURED)
+    of_its_day = results.last_known(bench.Case("clks", bench.WHOLE.encoded, ("--peer", "ours")))
+    assert of_its_day is not None
+    monkeypatch.setattr(bench, "surroundings", lambda: of_its_day["surroundings"])
+    monkeypatch.setattr(bench, "output_of", unmeasured)
+    text = bench_page.text_of(bench.page_of(bench.WHOLE, results, large=False))
+    written = (bench_page.DOCUMENTS / "benchmarks.md").read_text(encoding="utf-8")
+    assert rows_of(written) == rows_of(text)
+    assert len(rows_of(written)) > 20
+
+
+def rows_of(page: str) -> list[str]:
+    return [line for line in page.splitlines() if line.startswith("| ")]
+
+
+def test_what_is_left_out_is_asked_for_again(
+    sources: Path, results: bench.Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told = json.dumps({"left_out": "there is no C++ compiler"})
     monkeypatch.setattr(bench, "output_of", lambda _words, _most_seconds: told)
     case = bench.Case("compare", 100, ("--peer", "limit"))
-    assert bench.measured(case)["left_out"] == "there is no C++ compiler"
-    assert case.known() is None
+    assert bench.measured(case, results)["left_out"] == "there is no C++ compiler"
+    assert results.known(case) is None
     monkeypatch.setattr(bench, "output_of", lambda _words, _most_seconds: json.dumps(RESULT))
-    assert bench.measured(case)["seconds"] == 4.0
-    assert case.known() == case.last_known()
+    assert bench.measured(case, results)["seconds"] == 4.0
+    assert results.known(case) == results.last_known(case)
 
 
 @pytest.mark.usefixtures("sources")
