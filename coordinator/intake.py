@@ -152,13 +152,7 @@ def take_in(me: Coordinator, session: Session, part: Verified) -> Receipt:
     agreement, binding = part.agreement, part.opened.binding
     role = role_of(binding.kind)
     run = database.run_of(session, agreement.sha256, role)
-    earlier = database.parts_of(session, agreement.sha256, binding.kind)
-    if any(each.dataset == binding.dataset for each in earlier):
-        what = "the pairs" if binding.kind == pairs.KIND else f"the {binding.kind} of '{binding.dataset}'"
-        raise ProtocolError(
-            f"This store has {what} already; a dataset is submitted once.",
-            hint="A correction takes a new version of the agreement.",
-        )
+    _require_first(session, agreement, binding)
     digest = part.opened.container_sha256
     keep_verified(me, part.sealed, digest)
     # The file is somebody else's, and may change at any time: from here on only what is kept is read.
@@ -178,12 +172,7 @@ def take_in(me: Coordinator, session: Session, part: Verified) -> Receipt:
         )
     )
     session.flush()
-    here = {
-        (each.kind, each.dataset)
-        for kind in PARTS_OF_ROLE[role]
-        for each in database.parts_of(session, agreement.sha256, kind)
-    }
-    complete = here == set(wanted(agreement, role))
+    complete = _is_complete(session, agreement, role)
     step = Step.RECEIVE_LAST if complete else Step.RECEIVE
     database.add_head(session, agreement.sha256, held.detail["head_sha256"], held.head)
     if part.risk:
@@ -192,6 +181,27 @@ def take_in(me: Coordinator, session: Session, part: Verified) -> Receipt:
     return Receipt(
         binding.kind, binding.dataset, binding.sender, binding.records, digest, agreement.sha256, complete
     )
+
+
+def _require_first(session: Session, agreement: AgreementFile, binding: Binding) -> None:
+    """Refuse a second part of one kind and dataset."""
+    earlier = database.parts_of(session, agreement.sha256, binding.kind)
+    if any(each.dataset == binding.dataset for each in earlier):
+        what = "the pairs" if binding.kind == pairs.KIND else f"the {binding.kind} of '{binding.dataset}'"
+        raise ProtocolError(
+            f"This store has {what} already; a dataset is submitted once.",
+            hint="A correction takes a new version of the agreement.",
+        )
+
+
+def _is_complete(session: Session, agreement: AgreementFile, role: Role) -> bool:
+    """Whether a role has every part that it needs."""
+    here = {
+        (each.kind, each.dataset)
+        for kind in PARTS_OF_ROLE[role]
+        for each in database.parts_of(session, agreement.sha256, kind)
+    }
+    return here == set(wanted(agreement, role))
 
 
 def wanted(agreement: AgreementFile, role: Role) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ import hashlib
 import io
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, BinaryIO
 
@@ -315,23 +315,7 @@ def issue(
         parts = database.parts_of(session, agreement.sha256, submission.REFERENCES_KIND)
         (pairs_part,) = database.parts_of(session, agreement.sha256, pairs.KIND)
     started = time.monotonic()
-    issuing.require_room(
-        budget,
-        records=sum(part.records for part in parts),
-        references=sum(_sealed_bytes(me, part) for part in parts),
-        pairs=_sealed_bytes(me, pairs_part),
-    )
-    references = {part.dataset: _open_references(me, mine, part) for part in parts}
-    raw_pairs = open_part(me, mine, pairs_part)
-    issued = issuing.issue(
-        agreement,
-        references,
-        raw_pairs,
-        project_key=key_for_issue(me, agreement, references),
-        random_bytes=derive.random_bytes,
-        progress=progress,
-    )
-    del references, raw_pairs
+    issued = _open_and_issue(me, mine, parts, pairs_part, budget=budget, progress=progress)
     results, digests = {}, {}
     # Each is kept as soon as it is sealed: one is in memory at a time.
     for name, sealed in _sealed_results(mine, issued):
@@ -351,6 +335,34 @@ def issue(
     }
     finish(me, agreement, Role.KEY_ISSUER, Step.ISSUE, report, detail=detail, containers=results.values())
     return report
+
+
+def _open_and_issue(
+    me: Coordinator,
+    mine: Signatory,
+    parts: Sequence[PartRow],
+    pairs_part: PartRow,
+    *,
+    budget: Budget,
+    progress: Progress,
+) -> Issued:
+    """Open all that was received, if there is room for it, and issue. What is opened goes when this returns."""
+    issuing.require_room(
+        budget,
+        records=sum(part.records for part in parts),
+        references=sum(_sealed_bytes(me, part) for part in parts),
+        pairs=_sealed_bytes(me, pairs_part),
+    )
+    agreement = mine.agreement.file
+    references = {part.dataset: _open_references(me, mine, part) for part in parts}
+    return issuing.issue(
+        agreement,
+        references,
+        open_part(me, mine, pairs_part),
+        project_key=key_for_issue(me, agreement, references),
+        random_bytes=derive.random_bytes,
+        progress=progress,
+    )
 
 
 def release(me: Coordinator, agreement_sha256: str | None) -> Mapping[str, bytes]:

@@ -309,12 +309,7 @@ def _start(
     apart: what is frequent inside a dataset and not between is of different people.
     """
     sides = [Side.unfitted(each, len(random), parts=FOLDS) for each in comparisons]
-    known = [
-        _without_undeclared(each, place, sides, roles)
-        if clean[place]
-        else each.with_counts(each.counts * ~perhaps_one_person(each.patterns, roles))
-        for place, each in enumerate(own_pairs)
-    ]
+    known = _surely_different(own_pairs, sides, roles, clean)
     left_out = LeftOut.of(random, roles)
     hidden = [None if one else left_out for one in clean]
     duplicates, non_matches, rate = np.inf, *_strangers(known, random, roles, None, hidden)
@@ -328,12 +323,7 @@ def _start(
             each if one else _different(own, matches, non_matches, rate, roles, apart)
             for each, own, one in zip(known, own_pairs, clean, strict=True)
         ]
-        before = duplicates
-        duplicates = sum(
-            float((own.counts - each.counts).sum())
-            for each, own, one in zip(unmixed, own_pairs, clean, strict=True)
-            if not one
-        )
+        before, duplicates = duplicates, _of_one_person(own_pairs, unmixed, clean)
         if abs(duplicates - before) <= UNMIXED * max(duplicates, 1.0):
             break
         known = unmixed
@@ -345,6 +335,29 @@ def _start(
     controls = [each for each, one in zip(known, clean, strict=True) if one]
     everyday = everyday_matches(random)
     return _CrossFit(sides, controls, non_matches, without, everyday, matches, rate, expected, found)
+
+
+def _surely_different(
+    own_pairs: Sequence[OwnPairs], sides: Sequence[Side], roles: Roles, clean: Sequence[bool]
+) -> list[OwnPairs]:
+    """Own pairs as they teach at first: without patterns that may be one person's, or without undeclared ones."""
+    return [
+        _without_undeclared(each, place, sides, roles)
+        if clean[place]
+        else each.with_counts(each.counts * ~perhaps_one_person(each.patterns, roles))
+        for place, each in enumerate(own_pairs)
+    ]
+
+
+def _of_one_person(
+    own_pairs: Sequence[OwnPairs], unmixed: Sequence[OwnPairs], clean: Sequence[bool]
+) -> float:
+    """How many own pairs were taken out as one person's, where a person may have several records."""
+    return sum(
+        float((own.counts - each.counts).sum())
+        for own, each, one in zip(own_pairs, unmixed, clean, strict=True)
+        if not one
+    )
 
 
 def _strangers(

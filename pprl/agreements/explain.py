@@ -225,6 +225,23 @@ def _field_filters_leave(
         "records that agree on all that is named form a block, and only records of one block are ever compared. Of "
         "each record that has a block, the list holds:"
     )
+    yield from _list_holds(agreement, parameters)
+    yield _say(
+        "Tags and filters are computed under the departments' linkage secret, without which nobody can compute "
+        "or test one. The passes:"
+    )
+    for each in parameters.passes:
+        yield _item(f"{each.name}: same {_listed(_parts(each))}.")
+    yield from _left_at_home(agreement, parameters)
+    yield _say(
+        f"The key issuer ({issuer}) gets, sealed, which references stand for one record, and no tag or filter; and of "
+        "all pairs of the table's own records that share a block, how many are alike in which way: counts, which name "
+        "no record. Both learn how many records there are. Each list leaves in a random order of its own, under "
+        "references made for this run alone. Encodings are still personal data, and must be guarded as such."
+    )
+
+
+def _list_holds(agreement: Agreement, parameters: FieldFilterParameters) -> Iterator[str]:
     yield _item("a random reference, different in every pass;")
     yield _item("a tag of its block: 128 bits that are the same for all records of the block;")
     yield _item("which of its identifiers are there;")
@@ -235,12 +252,10 @@ def _field_filters_leave(
         else f"for each identifier a filter of {parameters.filter_bits} bits, salted by the block, so that a value "
         "looks different in every block."
     )
-    yield _say(
-        "Tags and filters are computed under the departments' linkage secret, without which nobody can compute "
-        "or test one. The passes:"
-    )
-    for each in parameters.passes:
-        yield _item(f"{each.name}: same {_listed(_parts(each))}.")
+
+
+def _left_at_home(agreement: Agreement, parameters: FieldFilterParameters) -> Iterator[str]:
+    """Which records are not sent, and what is told of them."""
     if parameters.one_person_a_block:
         yield _say(
             "Of each block of a table one person's records are sent and no others, so that nobody outside can compare "
@@ -259,12 +274,6 @@ def _field_filters_leave(
             "date of birth and one more among them, are encoded once. The key issuer is told which records equal which."
         )
         yield from _joining(parameters)
-    yield _say(
-        f"The key issuer ({issuer}) gets, sealed, which references stand for one record, and no tag or filter; and of "
-        "all pairs of the table's own records that share a block, how many are alike in which way: counts, which name "
-        "no record. Both learn how many records there are. Each list leaves in a random order of its own, under "
-        "references made for this run alone. Encodings are still personal data, and must be guarded as such."
-    )
 
 
 def _joining(parameters: FieldFilterParameters) -> Iterator[str]:
@@ -674,7 +683,7 @@ def _retention(agreement: Agreement, today: date) -> Iterator[str]:
 
 
 def _refusals(agreement: Agreement) -> Iterator[str]:
-    project, encoding, release = agreement.project, agreement.encoding, agreement.release
+    project = agreement.project
     yield _item(
         f"Any step but opening results, before {_day(project.valid_from)} or after {_day(project.valid_until)}."
     )
@@ -683,17 +692,22 @@ def _refusals(agreement: Agreement) -> Iterator[str]:
     yield _item("Files made under an agreement that differs from this one in a single byte.")
     yield _item("Files from anybody but the party that the agreement names, or sealed to anybody else.")
     yield _item("A department that is also matcher, key issuer or research environment.")
-    if release.keep_linkage_keys:
+    if agreement.release.keep_linkage_keys:
         yield _item("An earlier linkage key that was not made for the same table of this project.")
     for dataset in agreement.dataset:
         low, high = f"{dataset.expected_rows_min:,}", f"{dataset.expected_rows_max:,}"
         yield _item(
             f"A file for '{dataset.name}' of fewer than {low} or more than {high} records, or a second one."
         )
+    yield from _encodings_refused(agreement)
+    yield from _releases_refused(agreement)
+
+
+def _encodings_refused(agreement: Agreement) -> Iterator[str]:
     share = agreement.privacy.max_popcount_share
     yield _item(
         f"Encodings with more than {_percent(share)} of their bits set, which could be made to match everybody."
-        if encoding.scheme == "clk"
+        if agreement.encoding.scheme == "clk"
         else f"Records with more than {_percent(share)} of the bits of their filters set, all filters of a pass "
         "together, as they could be made to match everybody."
     )
@@ -703,10 +717,14 @@ def _refusals(agreement: Agreement) -> Iterator[str]:
         )
     if agreement.privacy.risk is not None:
         yield from _risk_refusals(agreement, agreement.privacy.risk)
-    if encoding.invalid_values == "refuse":
+    if agreement.encoding.invalid_values == "refuse":
         yield _item(
             "A file with values that break their rules; it tells row, column and rule, never the value."
         )
+
+
+def _releases_refused(agreement: Agreement) -> Iterator[str]:
+    release = agreement.release
     yield _item(f"A release with fewer than {release.min_linked_people:,} people linked.")
     if release.min_overlap is not None:
         yield _item(

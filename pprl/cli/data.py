@@ -32,7 +32,7 @@ from pprl.console import (
 from pprl.passphrase import PassphraseSource
 
 if TYPE_CHECKING:
-    from pprl.department import Carried
+    from pprl.department import Carried, Encoded
     from pprl.encode.block_sizes import Blocks
     from pprl.encode.encoder import Survey, Wholeness
     from pprl.encode.match_keys import MatchKeys
@@ -141,14 +141,8 @@ def encode(
     agreed = department.dataset_for(agreement.content, me.identity.party, dataset)
     secret = load_secret(me, key_path)
     kept = Holdings.beside(key_path, me.identity.party, agreement.sha256)
-    inputs = [
-        data,
-        agreement_path,
-        key_path,
-        kept.linkage_secret,
-        *([previous_path] if previous_path else []),
-    ]
-    require_apart([out, map_path, salts_path], inputs)
+    inputs = (data, agreement_path, key_path, kept.linkage_secret, previous_path)
+    require_apart([out, map_path, salts_path], [path for path in inputs if path is not None])
     previous = _previous_keys(agreement, agreed, previous_path, all_new=all_new)
     risk = risk_of(kept, me.identity, agreement, agreed.name)
     source = department.open_dataset(data, agreed, encoding=encoding, delimiter=delimiter)
@@ -160,15 +154,7 @@ def encode(
                 outputs, source, agreed, me, secret, previous=previous, risk=risk, seen=seen, told=told
             )
     talk(f"May leave: {out}\nStays home: {map_path}\nStays home: {salts_path}")
-    show(
-        {
-            **_survey_data(made.survey, agreed),
-            "submission": made.submission,
-            **_carried_data(made.carried),
-        },
-        as_json=as_json,
-        text=lambda: "\n".join([_survey_text(made.survey, agreed), *_carried_text(made.carried)]),
-    )
+    show(_made_data(made, agreed), as_json=as_json, text=lambda: _made_text(made, agreed))
 
 
 def _staying_home(out: Path, map_path: Path | None, salts_path: Path | None) -> tuple[Path, Path]:
@@ -204,6 +190,18 @@ def _previous_keys(
             hint="Name the table that 'pprl keys open' wrote with --previous-keys, or say --all-new.",
         )
     return None
+
+
+def _made_data(made: Encoded, dataset: Dataset) -> dict[str, Any]:
+    return {
+        **_survey_data(made.survey, dataset),
+        "submission": made.submission,
+        **_carried_data(made.carried),
+    }
+
+
+def _made_text(made: Encoded, dataset: Dataset) -> str:
+    return "\n".join([_survey_text(made.survey, dataset), *_carried_text(made.carried)])
 
 
 def _carried_data(carried: Carried | None) -> dict[str, Any]:

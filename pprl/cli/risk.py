@@ -18,9 +18,10 @@ from pprl.privacy import usual
 
 if TYPE_CHECKING:
     from pprl.crypto.identity import Identity
-    from pprl.department import Attackable
+    from pprl.department import Attackable, Attacks
     from pprl.errors import Finding
     from pprl.files.holdings import Holdings
+    from pprl.files.tables import Table
     from pprl.privacy.battery import Risk
     from pprl.protocol.agreement import AgreementFile, Dataset
 
@@ -110,8 +111,6 @@ def risk(
       pprl risk offences.csv -a agreement.toml --dataset offences --budget 1h -o risk.html
       pprl risk offences.csv -a agreement.toml -k keys/home-office.key --sign
     """  # noqa: D301 - \b is the character that keeps click from filling the example
-    import time
-
     from pprl import department
     from pprl.errors import UsageError
     from pprl.files.atomic import require_apart, write_new
@@ -131,8 +130,27 @@ def risk(
         [*([page_path] if page_path else []), *(signer.files(agreed) if signer else [])], force=force
     )
     source = department.open_dataset(data, agreed, encoding=encoding, delimiter=delimiter)
+    read, found = _attacked(source, agreed, agreement, wanted, budget=budget)
+    findings = department.judge_risk(found, read, agreed, agreement)
+    if page_path is not None:
+        write_new(page_path, _page(found, agreed, agreement, findings), force=force)
+        talk(f"Report: {page_path}")
+    show(_data(found, agreed, findings), as_json=as_json, text=lambda: _text(found, findings))
+    if signer is not None:
+        signer.keep(department.state_risk(found, read, agreed, agreement, signer.identity), read, agreed)
+        talk(f"Stays home, and goes along with what 'pprl encode' sends: {signer.files(agreed)[0]}")
+
+
+def _attacked(
+    source: Table, dataset: Dataset, agreement: AgreementFile, wanted: Attacks, *, budget: float
+) -> tuple[Attackable, Risk]:
+    """The records that are attacked, and what came of it; with bars where somebody watches."""
+    import time
+
+    from pprl import department
+
     read = with_progress(
-        source, lambda seen: department.records_to_attack(source, agreed, agreement, seen=seen)
+        source, lambda seen: department.records_to_attack(source, dataset, agreement, seen=seen)
     )
     with progress() as tell:
         found = department.attack(
@@ -143,14 +161,7 @@ def risk(
             clock=time.monotonic,
             progress=lambda _attack, share: tell("attacks", share),
         )
-    findings = department.judge_risk(found, read, agreed, agreement)
-    if page_path is not None:
-        write_new(page_path, _page(found, agreed, agreement, findings), force=force)
-        talk(f"Report: {page_path}")
-    show(_data(found, agreed, findings), as_json=as_json, text=lambda: _text(found, findings))
-    if signer is not None:
-        signer.keep(department.state_risk(found, read, agreed, agreement, signer.identity), read, agreed)
-        talk(f"Stays home, and goes along with what 'pprl encode' sends: {signer.files(agreed)[0]}")
+    return read, found
 
 
 @dataclass(frozen=True, slots=True)
