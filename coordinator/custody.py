@@ -156,7 +156,19 @@ def seat(me: Coordinator, sha256: str | None, role: Role, *, needs: tuple[str, .
 
 
 def seat_under(me: Coordinator, row: AgreementRow, *, needs: tuple[str, ...]) -> Signatory:
-    """The store's party, at work under a registered agreement, which must be in force."""
+    """The store's party, at work under a registered agreement, which must be in force.
+
+    Args:
+        me: the store.
+        row: the agreement.
+        needs: the artefacts that the step reads, which the agreement must still allow to be here.
+
+    Raises:
+        ProtocolError: signatures are missing, or its destruction was begun.
+        DisclosureError: something that the step reads should be gone by now.
+        ConfigError: the agreement is not in force.
+        VerificationError: a signature is not right, or this party's keys are others.
+    """
     with database.reading(me.engine) as session:
         database.require_not_destroyed(session, row.sha256)
     agreement = agreements.parse(row.raw, where="The registered agreement")
@@ -385,6 +397,18 @@ def open_part_stream(me: Coordinator, seat: Signatory, part: PartRow) -> Iterato
 
     It is decrypted while it is read: what was read counts when reading has come to the end. See
     `container.open_stream`.
+
+    Args:
+        me: the store.
+        seat: the party, under the agreement.
+        part: as the database has it.
+
+    Yields:
+        What the container is, and its document.
+
+    Raises:
+        FormatError: what is kept is missing or damaged.
+        VerificationError: it is not trusted; also while it is read.
     """
     with kept_stream(me, part.container_sha256) as file:
         try:

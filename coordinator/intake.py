@@ -72,7 +72,16 @@ class Verified:
 
 
 def addressed_parts(me: Coordinator, file: BinaryIO) -> Iterator[tuple[str, BinaryIO]]:
-    """The containers in a file that are for a role of this store, each with the kind that it must be."""
+    """The containers in a file that are for a role of this store, each with the kind that it must be.
+
+    Args:
+        me: the store.
+        file: a submission, or the matcher's sealed pairs; it stays open as long as what is given is read.
+
+    Raises:
+        FormatError: it begins as a submission and is none.
+        ProtocolError: it is no submission, and this store is the matcher's alone.
+    """
     if not _is_submission(file):
         if Role.KEY_ISSUER not in me.roles:
             raise ProtocolError("The matcher receives submissions alone; this is something else.")
@@ -121,7 +130,21 @@ def require_whole_submission(file: BinaryIO, agreement: AgreementFile) -> None:
 
 
 def verify(me: Coordinator, sealed: BinaryIO, kind: str) -> Verified:
-    """Everything that must hold before a part is kept: the envelope's checks, then the document's."""
+    """Everything that must hold before a part is kept: the envelope's checks, then the document's.
+
+    Args:
+        me: the store.
+        sealed: the container; nothing of it is kept yet.
+        kind: what it must be.
+
+    Raises:
+        ConfigError: the agreement is not in force.
+        DisclosureError: encodings fail a gate of the agreement or come without a risk statement that passes; or what
+            the step reads should be gone by now.
+        FormatError: the bytes are not as specified.
+        ProtocolError: a newer version has replaced the agreement, its destruction was begun, or signatures are missing.
+        VerificationError: the sender, the agreement, the secret or the document is not what it must be.
+    """
     unverified = container.peek(sealed)
     with database.reading(me.engine) as session:
         row = session.get(AgreementRow, unverified.agreement_sha256)

@@ -197,7 +197,13 @@ def receipt_of_issue(me: Coordinator, agreement: AgreementFile) -> bytes:
 
 
 def refused(me: Coordinator, agreement: AgreementFile, reason: str) -> None:
-    """Log that a release was refused, unless the last entry says the same."""
+    """Log that a release was refused, unless the last entry says the same.
+
+    Args:
+        me: the store.
+        agreement: whose release.
+        reason: in words without a count: who reads an export of the log reads them.
+    """
     with database.writing(me.engine) as session:
         last = log.parse(database.entries_of(session, agreement.sha256)[-1])
         if (last.kind, last.detail.get("reason")) != ("refused", reason):

@@ -81,7 +81,11 @@ class Unfinished:
 
 @contextmanager
 def goes_on() -> Iterator[None]:
-    """Say of what can't be written that a run goes on where it stopped, when there is room."""
+    """Say of what can't be written that a run goes on where it stopped, when there is room.
+
+    Raises:
+        UsageError: the same, with that hint.
+    """
     try:
         yield
     except UsageError as error:

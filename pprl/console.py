@@ -53,7 +53,12 @@ class Commands(click.Group):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command that was called, and render what goes wrong."""
+        """Run the command that was called, and render what goes wrong.
+
+        Raises:
+            click.exceptions.Exit: with the status of what went wrong, once it is rendered.
+            click.UsageError: the command line is wrong, and answers are not asked for as JSON.
+        """
         if ctx.parent is not None:
             return super().invoke(ctx)
         as_json: bool = ctx.meta[_ERRORS_AS_JSON]

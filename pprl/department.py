@@ -137,7 +137,17 @@ def dataset_for(agreement: Agreement, party: str, name: str | None) -> Dataset:
 
 
 def open_dataset(path: Path, dataset: Dataset, *, encoding: str | None, delimiter: str | None) -> Table:
-    """Open a department's table, with every column that the agreement maps."""
+    """Open a department's table, with every column that the agreement maps.
+
+    Args:
+        path: the table.
+        dataset: the dataset that it is.
+        encoding: how a text file was saved; None to find out.
+        delimiter: what splits a text file's fields; None to find out.
+
+    Raises:
+        UsageError, DataError: as `open_table`.
+    """
     return open_table(path, encoding=encoding, delimiter=delimiter, needed=columns_of(dataset))
 
 
@@ -230,7 +240,15 @@ class Attacks:
         seed: int | None = None,
         required_only: bool = False,
     ) -> Attacks:
-        """What is asked for; else as the agreement has it, and where it sets no limits, as usual."""
+        """What is asked for; else as the agreement has it, and where it sets no limits, as usual.
+
+        Args:
+            agreement: a draft or the agreement.
+            people: most records to attack; None for as expected, as with the others.
+            known_people: whom an attacker recognises.
+            seed: of everything that is drawn.
+            required_only: whether to leave out what a risk statement can do without.
+        """
         limits = agreement.privacy.risk
         expected = (limits.people, limits.known_people) if limits else (usual.PEOPLE, usual.KNOWN_PEOPLE)
         return cls(
@@ -284,7 +302,17 @@ def attack(
 def judge_risk(
     risk: Risk, attacked: Attackable, dataset: Dataset, agreement: AgreementFile
 ) -> tuple[Finding, ...] | None:
-    """Why what attacks came to does not pass the agreement's limits; None where it sets none."""
+    """Why what attacks came to does not pass the agreement's limits; None where it sets none.
+
+    Args:
+        risk: what came of the attacks.
+        attacked: the records that were attacked.
+        dataset: the dataset that they are.
+        agreement: whose limits they are held against.
+
+    Returns:
+        A finding for each limit that is broken; () if it passes.
+    """
     if agreement.content.privacy.risk is None:
         return None
     statement = risk.statement(agreement_sha256=agreement.sha256, dataset=dataset.name)
@@ -398,7 +426,23 @@ def encode_and_seal(
     risk: RiskFiles | None = None,
     seen: Seen,
 ) -> SealedSubmission:
-    """As `encode_into`, in memory: for a table that is not large."""
+    """As `encode_into`, in memory: for a table that is not large.
+
+    Args:
+        table: the department's table, as all others are those of `encode_into`.
+        dataset: the dataset that it is.
+        me: the department.
+        secret: the departments' linkage secret.
+        previous: the linkage key that each record id had; None if none is to be kept.
+        risk: what the department keeps of its attacks; None if there were none.
+        seen: called with the rows read so far.
+
+    Returns:
+        The submission, which may leave, and what must stay at home.
+
+    Raises:
+        ConfigError, DataError, DisclosureError, VerificationError: as `encode_into`.
+    """
     file, home_map, row_salts = io.BytesIO(), io.BytesIO(), io.BytesIO()
     outputs = Outputs(file, home_map, row_salts)
     told = encode_into(outputs, table, dataset, me, secret, previous=previous, risk=risk, seen=seen)
@@ -696,6 +740,11 @@ def crosswalk_rows(document: Crosswalk) -> Iterator[list[str]]:
     """The crosswalk as a table: `person`, then a column a dataset with its linkage keys.
 
     A person with several keys in one dataset takes several rows; rows of one person follow each other.
+
+    Yields:
+        The header, then rows with linkage keys as hexadecimal digits, "" where there is none.
+
+    Leaks: to whoever reads it, which linkage keys are one person's.
     """
     width = len(document.header.datasets)
     yield ["person", *document.header.datasets]

@@ -134,7 +134,12 @@ def rates_of(records: LinkedRecords, *, limit: int) -> DatasetRates:
 
 
 def count(records: LinkedRecords, chosen: Mask) -> Count:
-    """Count some of the linkage keys."""
+    """Count some of the linkage keys.
+
+    Args:
+        records: linkage keys of a dataset with their people.
+        chosen: which of them, shape (keys,).
+    """
     linked = chosen & records.linked
     return Count(
         int(chosen.sum()),

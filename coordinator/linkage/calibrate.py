@@ -110,7 +110,14 @@ class OwnPairs:
         return replace(self, counts=counts)
 
     def of_part(self, part: int) -> Numbers:
-        """How many of each pattern's pairs are in one of the parts, as evenly as whole numbers go."""
+        """How many of each pattern's pairs are in one of the parts, as evenly as whole numbers go.
+
+        Args:
+            part: from 0 to FOLDS - 1.
+
+        Returns:
+            Shape (patterns,); the parts add up to `counts`.
+        """
         whole, left_over = np.divmod(np.floor(self.counts), FOLDS)
         turn = (part - np.arange(len(self.counts))) % FOLDS
         fraction = self.counts - np.floor(self.counts)

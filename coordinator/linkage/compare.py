@@ -142,7 +142,14 @@ def _share_done(rows: int, total: int, *, within: bool) -> float:
 
 
 def in_rows(parts: Sequence[Found], left: Ordered, right: Ordered, *, within: bool) -> Pairs:
-    """Pairs of positions as ascending pairs of rows."""
+    """Pairs of positions as ascending pairs of rows.
+
+    Args:
+        parts: what was found, block by block.
+        left: the left side in the order in which it was compared.
+        right: the right side.
+        within: whether both are one side, so that the lower row goes to the left.
+    """
     at_left = np.concatenate([np.empty(0, np.uint32), *(part.left for part in parts)])
     at_right = np.concatenate([np.empty(0, np.uint32), *(part.right for part in parts)])
     common = np.concatenate([np.empty(0, np.uint32), *(part.common for part in parts)])

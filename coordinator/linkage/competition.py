@@ -159,6 +159,13 @@ def taken(pairs: Competing, scores: Numbers) -> Indices:
 
     A pair is taken unless a record of it that has at most one partner has been taken with another one.
     Equal scores go in order of left, then right record.
+
+    Args:
+        pairs: that compete.
+        scores: of each, shape (pairs,).
+
+    Returns:
+        Places of pairs.
     """
     order = np.argsort(-scores, kind="stable") if _ascending(pairs) else _falling(pairs, scores)
     if not len(order) or not (pairs.one_left or pairs.one_right):

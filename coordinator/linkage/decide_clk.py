@@ -32,7 +32,17 @@ from pprl.protocol.submission import MatchKeyReferencesHeader, References
 
 
 def decide(agreement: AgreementFile, references: Mapping[str, References], raw: bytes) -> Decided:
-    """See `issuing.issue`; `raw` is the matcher's `pairs`."""
+    """See `issuing.issue`; `raw` is the matcher's `pairs`.
+
+    Args:
+        agreement: of the run.
+        references: of each dataset, by name.
+        raw: as it was opened, and not read before.
+
+    Raises:
+        FormatError: the pairs are not as specified.
+        VerificationError: they don't belong to the references or the agreement.
+    """
     document = pairs.parse(raw, agreement)
     floor = document.header.tables[0].floor / LEVELS_IN_ONE
     wrong_by_key = _wrong_by_key(agreement, references, document)

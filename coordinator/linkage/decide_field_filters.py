@@ -37,7 +37,18 @@ def decide(
     *,
     progress: Progress = lambda _what, _share: None,
 ) -> Decided:
-    """See `issuing.issue`; `raw` is the matcher's `patterns`."""
+    """See `issuing.issue`; `raw` is the matcher's `patterns`.
+
+    Args:
+        agreement: of the run.
+        references: of each dataset, by name.
+        raw: as it was opened, and not read before.
+        progress: told what is done, and the share of it.
+
+    Raises:
+        FormatError: the patterns are not as specified.
+        VerificationError: they don't belong to the references or the agreement.
+    """
     progress("read pairs", 0.0)
     document = patterns.parse(raw, agreement)
     content = agreement.content

@@ -41,7 +41,11 @@ Rows = NDArray[np.int64]
 
 
 def match(agreement: AgreementFile, encodings: Mapping[str, Encodings], *, progress: Progress) -> Matched:
-    """See `matching.match`."""
+    """See `matching.match`.
+
+    Raises:
+        DisclosureError: so many pairs are alike that a dataset must be made up of copies.
+    """
     names = [dataset.name for dataset in agreement.content.dataset]
     parts = {name: keyed(encodings[name].filters[0], agreement) for name in names}
     floor = _floor(agreement, [parts[name].clks for name in names])

@@ -277,7 +277,18 @@ def pairs_of(
     engine: Engine,
     threads: ThreadPoolExecutor,
 ) -> list[PassPairs]:
-    """The pairs of every two datasets in one pass, compared."""
+    """The pairs of every two datasets in one pass, compared.
+
+    Args:
+        records: of each dataset, in their blocks.
+        sides: the datasets to compare, each two once; one with itself where they are the same.
+        fields: what a filter is made up of.
+        engine: what compares.
+        threads: at most one for each of the sides is used.
+
+    Returns:
+        As many as sides, in their order.
+    """
 
     def of(side: tuple[int, int]) -> PassPairs:
         left, right = side

@@ -322,7 +322,12 @@ class LeftOut:
 
     @staticmethod
     def of(random: Numbers, roles: Roles) -> LeftOut:
-        """The patterns that are left out, and the components of non-matches that they hide little of."""
+        """The patterns that are left out, and the components of non-matches that they hide little of.
+
+        Args:
+            random: probability of each level for random pairs, shape (fields, 13).
+            roles: what the fields are.
+        """
         places = tuple(sorted({*roles.forename, *roles.surname, *roles.birth, *roles.address}))
         classes = np.array(list(product(range(len(_CLASSES)), repeat=len(places))), dtype=np.int64)
         levels = np.array(_CLASSES, dtype=np.uint64)[classes]

@@ -66,7 +66,14 @@ def fit_pass(
 def within_tables(
     comparisons: Iterable[Comparison], fields: int, roles: Roles, clean: Sequence[bool]
 ) -> tuple[list[NonMatchTable], float]:
-    """Patterns of pairs of different people, and how many pairs they were looked for among."""
+    """Patterns of pairs of different people, and how many pairs they were looked for among.
+
+    Args:
+        comparisons: of a pass; those between datasets are passed over.
+        fields: how many a pattern has.
+        roles: what they are.
+        clean: for each dataset, whether it has one record a person; in others, what may be one person's is left out.
+    """
     tables, possible = [], 0.0
     for each in comparisons:
         if not each.within:

@@ -51,7 +51,14 @@ class Scale:
 def histogram(
     name: str, bins: Sequence[dict[str, Any]], threshold: float | None, report: dict[str, Any]
 ) -> Markup:
-    """Candidate pairs by score, on a logarithmic scale, those of one person filled, the threshold marked."""
+    """Candidate pairs by score, on a logarithmic scale, those of one person filled, the threshold marked.
+
+    Args:
+        name: of the picture in the page.
+        bins: of ascending score, each with its pairs; None of them where they are too few to tell.
+        threshold: in the score's unit; None if there is none.
+        report: of the run.
+    """
     score, limit = report["evidence"]["score"], report["small_number_limit"]
     most = max([each["pairs"] or limit for each in bins], default=1)
     up = Scale(0, math.log10(most + 1), HEIGHT - BOTTOM, TOP)
@@ -216,7 +223,13 @@ def _threshold_axis(across: Scale, points: Sequence[dict[str, Any]], score: str)
 
 
 def weights(name: str, field: dict[str, Any], reach: tuple[float, float]) -> Markup:
-    """The match weight of each level of a field: bars to the right speak for a match, to the left against it."""
+    """The match weight of each level of a field: bars to the right speak for a match, to the left against it.
+
+    Args:
+        name: of the picture in the page.
+        field: of the report.
+        reach: lowest and highest weight of all fields, log2, so that pictures compare.
+    """
     levels = frequent(field)
     height = TOP + ROW * len(levels) + 8
     across = Scale(min(reach[0], 0.0), max(reach[1], 0.0), LABELS + 34, WIDTH - 40)

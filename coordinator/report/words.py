@@ -34,7 +34,11 @@ def short(number: float) -> str:
 
 
 def share(estimate: dict[str, float | None]) -> str:
-    """An estimated share, with its interval where it has one."""
+    """An estimated share, with its interval where it has one.
+
+    Args:
+        estimate: `value`, `low` and `high`, from 0 to 1; None what is not known.
+    """
     value, low, high = estimate["value"], estimate["low"], estimate["high"]
     if value is None:
         return NOT_KNOWN

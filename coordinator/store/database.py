@@ -150,7 +150,17 @@ class DestructionRow(_Base):
 
 
 def create(folder: Path, *, party: str, roles: tuple[Role, ...], key_file: Path) -> Engine:
-    """Make a new database in a folder that has none."""
+    """Make a new database in a folder that has none.
+
+    Args:
+        folder: of the store.
+        party: whose it is.
+        roles: that it holds.
+        key_file: of the party.
+
+    Raises:
+        FileExistsError: there is a database already.
+    """
     # SQLite would make the file readable for others, and would open one that somebody else has put there.
     os.close(os.open(folder / DATABASE_NAME, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
     engine = _engine(folder)
@@ -182,7 +192,11 @@ def open_existing(folder: Path) -> Engine:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Session]:
-    """A session that only looks."""
+    """A session that only looks.
+
+    Raises:
+        FormatError: the database is damaged or locked.
+    """
     try:
         with Session(engine) as session:
             yield session
@@ -253,7 +267,14 @@ def parts_of(session: Session, agreement_sha256: str, kind: str) -> list[PartRow
 
 
 def add_relayed(session: Session, binding: Binding, container_sha256: str, *, at: datetime) -> None:
-    """Write down a sealed share that was taken in."""
+    """Write down a sealed share that was taken in.
+
+    Args:
+        session: in which it counts when the session ends.
+        binding: what the container is, as was verified.
+        container_sha256: under which it is kept.
+        at: when it came.
+    """
     session.add(
         RelayedRow(
             container_sha256=container_sha256,

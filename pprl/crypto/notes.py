@@ -46,6 +46,9 @@ def sign_checkpoint(identity: Identity, checkpoint: Checkpoint) -> SignedNote:
     """Sign a checkpoint as the log. Run by the coordinator party whose log it is.
 
     **What the caller owes**: that the log only grew since every checkpoint that it signed before.
+
+    Raises:
+        ProtocolError: it is of another party's log.
     """
     if checkpoint.party != identity.party:
         raise ProtocolError(f"'{identity.party}' can't sign a checkpoint of the log of '{checkpoint.party}'.")

@@ -78,7 +78,11 @@ def new_files(*targets: tuple[Path, int], force: bool = False) -> Iterator[list[
 
 @contextmanager
 def made_folder(folder: Path) -> Iterator[None]:
-    """Make a folder where there is none; if the block fails, take it away again."""
+    """Make a folder where there is none; if the block fails, take it away again.
+
+    Raises:
+        UsageError: it can't be made there.
+    """
     missing = [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
     with _plain_words(folder):
         folder.mkdir(parents=True, exist_ok=True)

@@ -124,7 +124,18 @@ class RiskFiles:
 def keep_risk(
     holdings: Holdings, identity: Identity, agreement: AgreementFile, dataset: str, kept: RiskFiles
 ) -> None:
-    """Keep a risk statement and its salt key, in place of any before. Run by the department that has made it."""
+    """Keep a risk statement and its salt key, in place of any before. Run by the department that has made it.
+
+    Args:
+        holdings: the department's part of the agreement.
+        identity: whose key the salt key is sealed to.
+        agreement: what it is about.
+        dataset: the name of the dataset that was attacked.
+        kept: the statement's file, and the salt key, which is written sealed alone.
+
+    Raises:
+        UsageError: the files can't be written.
+    """
     sealed = at_rest.keep(kept.salt_key, identity=identity, agreement=agreement, kind=RISK_SALT_KIND)
     holdings.made()
     with new_files(
@@ -175,7 +186,11 @@ def run_key_of(holdings: Holdings, identity: Identity, agreement: AgreementFile)
 
 
 def made_run_key(holdings: Holdings, identity: Identity, agreement: AgreementFile) -> XWingKey:
-    """The run key of this party for an agreement; made now if there is none."""
+    """The run key of this party for an agreement; made now if there is none.
+
+    Raises:
+        KeyFileError: it is damaged or another's, or what was under this agreement has been destroyed.
+    """
     if holdings.run_key.exists():
         return run_key_of(holdings, identity, agreement)
     _require_not_destroyed(holdings, identity.party)
@@ -229,7 +244,11 @@ def signatures_beside(agreement_path: Path) -> Path:
 
 
 def read_signatures(folder: Path) -> SignatureFiles:
-    """Everything in a folder of signatures; nothing if there is no such folder. Other files are left alone."""
+    """Everything in a folder of signatures; nothing if there is no such folder. Other files are left alone.
+
+    Raises:
+        UsageError: a file is no plain one, can't be read, or is too large.
+    """
     previous = folder / PREVIOUS_NAME
     return SignatureFiles(
         signatures=files_by_party(folder, SIGNATURE_ENDING),
@@ -254,7 +273,14 @@ def receipt_beside(path: Path) -> Path:
 
 
 def files_by_party(folder: Path, ending: str) -> dict[str, bytes]:
-    """The files in a folder of signatures that are named after a party, with this ending; others are left alone."""
+    """The files in a folder of signatures that are named after a party, with this ending; others are left alone.
+
+    Returns:
+        The bytes of each file, by party; {} if there is no such folder.
+
+    Raises:
+        UsageError: one is no plain file, can't be read, or is too large.
+    """
     found = {}
     for path in sorted(folder.glob(f"*{ending}")):
         party = path.name.removesuffix(ending)

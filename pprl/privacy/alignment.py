@@ -93,7 +93,13 @@ class Sorted:
 
 
 def in_order_of_bytes(seen: Bytes, listed: Bytes, known: Known) -> Sorted:
-    """Sort both sides; records with the same bytes stay in the order in which they were."""
+    """Sort both sides; records with the same bytes stay in the order in which they were.
+
+    Args:
+        seen: filters, shape (records, bytes).
+        listed: of the same width, shape (people, bytes).
+        known: recognised records and their places on the list.
+    """
     order, places = (np.lexsort(side.T[::-1]).astype(np.int64) for side in (seen, listed))
     rows, people = np.empty_like(order), np.empty_like(places)
     rows[order], people[places] = np.arange(len(order)), np.arange(len(places))
@@ -147,7 +153,12 @@ def jointly_normal(seen: Reals, listed: Reals, correlations: NDArray[np.floating
 
 
 def both(one: Evidence, other: Evidence) -> Evidence:
-    """Evidence of numbers that have nothing to do with each other."""
+    """Evidence of numbers that have nothing to do with each other.
+
+    Args:
+        one: shape (records, numbers) and (people, numbers).
+        other: of the same records and people; its numbers stand behind those of the first.
+    """
     return Evidence(
         np.hstack([one.seen, other.seen]),
         np.hstack([one.listed, other.listed]),
@@ -192,7 +203,15 @@ def _whitening(sample: Reals) -> tuple[Reals, Reals]:
 
 
 def blocks(evidence: Evidence, tick: Tick) -> Iterator[tuple[slice, Reals]]:
-    """The evidence of some records and everybody listed at a time, to be written over at will."""
+    """The evidence of some records and everybody listed at a time, to be written over at will.
+
+    Args:
+        evidence: of all.
+        tick: called before each block; it may raise to end the attack.
+
+    Yields:
+        The records, and their evidence, shape (records of the block, people).
+    """
     for start in range(0, len(evidence.seen), _BLOCK):
         tick()
         rows = slice(start, start + _BLOCK)
@@ -203,7 +222,12 @@ def blocks(evidence: Evidence, tick: Tick) -> Iterator[tuple[slice, Reals]]:
 
 
 def nearest(evidence: Evidence, tick: Tick) -> Nearest:
-    """The best of each side on the other; of equals, the first."""
+    """The best of each side on the other; of equals, the first.
+
+    Args:
+        evidence: of all records and everybody listed.
+        tick: called before each block; it may raise to end the attack.
+    """
     records, people = len(evidence.seen), len(evidence.listed)
     of_seen, of_listed = np.zeros(records, dtype=np.int64), np.zeros(people, dtype=np.int64)
     best, margin = np.zeros(records, dtype=np.float32), np.zeros(records, dtype=np.float32)

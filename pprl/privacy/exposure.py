@@ -44,7 +44,16 @@ def passes(columns: Columns, encoder: FieldFilterEncoder) -> list[SeenPass]:
 def passes_of_two(
     left: Columns, right: Columns, encoder: FieldFilterEncoder
 ) -> tuple[list[SeenPass], list[SeenPass]]:
-    """The passes of two datasets of one agreement, with the same number for the same block."""
+    """The passes of two datasets of one agreement, with the same number for the same block.
+
+    Args:
+        left: standardised values by identifier, one string a record.
+        right: those of the other dataset.
+        encoder: of the agreement, under one secret.
+
+    Returns:
+        The passes of each dataset, in the agreement's order.
+    """
     seen: tuple[list[SeenPass], list[SeenPass]] = ([], [])
     for one, other in zip(
         map(PassRecords.to_send, encoder.encode_each(left)),
@@ -150,7 +159,15 @@ def _pairs_of_pass(left: SeenPass, right: SeenPass, fields: Fields) -> tuple[Ind
 
 
 def joined(left: Indices, right: Indices) -> tuple[Indices, Indices]:
-    """All places of equal numbers in two arrays: place on the left, place on the right."""
+    """All places of equal numbers in two arrays: place on the left, place on the right.
+
+    Args:
+        left: numbers, shape (on the left,).
+        right: shape (on the right,).
+
+    Returns:
+        Two arrays of one length, ascending by place on the left.
+    """
     order = np.argsort(right, kind="stable")
     first = np.searchsorted(right[order], left, side="left")
     counts = np.searchsorted(right[order], left, side="right") - first

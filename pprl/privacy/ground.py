@@ -349,6 +349,11 @@ class Ground:
         """How many records were named; who are written alike on the list can't be told apart, and are one.
 
         Records that are joined at home count once.
+
+        Args:
+            names: for each record a place on the list, or NOBODY; records without one were not named.
+            people: the list.
+            known: recognised records, which don't count.
         """
         same = self._first_of_person(people)
         said = np.full(self.records, NOBODY, dtype=np.int64)
@@ -358,7 +363,14 @@ class Ground:
     def counted_over_passes(
         self, names: Sequence[Names], records: Sequence[Indices], people: List, known: Known
     ) -> Named:
-        """The same where each pass is seen on its own: a record is named if it is named in any of them."""
+        """The same where each pass is seen on its own: a record is named if it is named in any of them.
+
+        Args:
+            names: for each pass, of each of its records the place on the list, or NOBODY.
+            records: for each pass, of each of its records the row of the sample.
+            people: the list.
+            known: recognised records, which don't count.
+        """
         same = self._first_of_person(people)
         truth = _as_first(self._truth(people), same)
         best = np.full(self.records, NOBODY, dtype=np.int64)
@@ -416,7 +428,15 @@ class RandomGround(Ground):
 
 
 def known_in_passes(known: Known, records: Sequence[Indices]) -> list[Known]:
-    """Recognised records in every pass that they are in: row of the pass, place on the list."""
+    """Recognised records in every pass that they are in: row of the pass, place on the list.
+
+    Args:
+        known: record and place on the list, shape (known people, 2).
+        records: for each pass, the record that each of its rows is of, shape (rows,).
+
+    Returns:
+        For each pass, shape (known people that are in it, 2).
+    """
     found = []
     for record in records:
         row_of = np.full(int(max(record.max(initial=-1), known[:, 0].max(initial=-1))) + 1, -1, np.int64)

@@ -66,7 +66,18 @@ class Evidence(NamedTuple):
 def laid_over_each(
     block: int, against: Indices, seen: Blocks, listed: Blocks, evidence: Evidence
 ) -> NDArray[np.float64]:
-    """The evidence for each of some blocks of the list."""
+    """The evidence for each of some blocks of the list.
+
+    Args:
+        block: that is seen.
+        against: blocks of the list, shape (blocks,).
+        seen: all blocks of the pass.
+        listed: all of the list's.
+        evidence: of each two observations.
+
+    Returns:
+        Of each, as `laid_over` gives it when nobody is known, shape (blocks,).
+    """
     size = seen.starts[block + 1] - seen.starts[block]
     nothing, laid = np.full(size, -1, dtype=np.int64), np.empty(size, dtype=np.int64)
     found = np.empty(len(against), dtype=np.float64)

@@ -83,7 +83,12 @@ def rarity(file: Looks, people: Looks) -> Scores:
 
 
 def rare_pairs(file: Looks, people: Looks) -> Pairs:
-    """Records and people with the same look, where few have it; look 0 is none."""
+    """Records and people with the same look, where few have it; look 0 is none.
+
+    Args:
+        file: how each record looks, shape (records,).
+        people: how everybody listed looks, shape (people,).
+    """
     values, mine, theirs = _numbered(file, people)
     few = values != 0
     for side in (mine, theirs):

@@ -81,6 +81,15 @@ def made_up(like: Columns, kinds: Mapping[str, Kind], people: int, seed: int) ->
     """Standardised made-up people of the country.
 
     What generated people don't have, such as a house number, is drawn from the values of `like`.
+
+    Args:
+        like: standardised values of a file, by identifier; drawn from where nobody can make them up.
+        kinds: of the identifiers that are wanted.
+        people: how many.
+        seed: of all that is drawn.
+
+    Returns:
+        Values by identifier, `people` of each; "" everywhere in what the file doesn't have.
     """
     made = linkage_pair(people, 1, 0.0, seed=seed).a.columns
     rng = np.random.default_rng([seed, 1])

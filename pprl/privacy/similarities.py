@@ -92,7 +92,14 @@ def _with_itself(starts: Indices, offsets: Indices) -> Indices:
 
 
 def steps_of(dice: NDArray[np.floating]) -> Steps:
-    """Dice similarities, negative where missing, as steps."""
+    """Dice similarities, negative where missing, as steps.
+
+    Args:
+        dice: from 0 to 1, any shape.
+
+    Returns:
+        Of the same shape: 0 where missing, then 1 to LEVELS - 1 as they rise; the last for equal ones alone.
+    """
     steps = 1 + np.floor(dice * (LEVELS - 2))
     steps[dice >= 0.99999] = LEVELS - 1
     steps[dice < 0] = 0
@@ -101,7 +108,15 @@ def steps_of(dice: NDArray[np.floating]) -> Steps:
 
 
 def numbered_masks(seen: Blocks, listed: Blocks) -> tuple[Blocks, Blocks, NDArray[np.float32]]:
-    """The same blocks with a number for each different mask, and the evidence of each two masks."""
+    """The same blocks with a number for each different mask, and the evidence of each two masks.
+
+    Args:
+        seen: blocks of a pass.
+        listed: the list's.
+
+    Returns:
+        Both, with numbers from 0 in place of masks, and log-likelihood ratios, shape (masks, masks).
+    """
     every, numbers = np.unique(np.concatenate([seen.masks, listed.masks]), return_inverse=True)
     one, other = np.split(numbers.astype(np.int64), [len(seen.masks)])
     share = (np.bincount(one, minlength=len(every)) + 1) / (len(one) + len(every))

@@ -231,7 +231,11 @@ def holder_words(risk: Risk, holder: Holder, told: Tried) -> str:
 
 
 def rows(risk: Risk) -> list[tuple[str, ...]]:
-    """By holder and knowledge, the worst attack that came to its end."""
+    """By holder and knowledge, the worst attack that came to its end.
+
+    Returns:
+        Cells under `HEADER`.
+    """
     found: dict[tuple[Holder, Knowledge], list[Tried]] = {}
     for each in risk.tried:
         if each.finished and not each.attempt.attack.has_secret:
@@ -277,7 +281,11 @@ def _knowledge_cells(holder: Holder, knows: Knowledge) -> tuple[str, ...]:
 
 
 def data(risk: Risk) -> dict[str, Any]:
-    """Everything for JSON."""
+    """Everything for JSON.
+
+    Returns:
+        Values of JSON's types: counts and upper ends, no row and no value.
+    """
     return {
         "sentence": sentence(risk),
         "records": risk.of,

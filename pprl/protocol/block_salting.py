@@ -78,7 +78,14 @@ def _most_by_chance(expected: float) -> int:
 
 
 def mixed(rows: Bytes | Words) -> Words:
-    """A number for each row, equal for equal ones; for others by an accident of one in 2 ** 64."""
+    """A number for each row, equal for equal ones; for others by an accident of one in 2 ** 64.
+
+    Args:
+        rows: shape (rows, bytes) with a multiple of 8 bytes, or (rows, words).
+
+    Returns:
+        Shape (rows,).
+    """
     words = np.ascontiguousarray(rows).view(np.uint64)
     numbers = np.zeros(len(words), dtype=np.uint64)
     for place in range(words.shape[1]):

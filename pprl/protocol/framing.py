@@ -329,7 +329,14 @@ def below(left: Bytes, right: Bytes) -> NDArray[np.bool_]:
 
 
 def ascending(ids: Bytes) -> NDArray[np.int64]:
-    """The order that sorts byte strings of equal length, a multiple of 8; shape (records, bytes) in."""
+    """The order that sorts byte strings of equal length, a multiple of 8; shape (records, bytes) in.
+
+    Args:
+        ids: shape (records, bytes).
+
+    Returns:
+        The place of each in ascending order, shape (records,).
+    """
     words = _words(ids)
     order = order_of(words[:, 0])
     firsts = words[order, 0]

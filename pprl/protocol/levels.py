@@ -205,7 +205,12 @@ def bits_of(word: np.uint64) -> int:
 
 @compiled
 def bit_counts(x: Filters, y: Filters) -> tuple[int, int, int]:
-    """Bits set in one filter, in the other, and in both."""
+    """Bits set in one filter, in the other, and in both.
+
+    Args:
+        x: the words of one filter, shape (words,).
+        y: as many of another.
+    """
     in_x, in_y, common = 0, 0, 0
     for word in range(len(x)):
         in_x += bits_of(x[word])

@@ -81,7 +81,12 @@ class Mixture:
     levels: Numbers
 
     def of_components(self, levels: Levels, used: NDArray[np.bool_]) -> Numbers:
-        """Log of weight times probability for each component, shape (patterns, components)."""
+        """Log of weight times probability for each component, shape (patterns, components).
+
+        Args:
+            levels: of each field in each pattern, shape (patterns, fields).
+            used: for each field, whether it counts, shape (fields,).
+        """
         log_levels = np.log(np.maximum(self.levels, LEAST))
         total = np.repeat(np.log(self.weights)[None, :], len(levels), axis=0)
         for field in np.flatnonzero(used):
@@ -179,7 +184,15 @@ def profile_of(shares: Mapping[int, float]) -> Numbers:
 
 
 def with_missing(levels: Numbers, missing: float) -> Numbers:
-    """The distribution with this share of missing, and the present levels in proportion."""
+    """The distribution with this share of missing, and the present levels in proportion.
+
+    Args:
+        levels: probability of each level, shape (13,).
+        missing: the share, from 0 to 1.
+
+    Returns:
+        Shape (13,), of sum 1.
+    """
     present = levels.copy()
     present[MISSING] = 0
     present *= (1 - missing) / present.sum()

@@ -51,7 +51,16 @@ def name(value: Any, what: str) -> str:
 
 
 def count(value: Any, what: str, *, least: int = 0) -> int:
-    """A whole number."""
+    """A whole number.
+
+    Args:
+        value: what a document holds.
+        what: its name in refusals.
+        least: the smallest that it may be.
+
+    Raises:
+        FormatError: it is no whole number, smaller, or larger than 2 ** 53 - 1.
+    """
     # bool is an int in Python, and true is no number in JSON.
     if type(value) is not int or not least <= value <= canonical.LARGEST_INTEGER:
         raise FormatError(f"{what} must be a whole number, {least} or more.")
@@ -71,7 +80,11 @@ def to_base64(raw: bytes) -> str:
 
 
 def from_base64(value: Any, what: str) -> bytes:
-    """Bytes from their one spelling in standard base64."""
+    """Bytes from their one spelling in standard base64.
+
+    Raises:
+        FormatError: it is no such spelling; `what` names it.
+    """
     raw = bytes_in(value)
     if not raw and value != "":
         raise FormatError(f"{what} is not standard base64, or has spare bits.")

@@ -201,6 +201,14 @@ def in_a_block(random: Numbers, tallies: Sequence[Tally], blocked_by: Sequence[i
     """What different people of one block are like, where no two records of a dataset share one to learn it from.
 
     In a field that the pass blocks by, everybody in a block is alike: all pairs tell how. The others are by chance.
+
+    Args:
+        random: probability of each level for random pairs, shape (fields, 13).
+        tallies: patterns of all pairs of the pass, with counts.
+        blocked_by: the fields that the pass blocks by.
+
+    Returns:
+        Shape (fields, 13); `random` where there are no pairs at all.
     """
     given = random.copy()
     if not any(len(each.patterns) for each in tallies):

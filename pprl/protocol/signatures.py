@@ -179,7 +179,11 @@ def others(agreement: Agreement, party_id: str) -> list[str]:
 
 
 def a_day(value: Any, what: str) -> date:
-    """A day as ISO 8601 writes it, and no other spelling."""
+    """A day as ISO 8601 writes it, and no other spelling.
+
+    Raises:
+        FormatError: it is none; `what` names it.
+    """
     try:
         day = date.fromisoformat(value if isinstance(value, str) else "")
     except ValueError:

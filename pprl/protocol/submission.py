@@ -215,7 +215,13 @@ class Encodings:
 
     @classmethod
     def of(cls, header: ClkHeader | FieldFilterHeader, tables: Iterable[Bytes]) -> Encodings:
-        """All passes together, from the records of each, shape (records, record bytes)."""
+        """All passes together, from the records of each, shape (records, record bytes).
+
+        Args:
+            header: as it was read.
+            tables: for each pass, shape (records, record bytes): a reference, then what is sent under it. They become
+                read-only.
+        """
         found = list(tables)
         for table in found:
             table.flags.writeable = False

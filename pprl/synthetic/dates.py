@@ -27,7 +27,11 @@ def years(days: Whole) -> Whole:
 
 
 def parts(days: Whole) -> tuple[Whole, Whole, Whole]:
-    """Year, month (1 to 12) and day of the month of each day."""
+    """Year, month (1 to 12) and day of the month of each day.
+
+    Args:
+        days: since 1970, shape (days,).
+    """
     stamps = days.astype("datetime64[D]")
     months = stamps.astype("datetime64[M]")
     day = (stamps - months).astype(np.int64) + 1
@@ -36,7 +40,17 @@ def parts(days: Whole) -> tuple[Whole, Whole, Whole]:
 
 
 def joined(year: Whole, month: Whole, day: Whole, otherwise: Whole) -> Whole:
-    """Days from their parts; where there is no such day, or outside 1901 to 2035, the day in `otherwise`."""
+    """Days from their parts; where there is no such day, or outside 1901 to 2035, the day in `otherwise`.
+
+    Args:
+        year: of each day, shape (days,).
+        month: 1 to 12 if there is such a day.
+        day: of the month, from 1.
+        otherwise: days since 1970.
+
+    Returns:
+        Days since 1970, shape (days,).
+    """
     month_ok = (month >= 1) & (month <= 12) & (year > 1900) & (year <= 2035)
     months = (np.where(month_ok, year, 1970) - 1970) * 12 + np.where(month_ok, month, 1) - 1
     start = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)

@@ -92,6 +92,9 @@ def rankings(lists: Sequence[tuple[Sequence[str], float]]) -> Rankings:
     """Build rankings from lists of values with their spread.
 
     The value at place r of its list (from 1) has the weight 1 / (r + spread), rounded to millionths.
+
+    Args:
+        lists: values, the commonest first, and their spread: the larger, the more alike their weights.
     """
     weights = [
         [int(_SCALE / (place + spread)) for place in range(1, len(values) + 1)] for values, spread in lists

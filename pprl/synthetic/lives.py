@@ -81,7 +81,13 @@ class Known:
 
 
 def draw_lives(rng: np.random.Generator, people: People, first_day: int) -> Lives:
-    """Draw ten years of life for everyone, from `first_day` on."""
+    """Draw ten years of life for everyone, from `first_day` on.
+
+    Args:
+        rng: draws.
+        people: who lives.
+        first_day: since 1970.
+    """
     homes, moves = _homes(rng, people, first_day)
     member = (people.first != np.arange(len(people))) & chance(rng, _LEAVES_HOUSEHOLD, len(people))
     leaves = np.where(member, first_day + below(rng, _TEN_YEARS, len(people)), _NEVER)

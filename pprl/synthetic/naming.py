@@ -49,7 +49,14 @@ def another(name: str, same_initial: bool, candidates: Texts, pick: float) -> st
 
 
 def forenames(rng: np.random.Generator, community: Whole, sex: Whole, born: Whole) -> Texts:
-    """First names, shape (people,)."""
+    """First names, shape (people,).
+
+    Args:
+        rng: draws.
+        community: number in `sources.communities`, shape (people,), as all that follows.
+        sex: MALE, FEMALE or UNKNOWN.
+        born: days since 1970.
+    """
     size = len(community)
     table, lists = sources.communities(), sources.forenames()
     british = table.index("british")[0]
@@ -68,7 +75,16 @@ def forenames(rng: np.random.Generator, community: Whole, sex: Whole, born: Whol
 def middle_names(
     rng: np.random.Generator, community: Whole, sex: Whole, born: Whole, forename: Texts, surname: Texts
 ) -> Texts:
-    """Middle names: "", one, or two with a space between; shape (people,)."""
+    """Middle names: "", one, or two with a space between; shape (people,).
+
+    Args:
+        rng: draws.
+        community: as for `forenames`, with sex and day of birth.
+        sex: so.
+        born: so.
+        forename: which no middle name repeats.
+        surname: of birth; no middle name repeats it either.
+    """
     size = len(community)
     table = sources.communities()
     draw = rng.random(size) * 100
@@ -97,7 +113,14 @@ def _one_middle(rng: np.random.Generator, community: Whole, sex: Whole, born: Wh
 
 
 def surnames(rng: np.random.Generator, community: Whole, sex: Whole, born: Whole) -> Texts:
-    """Surnames at birth, in the form that men bear; shape (people,)."""
+    """Surnames at birth, in the form that men bear; shape (people,).
+
+    Args:
+        rng: draws.
+        community: as for `forenames`, with sex and day of birth.
+        sex: so.
+        born: so.
+    """
     single = _single_surnames(rng, community, sex)
     other = _single_surnames(rng, community, sex)
     table = sources.communities()
@@ -120,7 +143,14 @@ def _single_surnames(rng: np.random.Generator, community: Whole, sex: Whole) -> 
 
 
 def feminised(rng: np.random.Generator, surname: Texts, community: Whole, sex: Whole) -> Texts:
-    """The surnames with women's endings where their language has them; a new array of the same shape."""
+    """The surnames with women's endings where their language has them; a new array of the same shape.
+
+    Args:
+        rng: draws who keeps the form that men bear.
+        surname: in that form, shape (people,).
+        community: as for `forenames`.
+        sex: so.
+    """
     changed = surname.copy()
     for place, endings in sources.feminine_endings().items():
         women = np.flatnonzero((community == place) & (sex == FEMALE))

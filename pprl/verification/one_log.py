@@ -1,4 +1,10 @@
-"""Checks of one log: who vouches for it, what its entries say, and who sent the containers that they name."""
+"""Checks of one log: who vouches for it, what its entries say, and who sent the containers that they name.
+
+Each check is of a log that was read, and gives in words what it has seen: digests and counts that are in the logs
+already. What doesn't hold it raises as a `VerificationError` (a `FormatError` where bytes are not as specified), with
+what to do where something can be done; where the run has not got what it is about, it gives `NothingToCheck`.
+`checks.py` has numbers, order, and what each check needs before it.
+"""
 
 from __future__ import annotations
 

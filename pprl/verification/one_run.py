@@ -1,4 +1,10 @@
-"""Checks of all logs together: that what one party says it sent is what another says it received, and so to the end."""
+"""Checks of all logs together: that what one party says it sent is what another says it received, and so to the end.
+
+Each check is of all logs, once they are read, and gives in words what it has seen: digests and counts that are in the
+logs already. What doesn't hold it raises as a `VerificationError` (a `FormatError` where bytes are not as specified),
+with what to do where something can be done; where the run has not got what it is about, it gives `NothingToCheck`.
+`checks.py` has numbers, order, and what each check needs before it.
+"""
 
 from __future__ import annotations
 
