@@ -249,7 +249,8 @@ def test_a_share_that_the_matcher_tries_to_open(project: Project) -> None:
 
 def test_a_damaged_share(project: Project) -> None:
     share = _share(project, "court-dept")
-    share.write_bytes(share.read_bytes()[:-1] + b"\0")
+    whole = share.read_bytes()
+    share.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     refused(*_accept(project, share, "court-dept"), status=7, says="", within=project.folder)
     share.write_bytes(share.read_bytes()[:-5])
     result = run(*_accept(project, share, "court-dept"))

@@ -1,10 +1,13 @@
 """Posteriors and links of pairs that compete, against the most obvious way to work them out."""
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from coordinator.linkage import competition
 from coordinator.linkage.competition import LEAST_FREE, MESSAGE_ROUNDS, Competing, Kinds, posteriors, taken
 
 
@@ -61,11 +64,12 @@ def competitions(draw: st.DrawFn) -> Competing:
 
 
 @settings(deadline=None)
-@given(pairs=competitions(), seed=st.integers(0, 2**32), matches=st.floats(0, 10))
-def test_posteriors_are_the_obvious_ones(pairs: Competing, seed: int, matches: float) -> None:
+@given(pairs=competitions(), seed=st.integers(0, 2**32), matches=st.floats(0, 10), lot=st.integers(1, 30))
+def test_posteriors_are_the_obvious_ones(pairs: Competing, seed: int, matches: float, lot: int) -> None:
     rng = np.random.default_rng(seed)
     odds = np.where(rng.random(len(pairs.left)) < 0.2, 0.0, np.exp(rng.normal(0, 8, len(pairs.left))))
-    found = posteriors(pairs, odds, matches)
+    with patch.object(competition, "PAIRS_AT_ONCE", lot):
+        found = posteriors(pairs, odds, matches)
     assert found == pytest.approx(obvious_posteriors(pairs, odds, matches), rel=1e-9, abs=1e-12)
 
 
@@ -78,14 +82,15 @@ def test_links_are_those_of_round_after_round(pairs: Competing, data: st.DataObj
 
 
 @settings(deadline=None)
-@given(pairs=competitions(), data=st.data(), matches=st.floats(0, 10))
+@given(pairs=competitions(), data=st.data(), matches=st.floats(0, 10), lot=st.integers(1, 30))
 def test_kinds_say_of_each_pair_what_all_pairs_together_say(
-    pairs: Competing, data: st.DataObject, matches: float
+    pairs: Competing, data: st.DataObject, matches: float, lot: int
 ) -> None:
     count = len(pairs.left)
     kind = np.array(data.draw(st.lists(st.integers(0, 3), min_size=count, max_size=count)), dtype=np.int32)
     odds = np.array([0.0, 0.3, 7.0, 1e9])
-    kinds = Kinds.of(pairs, kind, 4)
+    with patch.object(competition, "PAIRS_AT_ONCE", lot):
+        kinds = Kinds.of(pairs, kind, 4)
     expected = posteriors(pairs, odds[kind], matches)
     assert kinds.each(*kinds.weighed(odds, matches)) == pytest.approx(expected, rel=1e-12)
     assert kinds.summed(odds, matches) == pytest.approx(np.bincount(kind, expected, minlength=4), rel=1e-12)

@@ -177,7 +177,8 @@ def test_each_result_opens_with_its_receipt_and_no_other(issued: Project) -> Non
         department.open_linkage_keys(results["police.linkage-keys"], later, police).header.dataset == "police"
     )
     department.open_crosswalk(results["crosswalk"], results["crosswalk.receipt"], issued.signatory(RESEARCH))
-    altered = results["police.linkage-keys"][:-1] + b"\0"
+    whole = results["police.linkage-keys"]
+    altered = whole[:-1] + bytes([whole[-1] ^ 1])
     for sealed, proof, who, error in (
         (results["police.linkage-keys"], receipts["0006-released.receipt"], police, VerificationError),
         (altered, right, police, VerificationError),
