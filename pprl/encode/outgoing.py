@@ -95,6 +95,8 @@ class Outgoing:
         self._position_of_row[self._order] = np.arange(records, dtype=np.uint32)
         self._references_key = random_bytes(_KEY_BYTES)
         self._made = 0
+        # `references` asks for ids and positions of a pass one after the other: they are made once for both.
+        self._named: tuple[int, Bytes, Indices] | None = None
         self._copies, self._standing = _copies(
             payloads.originals, self._position_of_row[written.rows_encoded]
         )
@@ -190,11 +192,15 @@ class Outgoing:
         Outputs of a pseudorandom function under a fresh key, for inputs of which none comes twice: to who does not have
         the key they are random, and no two are equal.
         """
+        if self._named is not None and self._named[0] == place:
+            return self._named[1:]
+        self._named = None
         inputs = np.empty((len(self._payloads.rows(place)), 2), dtype=np.uint64)
         inputs[:, 0], inputs[:, 1] = place, np.arange(len(inputs), dtype=np.uint64)
         ids = prf_of_words(self._references_key, inputs).view(np.uint8)
         order = framing.ascending(ids)
-        return ids[order], order
+        self._named = place, ids[order], order
+        return self._named[1:]
 
     def _positions(self, place: int) -> Places:
         positions: Places = self._standing[self._payloads.rows(place)[self._names(place)[1]]]

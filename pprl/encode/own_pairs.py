@@ -18,6 +18,7 @@ from pprl.protocol.levels import Fields, Filters, Present, compare_levels, compi
 from pprl.protocol.pattern_counts import PatternCounts, Patterns
 
 PAIRS_AT_ONCE = 1 << 16
+_NOWHERE = -1
 
 Indices = NDArray[np.int64]
 Blocks = NDArray[np.int32]
@@ -35,12 +36,13 @@ class OwnPairs:
         pairs_at_once: how many pairs are compared at a time.
     """
 
-    __slots__ = ("_at_once", "_blocks", "_counted", "_fields")
+    __slots__ = ("_at_once", "_blocks", "_counted", "_fields", "_places")
 
     def __init__(self, blocks: Blocks, fields: Fields, *, pairs_at_once: int = PAIRS_AT_ONCE) -> None:
         self._blocks = blocks
         self._fields = fields
         self._at_once = pairs_at_once
+        self._places = np.full(len(blocks), _NOWHERE, dtype=np.int32)
         self._counted = PatternCounts(np.empty(0, np.uint64), np.empty(0, np.int64))
 
     def add(self, pass_: int, filters_of: FiltersOf) -> None:
@@ -60,8 +62,7 @@ class OwnPairs:
                 self._counted = _together(self._counted, self._compared(found[:, :count], filters_of))
 
     def _compared(self, pairs: Indices, filters_of: FiltersOf) -> Patterns:
-        rows, places = np.unique(pairs, return_inverse=True)
-        left, right = places.reshape(2, -1)
+        rows, left, right = _numbered(pairs, self._places)
         filters, present = filters_of(rows)
         return compare_levels(filters, present, filters, present, left, right, self._fields)
 
@@ -80,6 +81,33 @@ def _in_company(blocks: Blocks) -> tuple[Indices, Indices]:
     there = there[several]
     by_block = there[np.argsort(blocks[there], kind="stable")]
     return by_block, np.searchsorted(blocks[by_block], blocks[by_block], side="right")
+
+
+def _numbered(pairs: Indices, places: NDArray[np.int32]) -> tuple[Indices, Indices, Indices]:
+    """The different records of some pairs, and for each pair where among them its two stand.
+
+    Args:
+        pairs: shape (2, pairs).
+        places: room for a place a record, all `_NOWHERE`, as they are again afterwards; shape (records,).
+    """
+    rows, numbers = np.empty(pairs.size, dtype=np.int64), np.empty(pairs.shape, dtype=np.int64)
+    rows = rows[: _number(pairs, places, rows, numbers)]
+    places[rows] = _NOWHERE
+    return rows, numbers[0], numbers[1]
+
+
+@compiled
+def _number(pairs: Indices, places: NDArray[np.int32], rows: Indices, numbers: Indices) -> int:
+    count = 0
+    for pair in range(pairs.shape[1]):
+        for side in range(2):
+            row = pairs[side, pair]
+            if places[row] == _NOWHERE:
+                places[row] = count
+                rows[count] = row
+                count += 1
+            numbers[side, pair] = places[row]
+    return count
 
 
 def _together(counted: PatternCounts, patterns: Patterns) -> PatternCounts:

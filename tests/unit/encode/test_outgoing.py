@@ -119,6 +119,13 @@ def test_what_a_thread_raises_is_raised_and_no_more_is_begun() -> None:
     assert len(begun_with) < 20
 
 
+def test_one_thread_does_nothing_ahead() -> None:
+    begun_with: list[int] = []
+    found = in_order(begun_with.append, range(3), threads=1)
+    next(found)
+    assert begun_with == [0]
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_no_piece_has_more_records_than_agreed(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
     """The bound on memory: what is made at a time does not grow with the dataset."""
