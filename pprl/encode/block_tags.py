@@ -96,7 +96,7 @@ def tags_and_salts(key: bytes, pass_: str, parts: Sequence[DigestedPart]) -> tup
     tags, salts = np.empty((blocks, 2), dtype=np.uint64), np.empty(blocks, dtype=np.uint64)
     for start in range(0, blocks, _BLOCKS_AT_ONCE):
         some = slice(start, start + _BLOCKS_AT_ONCE)
-        ends = prf_of_sequences(chain, [each.digests[each.codes[some]] for each in parts])
+        ends = prf_of_sequences(chain, [each.digests.take(each.codes[some], axis=0) for each in parts])
         tags[some] = prf_of_words(of_tags, ends)
         salts[some] = prf_of_words(of_salts, ends)[:, 0]
     return tags.view(np.uint8), salts

@@ -199,7 +199,7 @@ class Outgoing:
         inputs[:, 0], inputs[:, 1] = place, np.arange(len(inputs), dtype=np.uint64)
         ids = prf_of_words(self._references_key, inputs).view(np.uint8)
         order = framing.ascending(ids)
-        self._named = place, ids[order], order
+        self._named = place, ids.take(order, axis=0), order
         return self._named[1:]
 
     def _positions(self, place: int) -> Places:

@@ -274,7 +274,7 @@ class FieldFilterPayloads(Payloads):
         def piece(places: Indices) -> Bytes:
             rows = sent[places]
             filters, present = filters_of(rows)
-            tags = salted.tags[planned.blocks[rows]]
+            tags = salted.tags.take(planned.blocks[rows], axis=0)
             return submission.payload_of(submission.Blocked(tags, present, filters.view(np.uint8)))
 
         return piece, FieldFilterChecks(self._dataset, self._agreement, len(sent))

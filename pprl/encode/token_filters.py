@@ -289,17 +289,17 @@ def _look_up(
     """
     records, touched = min(len(found), len(rows) - start), np.uint64(0)
     for place in range(records):
-        row = rows[start + place]
+        row = np.uint64(rows[start + place])
         for field in range(len(columns)):
-            found[place, field] = np.uint64(bases[field] + codes[row, columns[field]])
+            found[place, field] = np.uint64(bases[field]) + np.uint64(codes[row, columns[field]])
     for place in range(records):
         for field in range(len(columns)):
-            found[place, field] = runs[np.int64(found[place, field])]
+            found[place, field] = runs[found[place, field]]
     for place in range(records):
         for field in range(len(columns)):
             run = found[place, field]
-            first = np.int64(run >> _FIRST_AT)
-            touched ^= digests[first] ^ digests[first + np.int64(run & _COUNT)]
+            first = run >> _FIRST_AT
+            touched ^= digests[first] ^ digests[first + (run & _COUNT)]
     return touched
 
 
