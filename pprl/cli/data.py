@@ -252,6 +252,7 @@ def _survey_data(found: Survey, dataset: Dataset) -> dict[str, Any]:
         "copies": found.copies,
         "joined": found.joined,
         "expected_namesakes_joined": round(found.namesakes, 2),
+        "most_records_joined": found.largest,
         "present": {name: found.present.get(name, 0) for name in dataset.columns},
         "values_that_break_a_rule": found.broken_count,
         "findings": [
@@ -298,10 +299,11 @@ def _survey_text(found: Survey, dataset: Dataset) -> str:
         )
     if found.joined:
         lines.append(
-            f"{found.joined:,} others are joined at home with another one of the same person: in each pass one of them "
-            f"is sent, and they share links. Among them {_at_least(found.namesakes)} to be expected to be joined with "
-            "a stranger who has the same name and birth date by chance; relatives, twins above all, and those who are "
-            "joined by a part of the date are not counted."
+            f"{found.joined:,} others are joined at home with one that is taken for the same person's, at most "
+            f"{found.largest:,} records: in each pass one of them is sent, and they share links. By name and birth "
+            f"date {_at_least(found.namesakes)} to be expected to be joined with a stranger by chance alone. "
+            "Relatives, twins above all, people of one institution, and those who are joined by a part of the date "
+            "come on top."
         )
     if found.broken_count:
         lines.append(f"{found.broken_count:,} values break a rule.")

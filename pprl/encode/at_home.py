@@ -8,10 +8,10 @@ one may be another in each pass: in each, the person stands in the block that mo
 of them share what is linked.
 
 Nobody outside can check what is joined here, so the rules are careful. Records are joined that agree in a name and a
-birth date, where the file itself shows that hardly any stranger would have both by chance; or in a name and the
-postcode, where few birth dates are told of such a person. Forenames that only sound alike need one sex, and nobody is
-joined with records that tell another initial of a middle name. What the rules miss, the key issuer still finds where
-both records meet one of another dataset.
+birth date, or in a name, the postcode and a part of the date, where the file's own frequencies let hardly any stranger
+agree by chance, and where no hostel shows. Forenames that only sound alike need one sex, and nobody is joined with
+records that tell another middle name. What the rules miss, the key issuer still finds where both records meet one of
+another dataset.
 
 docs/formats/field-filters.md is the specification; docs/decisions/0007 says what it is worth and what it costs.
 """
@@ -31,7 +31,7 @@ from pprl.encode.passes import (
     Coded,
     Codes,
     coded,
-    middle_initial,
+    middle_name,
     numbered_rows,
     same_rows,
     split_name,
@@ -41,7 +41,10 @@ from pprl.protocol.kinds import Kind, can_be_joined
 from pprl.protocol.levels import compiled
 
 RARE = 1_000
-"""By name and birth date records are joined where fewer than one stranger in so many is to be expected to have both."""
+"""Records are joined where fewer than one stranger in so many is to be expected to agree as they do."""
+
+YEARS, DAYS = 100, 366
+"""One birth in so many, at least, is taken to be of a year, and of a day of the year: small files show too few."""
 
 FEW = 5
 """By a part of the birth date they are joined where a name has at most so many birth dates at a postcode.
@@ -49,8 +52,8 @@ FEW = 5
 Without one, where at most so many records of the name there have none.
 """
 
-YEARS, DAYS = 100, 366
-"""One birth in so many, at least, is taken to be of a year, and of a day of the year: small files show too few."""
+TWO = 2
+"""By forename, postcode and birth date they are joined where they tell at most so many surnames: one by marriage."""
 
 _PARTS_OF_A_DATE: tuple[Callable[[str], str], ...] = (
     lambda date: date[:3] + date[4:],
@@ -75,6 +78,10 @@ class Joined:
     first: Indices
     namesakes: float
 
+    def largest(self) -> int:
+        """The records of the person who has most."""
+        return int(np.bincount(self.first).max(initial=0))
+
 
 def joined(columns: Mapping[str, Coded], kinds: Mapping[str, Kind]) -> Joined:
     """Join the records that are taken for one person's; departments run it.
@@ -87,17 +94,18 @@ def joined(columns: Mapping[str, Coded], kinds: Mapping[str, Kind]) -> Joined:
     if not can_be_joined(kinds.values()):
         return Joined(copies, 0.0)
     who = _Who.of(columns, kinds)
-    first, namesakes = copies.copy(), []
+    first, namesakes = copies.copy(), [0.0]
     for name in who.names():
         agreeing, strangers = _of_one_date(name, who.birth)
         _unite(first, who.undisputed(agreeing))
         namesakes.append(strangers)
     if who.postcode is not None:
-        at_home = who.forename, who.surname, who.postcode
+        agreeing, _ = _of_one_date((who.forename, who.postcode), who.birth)
+        _unite(first, who.undisputed(_only(_few(agreeing, who.surname, TWO), agreeing)))
         for part in _PARTS_OF_A_DATE:
-            _unite(first, who.undisputed(_of_few_dates(at_home, who.birth, part)))
-        _unite(first, who.undisputed(_of_one_person(at_home, who.birth, _settled(first))))
-    # Those that a third one joined may tell two initials all the same.
+            _unite(first, who.undisputed(_of_few_dates(who, who.postcode, part)))
+        _unite(first, who.undisputed(_of_one_person(who, who.postcode, _settled(first))))
+    # Those that a third one joined may tell two middle names all the same.
     _unite(copies, who.undisputed(_settled(first).astype(np.int32)))
     return Joined(_settled(copies), max(namesakes))
 
@@ -114,7 +122,7 @@ class _Who:
         birth: its date.
         postcode: None if there is none.
         sex: None if there is none.
-        initial: of a middle name.
+        told: what is told of a middle name: nothing, its initial, or that and how the whole sounds.
     """
 
     forename: Coded
@@ -124,7 +132,7 @@ class _Who:
     birth: Coded
     postcode: Coded | None
     sex: Coded | None
-    initial: Coded
+    told: Coded
 
     @classmethod
     def of(cls, columns: Mapping[str, Coded], kinds: Mapping[str, Kind]) -> _Who:
@@ -146,8 +154,8 @@ class _Who:
             birth=first["date-of-birth"],
             postcode=first.get("postcode"),
             sex=first.get("sex"),
-            initial=_of_both(
-                given, first.get("middle-names", nothing), lambda *words: middle_initial(" ".join(words))
+            told=_of_both(
+                given, first.get("middle-names", nothing), lambda *words: middle_name(" ".join(words))
             ),
         )
 
@@ -159,13 +167,14 @@ class _Who:
             yield self.sound, self.surname, self.sex
         if self.postcode is not None:
             yield self.forename, self.surname, self.postcode
-            yield self.forename, self.postcode
 
     def undisputed(self, numbers: Codes) -> Codes:
-        """Numbers of records; where records of one number tell several initials, one for each, and one for none."""
-        _, firsts = numbered_rows((_numbered(numbers), self.initial))
-        disputed = np.bincount(numbers[firsts], minlength=len(numbers) + 1) > 1
-        apart = np.where(disputed[numbers], self.initial.codes, np.int32(0))
+        """Numbers of records; where those of one number tell two middle names, one for each that is told, and none."""
+        initial, whole = (
+            _rewritten(self.told, rule) for rule in (lambda told: told[:1], lambda told: told[1:])
+        )
+        alike = _few(numbers, initial, 1) & _few(numbers, whole, 1)
+        apart = np.where(alike[numbers], np.int32(0), self.told.codes)
         return numbered_rows((_numbered(numbers), _numbered(apart)))[0]
 
 
@@ -173,12 +182,12 @@ def _of_one_date(name: tuple[Coded, ...], birth: Coded) -> tuple[Codes, float]:
     """Number the records that agree in a name and a birth date, where a stranger would hardly have both.
 
     Of N pairs of a name and a birth date that are in the file, n are of this name, y of this year and d of this day of
-    the year. Of the n - 1 others a share of (y - 1) / N, or 1 / 100 if that is more, is to be expected of this year by
-    chance, and of these a share of (d - 1) / N, or 1 / 366, of this day.
+    the year. Of n strangers with the name a share of (y - 1) / N, or 1 / 100 if that is more, is to be expected of this
+    year by chance, and of these a share of (d - 1) / N, or 1 / 366, of this day.
 
     Returns:
         The number of each record, `NO_BLOCK` where something is missing or a stranger may well have both; and how
-        many strangers are to be expected among those that have one.
+        many strangers are to be expected among those that have one: all but the first of each date.
     """
     names, _ = numbered_rows(name)
     numbers, firsts = numbered_rows((*name, birth))
@@ -187,40 +196,57 @@ def _of_one_date(name: tuple[Coded, ...], birth: Coded) -> tuple[Codes, float]:
     day = _rewritten(dates, lambda date: date[5:]).codes
     pairs = float(len(firsts))
     # Numerator and denominator apart, which are whole: at the limit nothing is rounded.
-    expected = (
-        _others(names[firsts])
-        * np.maximum(YEARS * _others(year), pairs)
-        * np.maximum(DAYS * _others(day), pairs)
-    )
+    births = _count(names[firsts])
+    of_date = np.maximum(YEARS * (_count(year) - 1), pairs) * np.maximum(DAYS * (_count(day) - 1), pairs)
     certain = YEARS * DAYS * pairs**2
-    rare = np.append(RARE * expected <= certain, False)
-    strangers = float(expected[rare[:-1]].sum()) / max(certain, 1.0)
-    return np.where(rare[numbers], numbers, np.int32(NO_BLOCK)), strangers
+    rare = RARE * births * of_date <= certain
+    strangers = float(((births - 1) * of_date)[rare].sum()) / max(certain, 1.0)
+    return _only(np.append(rare, False), numbers), strangers
 
 
-def _of_few_dates(at_home: tuple[Coded, ...], birth: Coded, part: Callable[[str], str]) -> Codes:
-    """Number the records that agree in a name, the postcode and a part of the date: no hostel, no common name there."""
+def _of_few_dates(who: _Who, postcode: Coded, part: Callable[[str], str]) -> Codes:
+    """Number the records that agree in a name, the postcode and a part of the birth date: no hostel, no common name.
+
+    Of N different names, postcodes and birth dates together that are in the file, n are of this name, and of those of
+    other names p have this part of the date and h this postcode: n p h / N^2 strangers are to be expected by chance.
+    """
+    at_home, birth = (who.forename, who.surname, postcode), _rewritten(who.birth, part)
     homes, _ = numbered_rows(at_home)
-    _, firsts = numbered_rows((*at_home, birth))
-    few = np.bincount(homes[firsts], minlength=len(homes) + 1) <= FEW
-    numbers, _ = numbered_rows((*at_home, _rewritten(birth, part)))
-    return np.where(few[homes], numbers, np.int32(NO_BLOCK))
+    numbers, _ = numbered_rows((*at_home, birth))
+    names, _ = numbered_rows((who.forename, who.surname))
+    with_part, _ = numbered_rows((_numbered(names), birth))
+    _, firsts = numbered_rows((*at_home, who.birth))
+    others_of_part = _count(birth.codes[firsts]) - _count(with_part[firsts])
+    others_at_home = _count(postcode.codes[firsts]) - _count(homes[firsts])
+    expected = _count(names[firsts]) * others_of_part * others_at_home
+    rare = np.zeros(len(homes) + 1, dtype=bool)
+    rare[numbers[firsts]] = RARE * expected <= float(len(firsts)) ** 2
+    return _only(rare, np.where(_few(homes, who.birth, FEW)[homes], numbers, np.int32(NO_BLOCK)))
 
 
-def _of_one_person(at_home: tuple[Coded, ...], birth: Coded, first: Indices) -> Codes:
+def _of_one_person(who: _Who, postcode: Coded, first: Indices) -> Codes:
     """Number the records of a name at a postcode, where those with a birth date are of one person, and few lack it."""
-    homes, _ = numbered_rows(at_home)
-    dateless = birth.codes == birth.missing()
+    homes, _ = numbered_rows((who.forename, who.surname, postcode))
+    dateless = who.birth.codes == who.birth.missing()
     people = np.where(dateless, NO_BLOCK, first).astype(np.int32)
-    _, firsts = numbered_rows((_numbered(homes), _numbered(people)))
-    alone = np.bincount(homes[firsts], minlength=len(homes) + 1) <= 1
-    few = np.bincount(homes[dateless & (homes != NO_BLOCK)], minlength=len(homes) + 1) <= FEW
-    return np.where((alone & few)[homes], homes, np.int32(NO_BLOCK))
+    lacking = np.bincount(homes[dateless & (homes != NO_BLOCK)], minlength=len(homes) + 1)
+    return _only(_few(homes, _numbered(people), 1) & (lacking <= FEW), homes)
 
 
-def _others(codes: Codes) -> NDArray[np.float64]:
-    """How many others have the code that each has."""
-    return (np.bincount(codes)[codes] - 1).astype(np.float64)
+def _few(numbers: Codes, told: Coded, most: int) -> NDArray[np.bool_]:
+    """For each number, and last for `NO_BLOCK`, whether its records tell at most so many values of a column."""
+    _, firsts = numbered_rows((_numbered(numbers), told))
+    return np.bincount(numbers[firsts], minlength=len(numbers) + 1) <= most
+
+
+def _only(which: NDArray[np.bool_], numbers: Codes) -> Codes:
+    """The numbers that are among some, and `NO_BLOCK` for the others."""
+    return np.where(which[numbers], numbers, np.int32(NO_BLOCK))
+
+
+def _count(codes: Codes) -> NDArray[np.float64]:
+    """How many have the code that each has."""
+    return np.bincount(codes)[codes].astype(np.float64)
 
 
 def stand_ins(block: BlockNumbers, home: Indices) -> BlockNumbers:

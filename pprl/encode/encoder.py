@@ -67,6 +67,7 @@ class Survey:
         copies: of these, records that equal another one and are not encoded again (scheme `field-filters`).
         joined: records that are joined with another one at home, beside copies.
         namesakes: people to be expected to be joined with a stranger (`pprl.encode.at_home.Joined`).
+        largest: records of the person who has most, as they are joined.
         present: for each identifier, the records that have it.
         broken: findings about values, at most `MOST_FINDINGS` of them.
         broken_ids: findings about record ids, at most as many.
@@ -81,6 +82,7 @@ class Survey:
     copies: int = 0
     joined: int = 0
     namesakes: float = 0.0
+    largest: int = 0
     present: dict[str, int] = field(default_factory=dict)
     broken: list[Finding] = field(default_factory=list)
     broken_ids: list[Finding] = field(default_factory=list)
@@ -141,7 +143,8 @@ def survey(rows: Rows, dataset: Dataset, agreement: AgreementFile, *, seen: Call
         )
         found.copies = copies_among(original_of_each)
         at_home = without_joined(columns, dataset, agreement)
-        found.joined, found.namesakes = copies_among(at_home.first), at_home.namesakes
+        found.joined = copies_among(at_home.first)
+        found.namesakes, found.largest = at_home.namesakes, at_home.largest()
         found.blocks = _blocks(columns, dataset, agreement.content)
     elif agreement.content.encoding.clk_parameters.xor_folds:
         found.whole = _wholeness(_whole_columns(batches, agreement.content), agreement)

@@ -383,10 +383,13 @@ def split_name(name: str) -> tuple[str, str]:
     return (" ".join([first, *words[:-1]]), words[-1]) if words else ("", "")
 
 
-def middle_initial(forenames: str) -> str:
-    """The first letter of the second word; "" if there is none. The first is no particle of it, as in Abdul Karim."""
-    others = _joined_words(forenames.split()[1:])
-    return others[0][0] if others else ""
+def middle_name(forenames: str) -> str:
+    """Of the second word the first letter, and behind it how it sounds unless it is a letter; "" if there is none.
+
+    The first word is no particle of it, as in Abdul Karim.
+    """
+    second, *_ = _joined_words(forenames.split()[1:]) or [""]
+    return second[:1] + (phonetic(second) if len(second) > 1 else "")
 
 
 def _joined_words(words: list[str]) -> list[str]:

@@ -146,14 +146,39 @@ def at_the_limit(of_year: int) -> list[tuple[str, ...]]:
 
 
 def crowded() -> list[tuple[str, ...]]:
-    """Forty of a forename at a postcode, and forty of both names elsewhere."""
-    elsewhere = births(("anna", "moss"), 40)
-    there = [
-        (name[0], f"{name[1]}e", born[2], "ab12cd")
-        for name, born in zip(people(40, "{}"), elsewhere, strict=True)
+    """Forty of a forename at a postcode, six births of them with the surname, and forty of both names elsewhere."""
+    dates = [record[2] for record in births(("anna", "moss"), 40)]
+    others = [
+        ("anna", f"{family}e", born, "ab12cd")
+        for (_, family, *_), born in zip(people(34, "{}"), dates, strict=False)
     ]
-    there = [("anna", surname, born, postcode) for _, surname, born, postcode in there]
-    return [*there, *elsewhere, *[("anna", family, "1950-01-01", "ab12cd") for family in ("moss", "mosse")]]
+    there = [("anna", "moss", f"19{20 + each}-02-0{1 + each}", "ab12cd") for each in range(5)]
+    again = [("anna", family, "1915-12-25", "ab12cd") for family in ("moss", "mosse")]
+    return [*others, *there, *births(("anna", "moss"), 40), *again]
+
+
+def neighbours(postcode: str) -> list[tuple[str, ...]]:
+    """Two births of one name in a year, at a postcode where thirty others of that year live, or at one of its own."""
+    others = [
+        (*each[:2], f"1980-06-{1 + place:02d}", "ab12cd") for place, each in enumerate(people(30, "{}"))
+    ]
+    return [("ali", "khan", "1980-02-03", postcode), ("ali", "khan", "1980-05-04", postcode), *others]
+
+
+def among_strangers(
+    kinds: tuple[str, ...], records: list[tuple[str, ...]], first: list[int]
+) -> tuple[tuple[str, ...], list[tuple[str, ...]], list[int]]:
+    """The same with seventy people more, of whom nobody has a name, a year or a day of another one."""
+    strangers = []
+    for (given, family, *_), (*_, born, _) in zip(people(70, "{}"), births(("", ""), 70), strict=True):
+        said = {
+            "given-name": given,
+            "surname": family,
+            "full-name": f"{given} {family}",
+            "date-of-birth": born,
+        }
+        strangers.append(tuple(said.get(kind, "") for kind in kinds))
+    return kinds, [*records, *strangers], [*first, *range(len(records), len(records) + len(strangers))]
 
 
 JOINED = [
@@ -180,7 +205,7 @@ JOINED = [
         ],
         [0, 1, 2],
     ),
-    (
+    among_strangers(
         NAMES,
         [
             ("anna", "grey", "1980-02-03", "ab12cd"),
@@ -190,7 +215,7 @@ JOINED = [
         ],
         [0, 1, 0, 0],
     ),
-    # One of 2 births of the name, of 4 in the year and of 2 on the day: 1,000 (1) (3) (1) is more than 5 ^ 2.
+    # One of 2 births of the name, of 4 in the year and of 2 on the day: 1,000 (2) (300) (366) > 36,600 (5 ^ 2).
     (
         NAMES,
         [
@@ -215,7 +240,7 @@ JOINED = [
         [("ali", "khan", f"1980-0{month}-11", "ab12cd") for month in (1, 2, 3, 4, 5, 6)],
         [0, 1, 2, 3, 4, 5],
     ),
-    (
+    among_strangers(
         TOLD,
         [
             ("jon", "", "moss", "1980-02-03", "", "m"),
@@ -225,7 +250,7 @@ JOINED = [
         ],
         [0, 0, 2, 0],
     ),
-    (
+    among_strangers(
         TOLD,
         [
             ("mohammed ali", "", "khan", "1980-02-03", "", ""),
@@ -233,7 +258,7 @@ JOINED = [
             ("mohammed omar", "", "khan", "1980-02-03", "", ""),
             ("mohammed", "", "khan", "1980-02-03", "", ""),
         ],
-        [0, 0, 2, 0],
+        [0, 1, 2, 3],
     ),
     (
         TOLD,
@@ -245,7 +270,7 @@ JOINED = [
         ],
         [0, 1, 0, 3],
     ),
-    (
+    among_strangers(
         FULL,
         [
             ("anna maria de smith", "1980-02-03", ""),
@@ -273,14 +298,83 @@ JOINED = [
     # Given name and surname before a full name.
     (BOTH, [("eve grey", "anna", "moss", "1980-02-03"), ("zoe pratt", "anna", "moss", "1980-02-03")], [0, 0]),
     (BOTH, [("eve grey", "anna", "moss", "1980-02-03"), ("eve grey", "cara", "wren", "1980-02-03")], [0, 1]),
-    # A year is of a hundredth at least, and a day of one in 366: 36 others of the name, and 37.
-    (NAMES, [*births(("ali", "khan"), 37), ("ali", "khan", "1950-01-01", "")], [*range(37), 0]),
-    (NAMES, [*births(("ali", "khan"), 38), ("ali", "khan", "1950-01-01", "")], [*range(39)]),
-    # 1,000 (1) (10 x 100) (1 x 366) is just 36,600 (100 ^ 2).
-    (NAMES, at_the_limit(of_year=10), [*range(100), 0]),
-    (NAMES, at_the_limit(of_year=11), [*range(101)]),
+    # A year is of a hundredth at least, and a day of one in 366: 36 births of the name, and 37.
+    (NAMES, [*births(("ali", "khan"), 36), ("ali", "khan", "1950-01-01", "")], [*range(36), 0]),
+    (NAMES, [*births(("ali", "khan"), 37), ("ali", "khan", "1950-01-01", "")], [*range(38)]),
+    # 1,000 (2) (5 x 100) (1 x 366) is just 36,600 (100 ^ 2).
+    (NAMES, at_the_limit(of_year=5), [*range(100), 0]),
+    (NAMES, at_the_limit(of_year=6), [*range(101)]),
     # By both names and the postcode, where neither is rare enough without the other.
-    (NAMES, crowded(), [*range(80), 80, 80]),
+    (NAMES, crowded(), [*range(79), 79, 79]),
+    # By forename and postcode with two surnames, and with three: a hostel.
+    among_strangers(NAMES, [("ali", family, "1980-02-03", "ab12cd") for family in ("khan", "moss")], [0, 0]),
+    among_strangers(
+        NAMES, [("ali", family, "1980-02-03", "ab12cd") for family in ("khan", "moss", "grey")], [0, 1, 2]
+    ),
+    # By a part of the birth, where others of the year don't live there, and where they do.
+    (NAMES, neighbours("ef34gh"), [0, 0, *range(2, 32)]),
+    (NAMES, neighbours("ab12cd"), [*range(32)]),
+    (
+        NAMES,
+        [
+            *(("ali", "khan", f"1980-0{month}-11", "ab12cd") for month in (1, 2)),
+            ("zoe", "wren", "1950-01-01", "ab12cd"),
+            ("eve", "pratt", "1951-02-02", "ab12cd"),
+        ],
+        [0, 0, 2, 3],
+    ),
+    # Second words of one initial that sound different, that sound alike, and that are not written out.
+    (TOLD, [(given, "", "moss", "1980-02-03", "", "") for given in ("maria jose", "maria juana")], [0, 1]),
+    (TOLD, [(given, "", "moss", "1980-02-03", "", "") for given in ("maria jose", "maria josé")], [0, 1]),
+    (TOLD, [("maria", middle, "moss", "1980-02-03", "", "") for middle in ("ann", "anne rose")], [0, 0]),
+    (TOLD, [("maria", middle, "moss", "1980-02-03", "", "") for middle in ("jose", "j")], [0, 0]),
+    (TOLD, [("maria", middle, "moss", "1980-02-03", "", "") for middle in ("j", "k")], [0, 1]),
+    # What is disputed in a later step leaves what an earlier one has joined; last, what a third record has joined.
+    among_strangers(
+        TOLD,
+        [
+            ("john", "adam", "moss", "1980-02-03", "", ""),
+            ("john", "", "moss", "1980-02-03", "", ""),
+            ("moss", "basil", "john", "1980-02-03", "", ""),
+        ],
+        [0, 0, 2],
+    ),
+    among_strangers(
+        TOLD,
+        [
+            ("john", "adam", "moss", "1980-02-03", "ab12cd", ""),
+            ("john", "", "moss", "1980-02-03", "ab12cd", ""),
+            ("john", "basil", "grey", "1980-02-03", "ab12cd", ""),
+        ],
+        [0, 0, 2],
+    ),
+    among_strangers(
+        TOLD,
+        [
+            ("john", "adam", "moss", "1980-02-03", "", ""),
+            ("john", "", "moss", "1980-02-03", "ab12cd", ""),
+            ("john", "basil", "moss", "1981-02-03", "ab12cd", ""),
+        ],
+        [0, 1, 2],
+    ),
+    among_strangers(
+        TOLD,
+        [
+            ("john adam", "", "moss", "1980-02-03", "ab12cd", "m"),
+            ("john", "", "moss", "1980-02-03", "", "m"),
+            ("john basil", "", "moss", "1981-02-03", "ab12cd", "m"),
+        ],
+        [0, 0, 2],
+    ),
+    (
+        TOLD,
+        [
+            ("john adam", "", "moss", "1980-02-03", "ab12cd", "m"),
+            ("john", "", "moss", "1980-02-03", "", "m"),
+            ("john basil", "", "moss", "", "ab12cd", "m"),
+        ],
+        [0, 0, 2],
+    ),
 ]
 
 

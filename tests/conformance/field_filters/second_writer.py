@@ -54,7 +54,8 @@ def leader(key: bytes, pass_name: str, records: list[list[str]]) -> int:
 
 
 AT_HOME = ("forename", "surname", "postcode")
-BY_BIRTH_DATE = (AT_HOME[:2], ("words",), ("sound", "surname", "sex"), AT_HOME, ("forename", "postcode"))
+NEIGHBOUR = ("forename", "postcode")
+BY_BIRTH_DATE = (AT_HOME[:2], ("words",), ("sound", "surname", "sex"), AT_HOME, NEIGHBOUR)
 
 
 def joined(records: list[dict[str, str]], copies: list[int]) -> list[int]:
@@ -74,28 +75,36 @@ def joined(records: list[dict[str, str]], copies: list[int]) -> list[int]:
             y = sum(each[:4] == birth[:4] for _, each in births)
             d = sum(each[5:] == birth[5:] for _, each in births)
             of_year, of_day = max(100 * (y - 1), len(births)), max(366 * (d - 1), len(births))
-            return 1_000 * (n - 1) * of_year * of_day <= 36_600 * len(births) ** 2
+            return 1_000 * n * of_year * of_day <= 36_600 * len(births) ** 2
 
         for texts, birth in births:
-            if rare(texts, birth):
-                unite(
-                    people, records, alike(records, {**dict(zip(name, texts, strict=True)), "birth": birth})
-                )
+            its = alike(records, {**dict(zip(name, texts, strict=True)), "birth": birth})
+            surnames = {records[place]["surname"] for place in its} - {""}
+            if rare(texts, birth) and (name != NEIGHBOUR or len(surnames) <= 2):
+                unite(people, records, its)
     homes = [
         alike(records, dict(zip(AT_HOME, texts, strict=True)))
         for texts in {texts_of(each, AT_HOME) for each in records}
         if all(texts)
     ]
-    for home in homes:
-        births = {records[place]["birth"] for place in home} - {""}
-        for part in (lambda day: day[:3] + day[4:], lambda day: day[:2] + day[3:], lambda day: day[:4]):
+    known = {
+        texts_of(each, (*AT_HOME, "birth")) for each in records if all(texts_of(each, (*AT_HOME, "birth")))
+    }
+    for part in (lambda day: day[:3] + day[4:], lambda day: day[:2] + day[3:], lambda day: day[:4]):
+        for home in homes:
+            births = {records[place]["birth"] for place in home} - {""}
+            name, postcode = texts_of(records[home[0]], AT_HOME[:2]), records[home[0]]["postcode"]
+            n = sum(each[:2] == name for each in known)
+            h = sum(each[:2] != name and each[2] == postcode for each in known)
             for said in {part(birth) for birth in births} if len(births) <= 5 else ():
+                p = sum(each[:2] != name and part(each[3]) == said for each in known)
                 its = [
                     place
                     for place in home
                     if records[place]["birth"] and part(records[place]["birth"]) == said
                 ]
-                unite(people, records, its)
+                if 1_000 * n * p * h <= len(known) ** 2:
+                    unite(people, records, its)
     together = [frozenset(each) for each in people]
     for home in homes:
         dateless = sum(not records[place]["birth"] for place in home)
@@ -120,11 +129,12 @@ def alike(records: list[dict[str, str]], texts: dict[str, str]) -> list[int]:
 
 
 def unite(people: list[set[int]], records: list[dict[str, str]], places: list[int]) -> None:
-    """Make one person of records, or one of those of each initial that they tell; in place."""
-    told = {records[place]["initial"] for place in places}
-    if len(told - {""}) > 1:
-        for text in told:
-            unite(people, records, [place for place in places if records[place]["initial"] == text])
+    """Make one person of records, or one of those of each second name that they tell; in place."""
+    told = {texts_of(records[place], ("initial", "whole")) for place in places}
+    if any(len({each[at] for each in told} - {""}) > 1 for at in (0, 1)):
+        for texts in told:
+            its = [place for place in places if texts_of(records[place], ("initial", "whole")) == texts]
+            unite(people, records, its)
         return
     everybody = set().union(*(people[place] for place in places))
     for place in everybody:
