@@ -8,7 +8,7 @@ agreement.signatures/previous.toml        the version before, if there is one
 keys/PARTY.key
 keys/PARTY.XXXXXXXX/                      the first 8 digits of the agreement's SHA-256; nobody else may enter
 run.key (or run.destroyed)  commitment  share  sent/  shares/  linkage.secret
-remembers                                 empty: there is a memory beside the key file (pprl.files.seen)
+remembers                                 a second copy of the memory beside the key file (pprl.files.seen)
 DATASET.risk  DATASET.risk-salt           a risk statement, and the salt key that committed to its rows
 """
 
@@ -68,7 +68,7 @@ class Holdings:
 
     @property
     def remembers(self) -> Path:
-        """An empty file: beside the key file there is a memory, which must not be missing."""
+        """A second copy of the memory beside the key file, which must not be missing."""
         return self.folder / "remembers"
 
     @property

@@ -12,8 +12,11 @@ One object in canonical JSON with a line feed, mode 0600:
      "heard": {AGREEMENT SHA-256: {PARTY: DAY}},
      "version": 1}
 
-An empty file `remembers` in each of the party's folders of an agreement says that there is such a memory: one that is
-gone is told, and nothing goes on as if nothing had been seen.
+Each of the party's folders of an agreement has a second copy, `remembers`, which is written first:
+
+- what a memory lacks that was restored from an older copy, it has from there;
+- a memory that is gone is told, and nothing goes on as if nothing had been seen. It is not made from the second copy
+  unasked: a folder that was itself restored may have an old one.
 """
 
 from __future__ import annotations
@@ -61,6 +64,7 @@ class Seen:
         Raises:
             VerificationError: a higher version was seen before, this one with other bytes, or the one before this with
                 other bytes than this one names.
+            ProtocolError: a lower version was seen last, and not those between.
         """
         project = agreement.content.project
         version, sha256 = self.agreements.get(project.id, (0, ""))
@@ -79,6 +83,13 @@ class Seen:
                 f"Version {project.version} of '{project.id}' follows another version {version} than was seen before.",
                 hint="Ask who made it, and what it follows: the parties of the version before must agree to the next.",
             )
+        if project.version > version + 1 and version:
+            raise ProtocolError(
+                f"Version {version} of '{project.id}' was seen last, and this is version {project.version}: what lies "
+                "between was not seen.",
+                hint="Get the versions between, with their signatures, from another party, and run 'agreement verify "
+                "AGREEMENT -k KEY' with each, from the lowest.",
+            )
         return replace(self, agreements={**self.agreements, project.id: (project.version, agreement.sha256)})
 
     def with_heard(self, agreement: AgreementFile, parties: list[str], *, today: date) -> Seen:
@@ -89,6 +100,16 @@ class Seen:
     def with_checkpoint(self, origin: str, size: int, root: str) -> Seen:
         """The memory after a checkpoint that is consistent with the last one; the caller has checked that."""
         return replace(self, checkpoints={**self.checkpoints, origin: (size, root)})
+
+    def with_all_of(self, other: Seen) -> Seen:
+        """Both memories in one: the higher version of each project, and the longer checkpoint of each log."""
+        heard = {
+            sha256: {**other.heard.get(sha256, {}), **self.heard.get(sha256, {})}
+            for sha256 in {**other.heard, **self.heard}
+        }
+        return Seen(
+            _higher(self.agreements, other.agreements), _higher(self.checkpoints, other.checkpoints), heard
+        )
 
     def require_heard(self, agreement: AgreementFile, parties: list[str]) -> None:
         """Refuse to go on before the agreement's words were compared with everybody.
@@ -106,61 +127,78 @@ class Seen:
             )
 
 
+def _higher(
+    mine: Mapping[str, tuple[int, str]], others: Mapping[str, tuple[int, str]]
+) -> dict[str, tuple[int, str]]:
+    """Of each name, the entry with the higher number; of two with one number, mine."""
+    further = {name: each for name, each in others.items() if name not in mine or each[0] > mine[name][0]}
+    return {**mine, **further}
+
+
 def path_beside(key_path: Path, party: str) -> Path:
     """Where a party's memory is kept."""
     return key_path.with_name(f"{party}{ENDING}")
 
 
 def read(path: Path) -> Seen:
-    """A party's memory; an empty one if there never was a file.
+    """A party's memory, with what its second copies have besides; an empty one if there never was any.
 
     Raises:
         KeyFileError: damaged, open to others, or gone.
     """
-    if not path.exists():
-        _require_never_was(path)
-        return Seen()
+    copies = [kept.remembers for kept in _folders(path) if kept.remembers.exists()]
+    if not path.exists() and copies:
+        raise KeyFileError(
+            f"{path} is gone: what this party has signed as a witness, which agreements it has seen, and whose words "
+            "it has compared.",
+            hint="Restore it from your newest safe copy. If there is none, ask the other witnesses what they signed "
+            f"last, and put a copy of {copies[-1]} in its place: if that is older, your party can be shown another "
+            "history.",
+        )
+    found = Seen()
+    for each in (path, *copies) if path.exists() else ():
+        found = found.with_all_of(_read_one(each))
+    return found
+
+
+def _read_one(path: Path) -> Seen:
     raw = read_secret_file(path, what="memory of agreements", limit=None)
     try:
         return parse(raw)
     except FormatError as error:
         fault = error.message
-    raise KeyFileError(f"{path} is damaged: {fault}", hint="Restore it from your safe copy.")
+    raise KeyFileError(f"{path} is damaged: {fault}", hint="Restore it from your newest safe copy.")
 
 
 def change(path: Path, how: Callable[[Seen], Seen]) -> Seen:
     """Read the memory, change it and write it, with nobody else in between.
 
+    1. Where there is no memory yet, an empty one is written: whoever is killed in 2 finds a memory, and not one gone.
+    2. The second copies are written: a memory that is lost from now on is told.
+    3. The memory is written.
+
+    Killed in between, it is as if it had been written: the second copies have it.
+
     Raises:
         KeyFileError: the file is damaged, open to others, or gone.
+        UsageError: it can't be written, and nothing may go on that was to be remembered.
         PprlError: what `how` raises; the file is then as it was.
     """
     with _alone(path):
-        before = read(path)
-        after = how(before)
-        if after != before:
-            write_new(path, write(after), mode=0o600, force=True)
-        if path.exists():
-            _mark(path)
+        after = how(read(path))
+        if not path.exists():
+            if after == Seen():
+                return after
+            _write_if_other(path, write(Seen()))  # 1
+        for kept in _folders(path):
+            _write_if_other(kept.remembers, write(after))  # 2
+        _write_if_other(path, write(after))  # 3
     return after
 
 
-def _mark(path: Path) -> None:
-    """Say in each folder of an agreement that there is a memory beside it."""
-    for kept in _folders(path):
-        if not kept.remembers.exists():
-            write_new(kept.remembers, b"", mode=0o600, force=True)
-
-
-def _require_never_was(path: Path) -> None:
-    marked = [str(kept.remembers) for kept in _folders(path) if kept.remembers.exists()]
-    if marked:
-        raise KeyFileError(
-            f"{path} is gone: what this party has signed as a witness, which agreements it has seen, and whose words "
-            "it has compared.",
-            hint="Restore it from your safe copy. If it is lost, ask the other witnesses what they signed last, and "
-            f"delete {' and '.join(marked)}: your party then begins anew, and can be shown another history.",
-        )
+def _write_if_other(path: Path, raw: bytes) -> None:
+    if not path.exists() or path.read_bytes() != raw:
+        write_new(path, raw, mode=0o600, force=True)
 
 
 def _folders(path: Path) -> list[Holdings]:

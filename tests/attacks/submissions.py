@@ -293,7 +293,7 @@ def pairs_of_other_submissions() -> Any:
     return operations.issue(store_of(fresh(encoded_again()), Role.KEY_ISSUER), None, progress=silent)
 
 
-AGAIN = cut(operations, "take_in", "a dataset is submitted once")
+AGAIN = remove(intake, "_require_first")
 WHOLE = remove(operations, "require_whole_submission")
 EARLIER_SECRET = remove(intake, "_require_the_secret_of_earlier_parts")
 OUR_CEREMONY = remove(intake, "require_our_ceremony")

@@ -36,6 +36,11 @@ def after_another_first() -> Any:
     return Seen().with_agreement(OTHER_FIRST).with_agreement(SECOND)
 
 
+def after_made_up_ones() -> Any:
+    """The third version follows a second that nobody has signed, and that a party of the first is not in."""
+    return Seen().with_agreement(FIRST).with_agreement(agreement(b"the third", version=3, previous=SECOND))
+
+
 def signed_in_spite_of(seen_before: AgreementFile) -> Callable[[], Any]:
     """A party that has worked under one text is brought to sign the project's first."""
 
@@ -88,6 +93,7 @@ def on(day: date) -> Callable[[], Any]:
 
 OLDER = cut(Seen, "with_agreement", "is over")
 FOLLOWED = cut(Seen, "with_agreement", "follows another version")
+BETWEEN = cut(Seen, "with_agreement", "between was not seen")
 OTHER_BYTES = cut(Seen, "with_agreement", "with other bytes")
 HEARD = cut(Seen, "require_heard", "have not been compared yet")
 WITNESSES = remove(
@@ -103,6 +109,8 @@ ATTACKS = (
            other_text_of_one_version, VerificationError, "seen before with other bytes", [OTHER_BYTES]),
     Attack("a next version of another one", "the second version follows a first that was made up to leave a party out",
            after_another_first, VerificationError, "follows another version 1", [FOLLOWED]),
+    Attack("a version left out", "the third version follows a second that was made up to leave a party out",
+           after_made_up_ones, ProtocolError, "between was not seen", [BETWEEN]),
     Attack("a signature of an older version", "a party is brought to sign a version that was replaced",
            signed_in_spite_of(agreement(version=2, previous=FIRST, project="small")), VerificationError,
            "is over", [OLDER]),

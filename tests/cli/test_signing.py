@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -126,6 +127,44 @@ def test_an_older_version_is_refused_from_then_on(project: Project) -> None:
     done("pprl", "agreement", "verify", second, *own)
     refused(*verify(project, *own), status=7, says="Version 2 of 'small' was seen before", within=project.folder,
             reports=True)  # fmt: skip
+
+
+def test_an_older_version_is_refused_though_an_older_memory_is_restored(project: Project) -> None:
+    text = project.agreement_path.read_text("utf-8")
+    memory = seen.path_beside(project.key(DEPARTMENTS[0]), DEPARTMENTS[0])
+    older = memory.read_bytes()
+    link = f'version = 2\nprevious_sha256 = "{project.agreement.sha256}"'
+    second = project.agreed("second.toml", text.replace("version = 1", link, 1))
+    own = ("-k", project.key(DEPARTMENTS[0]))
+    done("pprl", "agreement", "verify", second, *own)
+    memory.write_bytes(older)
+    refused(*verify(project, *own), status=7, says="Version 2 of 'small' was seen before", within=project.folder,
+            reports=True)  # fmt: skip
+
+
+def test_who_has_missed_a_version_takes_up_the_versions_between(project: Project) -> None:
+    text = project.agreement_path.read_text("utf-8")
+    who = DEPARTMENTS[0]
+    paths = [project.agreement_path]
+    for version in (2, 3):
+        before = paths[-1].read_bytes()
+        link = f'version = {version}\nprevious_sha256 = "{hashlib.sha256(before).hexdigest()}"'
+        paths.append(project.agreed(f"version-{version}.toml", text.replace("version = 1", link, 1)))
+        (holdings.signatures_beside(paths[-1]) / holdings.PREVIOUS_NAME).write_bytes(before)
+    seen.change(
+        seen.path_beside(project.key(who), who), lambda _: seen.Seen().with_agreement(project.agreement)
+    )
+    own = ("-k", project.key(who), "--heard-from", MATCHER)
+    third = ("pprl", "agreement", "verify", paths[2], *own)
+    told = run(*third)
+    assert told.exit_code == 8
+    assert "Version 1 of 'small' was seen last, and this is version 3" in told.stderr
+    for path in paths[1:]:
+        result = run("pprl", "agreement", "verify", path, *own, "--json")
+        failed = {check["what"] for check in json.loads(result.stdout)["checks"] if not check["passed"]}
+        assert failed == {"words"}, "it has compared the words with one party alone"
+    refused(*verify(project, *own[:2]), status=7, says="Version 3 of 'small' was seen before",
+            within=project.folder, reports=True)  # fmt: skip
 
 
 def test_results_of_a_replaced_version_can_still_be_opened(project: Project) -> None:

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pprl import witness
 from pprl.crypto import notes
-from pprl.errors import ConfigError, FormatError, KeyFileError, PprlError, ProtocolError, VerificationError
+from pprl.errors import (
+    ConfigError,
+    FormatError,
+    KeyFileError,
+    PprlError,
+    ProtocolError,
+    UsageError,
+    VerificationError,
+)
 from pprl.files import seen
+from pprl.files.atomic import write_new
 from pprl.protocol import checkpoint as checkpoints
 from pprl.protocol import merkle, receipt
 from pprl.protocol.checkpoint import Checkpoint, SignedNote
 from pprl.protocol.receipt import WitnessRequest
-from tests.support.project import DEPARTMENTS, ISSUER, MATCHER, RESEARCH, Project
+from tests.support.killed import KilledError
+from tests.support.project import DEPARTMENTS, ISSUER, MATCHER, RESEARCH, TODAY, Project
+from tests.unit.crypto.signed_agreement import agreement
 
 NOW = datetime(2026, 11, 22, 16, 34, tzinfo=UTC)
 WITNESS = DEPARTMENTS[0]
@@ -41,6 +54,28 @@ def request(project: Project, size: int, old: int = 0, **what: str) -> bytes:
 def ask(project: Project, raw: bytes, party: str = WITNESS) -> witness.Witnessed:
     memory = seen.path_beside(project.key(party), party)
     return witness.witness(raw, project.agreement, project.identity(party), memory=memory, now=NOW)
+
+
+def begun_anew(project: Project) -> tuple[Path, Path]:
+    """A party that has seen nothing. Gives where its memory and the second copy will be."""
+    memory, copy = seen.path_beside(project.key(WITNESS), WITNESS), project.holdings(WITNESS).remembers
+    copy.unlink()
+    memory.unlink()
+    return memory, copy
+
+
+def killed_at_write(number: int, *, after: bool) -> Callable[..., None]:
+    """Writes files until a so-many-th one, before or after which the process is killed."""
+    left = [number]
+
+    def writing(path: Path, data: bytes, **how: Any) -> None:
+        if left[0] or after:
+            write_new(path, data, **how)
+        if not left[0]:
+            raise KilledError
+        left[0] -= 1
+
+    return writing
 
 
 def remembered(project: Project) -> dict[str, tuple[int, str]]:
@@ -76,18 +111,104 @@ def test_a_memory_that_is_gone_is_told_and_nothing_is_signed(project: Project) -
     with pytest.raises(VerificationError):
         ask(project, request(project, 9, 8, history="other"))
     memory.unlink()
-    marker = project.holdings(WITNESS).remembers
-    assert str(marker) in (refusal.value.hint or "")
-    marker.unlink()
-    assert ask(project, request(project, 9)).before is None, "that is what it asks for to begin anew"
+    copy = project.holdings(WITNESS).remembers
+    assert f"put a copy of {copy} in its place" in (refusal.value.hint or "")
+    memory.write_bytes(copy.read_bytes())
+    memory.chmod(0o600)
+    assert (before := ask(project, request(project, 9, 8)).before) is not None
+    assert before.size == 8, "that is what it asks for to go on"
+
+
+def test_an_older_memory_that_is_restored_lacks_nothing(project: Project) -> None:
+    memory = seen.path_beside(project.key(WITNESS), WITNESS)
+    ask(project, request(project, 3))
+    older = memory.read_bytes()
+    ask(project, request(project, 8, 3))
+    whole = seen.read(memory)
+    for restored, size in ((older, 3), (seen.write(seen.Seen()), 0)):
+        memory.write_bytes(restored)
+        with pytest.raises(ProtocolError, match="the last checkpoint that you signed has 8"):
+            ask(project, request(project, 9, size))
+        assert seen.read(memory) == whole
+    ask(project, request(project, 9, 8))
+    assert seen.parse(memory.read_bytes()) == seen.read(memory)
 
 
 def test_a_party_without_a_memory_begins_one(project: Project) -> None:
-    memory = seen.path_beside(project.key(WITNESS), WITNESS)
-    memory.unlink()
-    project.holdings(WITNESS).remembers.unlink()
+    memory, copy = begun_anew(project)
     ask(project, request(project, 3))
-    assert project.holdings(WITNESS).remembers.stat().st_mode & 0o777 == 0o600
+    assert copy.stat().st_mode & 0o777 == 0o600
+    assert copy.read_bytes() == memory.read_bytes()
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("known", [False, True], ids=["begun", "known"])
+def test_killed_at_any_write_it_has_said_nothing_or_forgets_nothing(
+    project: Project, monkeypatch: pytest.MonkeyPatch, known: bool, after: bool
+) -> None:
+    """Killed wherever it may be, the same command goes on; and a memory that is lost then is told, or was empty."""
+    for write in range(2 if known else 3):
+        memory, _ = begun_anew(project)
+        if known:
+            ask(project, request(project, 3))
+        with monkeypatch.context() as during:
+            during.setattr(seen, "write_new", killed_at_write(write, after=after))
+            with pytest.raises(KilledError):
+                ask(project, request(project, 8, 3 if known else 0))
+        told = remembered(project)
+        assert told or not known
+        if told:
+            kept = memory.rename(memory.with_name("lost"))
+            with pytest.raises(KeyFileError, match="is gone"):
+                ask(project, request(project, 8))
+            kept.rename(memory)
+        assert ask(project, request(project, 8, 3 if known else 0)).checkpoint.size == 8
+        assert seen.parse(memory.read_bytes()) == seen.read(memory)
+
+
+def test_without_room_for_the_second_copy_nothing_is_signed(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(project, request(project, 3))
+    memory, copy = seen.path_beside(project.key(WITNESS), WITNESS), project.holdings(WITNESS).remembers
+
+    def full(path: Path, data: bytes, **how: Any) -> None:
+        if path == copy:
+            raise UsageError("no room")
+        write_new(path, data, **how)
+
+    before = memory.read_bytes()
+    with monkeypatch.context() as during:
+        during.setattr(seen, "write_new", full)
+        with pytest.raises(UsageError):
+            ask(project, request(project, 8, 3))
+    assert memory.read_bytes() == before
+    assert ask(project, request(project, 8, 3)).checkpoint.size == 8
+
+
+def test_versions_are_seen_one_by_one_or_from_the_first_that_is_seen() -> None:
+    first = agreement()
+    follows = agreement(b"the second\n", version=2, previous=first)
+    third = agreement(b"the third\n", version=3, previous=follows)
+    assert seen.Seen().with_agreement(third).agreements == {"paths": (3, third.sha256)}
+    with pytest.raises(ProtocolError, match="version 3: what lies between was not seen") as refusal:
+        seen.Seen().with_agreement(first).with_agreement(third)
+    assert "'agreement verify AGREEMENT -k KEY' with each, from the lowest" in (refusal.value.hint or "")
+    assert seen.Seen().with_agreement(first).with_agreement(follows).with_agreement(third)
+
+
+def test_of_two_memories_the_later_counts() -> None:
+    one, other, day = "1" * 64, "2" * 64, TODAY
+    older = seen.Seen({"paths": (1, one)}, {"log": (3, one), "another": (5, one)}, {one: {"south": day}})
+    later = seen.Seen(
+        {"paths": (2, other)}, {"log": (8, other)}, {one: {"office": day}, other: {"south": day}}
+    )
+    both = seen.Seen(
+        {"paths": (2, other)},
+        {"log": (8, other), "another": (5, one)},
+        {one: {"south": day, "office": day}, other: {"south": day}},
+    )
+    assert older.with_all_of(later) == later.with_all_of(older) == both
 
 
 def test_a_memory_without_its_line_feed_is_damaged() -> None:
