@@ -1,6 +1,6 @@
 """Who takes part changes: a new version, a new ceremony, and nothing of the old secret gets through.
 
-One department joins and another leaves at once. By commands, and to the end: the new version links.
+One department joins and another leaves at once, and two stay. By commands, and to the end: the new version links.
 """
 
 from __future__ import annotations
@@ -15,20 +15,21 @@ from tests.support.consortium import Consortium, department_of
 from tests.support.departments import NAMES
 from tests.support.project import MATCHER
 
-POLICE, COURT, PRISON, *_ = NAMES
-LEAVER, JOINER = department_of(COURT), department_of(PRISON)
+POLICE, COURT, PRISON, HEALTH, *_ = NAMES
+LEAVER, JOINER, STAYS = department_of(COURT), department_of(PRISON), department_of(HEALTH)
+BEFORE, AFTER = (POLICE, COURT, HEALTH), (POLICE, PRISON, HEALTH)
 
 
 @pytest.fixture
 def first(tmp_path: Path) -> Consortium:
-    founded = Consortium.founded(tmp_path, [POLICE, COURT])
+    founded = Consortium.founded(tmp_path, BEFORE)
     founded.completed()
     return founded
 
 
 @pytest.mark.slow
 def test_one_joins_and_one_leaves_and_linkage_goes_on(first: Consortium) -> None:
-    second = Consortium.founded(first.folder, [POLICE, PRISON], first)
+    second = Consortium.founded(first.folder, AFTER, first)
     _needs_the_leavers_word(first, second)
     second.sign(LEAVER, earlier=first)
     second.exchange_signatures([LEAVER])
@@ -61,7 +62,7 @@ def _needs_the_leavers_word(first: Consortium, second: Consortium) -> None:
 
 
 def _the_old_secret_is_no_use(first: Consortium, second: Consortium) -> None:
-    """Under the new version there is no secret yet, and shares and submissions of the old one are refused."""
+    """Under the new version there is no secret yet; old shares and encoding as before are refused."""
     police = department_of(POLICE)
     out = second.submission(POLICE)
     refused(
@@ -73,8 +74,12 @@ def _the_old_secret_is_no_use(first: Consortium, second: Consortium) -> None:
         status=7, says="of whom our agreement has no public keys", within=second.folder / police,
     )  # fmt: skip
     refused(
+        "pprl", "secret", "accept", first.sent(STAYS, police), *second.own(police),
+        status=7, says="another agreement", within=second.folder / police,
+    )  # fmt: skip
+    refused(
         "pprl", "encode", first.data(POLICE), *first.own(police), "-o", out,
-        status=7, says="", within=second.folder / police,
+        status=7, says="version 1 is over", within=second.folder / police,
     )  # fmt: skip
 
 
@@ -95,7 +100,7 @@ def _links(second: Consortium) -> None:
 
 def test_a_submission_of_the_version_before_is_refused(first: Consortium) -> None:
     sent = first.encode(POLICE)
-    second = Consortium.founded(first.folder, [POLICE, PRISON], first)
+    second = Consortium.founded(first.folder, AFTER, first)
     for party in second.departments:
         second.commit(party)
     for party in second.parties:

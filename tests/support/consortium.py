@@ -173,9 +173,9 @@ class Consortium:
         """Draw a share."""
         done("pprl", "secret", "commit", *self.own(party))
 
-    def sign(self, party: str, *, earlier: Consortium | None = None) -> None:
-        """Sign, and leave the signature at home."""
-        words = () if earlier is None else ("--previous", earlier.path(party))
+    def sign(self, party: str, *, earlier: Consortium | None = None, again: bool = False) -> None:
+        """Sign, and leave the signature at home, in place of one that may be there if it is done again."""
+        words = (*(("--previous", earlier.path(party)) if earlier else ()), *(("--force",) if again else ()))
         program = "coordinator" if party == MATCHER else "pprl"
         done(program, "agreement", "sign", self.path(party), "-k", self.key(party), *words)
 

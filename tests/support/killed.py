@@ -1,4 +1,7 @@
-"""A department's process that is killed between any two of its writes."""
+"""A department's command that stops between any two of its writes: shares, run key, signature and memory.
+
+It is no process that dies, but an exception in the tests' own that nothing catches; what is written is on the disk.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
-from pprl import sharing
-from pprl.files import atomic, holdings
+from pprl import sharing, signing
+from pprl.files import atomic, holdings, seen
 from pprl.files.atomic import write_new
 
 
@@ -32,7 +35,9 @@ def killed_at(write: int | None, *, after: bool) -> Iterator[None]:
 
     with (
         mock.patch.object(sharing, "write_new", writing),
+        mock.patch.object(signing, "write_new", writing),
         mock.patch.object(holdings, "write_new", writing),
+        mock.patch.object(seen, "write_new", writing),
         mock.patch.object(os, "fsync"),
         mock.patch.object(atomic, "_sync_directory"),
     ):
