@@ -190,7 +190,9 @@ def _of_holder(lines: Iterable[Line], holder: str, made: Set[tuple[str, str]]) -
     found = [line for line in lines if _sees(holder, line)]
     wanted = {each for each in made if holder in (each[0], "together")}
     lacking = wanted - {(line["holder"], line["attack"]) for line in found}
-    return f"{_worst(found)}, {NOT_ALL_MEASURED}" if found and lacking else _worst(found)
+    worst = _worst(found)
+    # More than everybody no other attack can name.
+    return f"{worst}, {NOT_ALL_MEASURED}" if found and lacking and worst != f"{_ALL:,}" else worst
 
 
 def _worst(lines: Iterable[Line], *, what: str = "upper") -> str:

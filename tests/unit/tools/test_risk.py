@@ -186,6 +186,10 @@ def test_a_figure_that_is_not_of_every_attack_says_so() -> None:
     small, large = report.section(lines, ["accuracy-first"]).split("### Every encoding")[1:]
     assert row(small, "accuracy-first")[1:] == ["401", "401, not all measured"]
     assert row(large.split("### Every attack")[0], "accuracy-first")[1:] == ["301", "501"]
+    everybody = [line("x", 100, upper_per_10000=10_000), line("y", 5, size=9)]
+    small, large = report.section(everybody, ["accuracy-first"]).split("### Every encoding")[1:]
+    assert row(small, "accuracy-first")[1:] == ["501, not all measured"] * 2
+    assert row(large.split("### Every attack")[0], "accuracy-first")[1:] == ["10,000"] * 2
 
 
 def test_figures_under_several_seeds_are_from_the_lowest_to_the_highest() -> None:
