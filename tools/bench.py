@@ -2,12 +2,14 @@
 
 Run by `make bench`; `make bench-large` adds ten million a side. Every case of `tools/bench_cases.py` runs in a process
 of its own. What it gave last is kept in `docs/measured/bench.json` with a digest of the code that it ran and of the
-machine, so that an interrupted run goes on, and what has changed is measured anew. Ten million a side are kept until
-they are asked for again; the page says whether the code has changed since. `recovered` marks what was taken from an
-earlier page, as the file was lost: its figures are as near as that page's rounding lets them be.
+machine, so that an interrupted run goes on, and what has changed is measured anew. Steps of linking two tables are
+kept together, once all are measured. Ten million a side stay until they are measured again; the page says whether the
+code has changed since. `recovered` marks what was taken from an earlier page, as the file was lost: its figures are as
+near as that page's rounding lets them be.
 
 A case that fails, or that takes longer than it may, is told on the page, stops no other, and is tried again next time.
 `--small` runs all of them on small data, in a few minutes, and keeps its results and their page in `build/bench/small`.
+`--page` measures nothing, and writes the page from what is kept.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -44,7 +46,7 @@ class Sizes:
     """How much is measured.
 
     Attributes:
-        encoded: people whose CLKs and filters are made.
+        encoded: people whose CLKs are made, in ascending order; of the most, filters too.
         compared: people a side of all pairs.
         solved: accepted pairs that ours and anonlink's clusters are made of.
         solved_by_us: those of ours alone.
@@ -53,7 +55,7 @@ class Sizes:
         demonstrated: people of the demonstration.
     """
 
-    encoded: int = 1_000_000
+    encoded: tuple[int, ...] = (20_000, 1_000_000)
     compared: int = 40_000
     solved: int = 1_000_000
     solved_by_us: int = 10_000_000
@@ -63,18 +65,19 @@ class Sizes:
 
 
 WHOLE = Sizes()
-SMALL = Sizes(20_000, 4_000, 10_000, 100_000, (5_000, 20_000), 5_000, 2_000)
+SMALL = Sizes((2_000, 20_000), 4_000, 10_000, 100_000, (5_000, 20_000), 5_000, 2_000)
 LARGE = 10_000_000
 # Compiles what is linked with, before anything is timed.
 FIRST_LINKED = 2_000
-# At ten million a side Splink outgrows this machine.
-SPLINK_UP_TO = 1_000_000
 # On disk at most: for each record a side while two tables are linked, for each person while the demonstration runs.
 LINKING_BYTES, DEMO_BYTES = 3_500, 20_000
 # A case that takes longer than this hangs: several times what the longest takes on two cores.
 MOST_SECONDS, MOST_SECONDS_LARGE = 1_500, 4 * 3_600
 
 Result = Mapping[str, Any]
+Give = Callable[["Case"], Result]
+NEVER: Result = {"left_out": "it was never measured"}
+NOT_TOGETHER: Result = {"left_out": "it was not measured together with the other steps"}
 
 
 # What is known.
@@ -125,15 +128,9 @@ class Results:
         now, found = surroundings(), self.last_known(case)
         return found if found is not None and found["surroundings"] == now else None
 
-    def keep(self, case: Case, found: Result) -> None:
-        """Put it in place of what the case gave before."""
-        self._write({**self._all(), str(case): found})
-
-    def forget(self, cases: Sequence[Case]) -> None:
-        """Have nothing known of them under this code and on this machine."""
-        gone = {str(case) for case in cases if self.known(case) is not None}
-        if gone:
-            self._write({name: each for name, each in self._all().items() if name not in gone})
+    def keep(self, found: Mapping[Case, Result]) -> None:
+        """Put it in place of what the cases gave before."""
+        self._write({**self._all(), **{str(case): each for case, each in found.items()}})
 
     def _all(self) -> dict[str, Result]:
         if not self.path.exists():
@@ -204,7 +201,7 @@ def measured(case: Case, results: Results, *, folder: Path | None = None) -> Res
     if "left_out" in found:
         say(f"{case} is left out: {found['left_out']}")
         return found
-    results.keep(case, found)
+    results.keep({case: found})
     peak = f", {found['peak_bytes'] / 1e9:.1f} GB" if "peak_bytes" in found else ""
     say(f"{case}: {found['seconds']:,.0f} s{peak}")
     return found
@@ -231,6 +228,9 @@ def output_of(words: Sequence[str], most_seconds: float) -> str:
     return told
 
 
+OURS = "ours"
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """A step of linking two tables.
@@ -239,24 +239,32 @@ class Step:
         name: what the page knows it by.
         case: what is run.
         spent: files that no later step needs.
+        whose: whom it is a step of; only our own steps are needed by others' too.
     """
 
     name: str
     case: Case
     spent: tuple[str, ...] = ()
+    whose: str = OURS
 
 
-def steps(people: int, *, spark: bool = False) -> list[Step]:
-    """The steps from CSV files to linkage keys, in their order; Spark's comparisons among them if wanted."""
+def steps(people: int, *, spark: bool = False, splink: bool = False) -> list[Step]:
+    """The steps from CSV files to linkage keys, in their order; Spark's comparisons and Splink among them if wanted."""
     encodings = tuple(f"{side}.encodings" for side in SIDES)
+    plain = tuple(f"{side}.parquet" for side in SIDES)
+    of_splink = [
+        Step("plain", Case("plain", people), whose="splink"),
+        Step("splink", Case("splink", people), plain, whose="splink"),
+    ]
     first = [
         Step("people", Case("people", people)),
+        *(of_splink if splink else []),
         *(
             Step(f"encode {side}", Case("encode", people, ("--side", side)), (f"{side}.csv",))
             for side in SIDES
         ),
     ]
-    on_spark = Step("spark", Case("match", people, ("--engine", "spark")), ("pairs-spark",))
+    on_spark = Step("spark", Case("match", people, ("--engine", "spark")), ("pairs-spark",), whose="spark")
     return [
         *first,
         *([on_spark] if spark else []),
@@ -265,44 +273,56 @@ def steps(people: int, *, spark: bool = False) -> list[Step]:
     ]
 
 
-def linkage(people: int, results: Results, *, spark: bool = False) -> dict[str, Result]:
-    """Both tables' encoding, and the linking of both: all steps, or those that an interrupted run has left.
+def linkage(todo: Sequence[Step], results: Results) -> dict[str, Result]:
+    """The linking of two tables: all of its steps, or those that an interrupted run has left.
 
-    What a step leaves to the next lies in a folder under `build/bench`, and goes as soon as no step needs it. After a
-    step that failed, those that need it are not tried, and the folder stays for another run; nothing needs Spark's.
+    What a step leaves to the next lies in a folder under `build/bench`, and goes as soon as no step needs it. What the
+    steps gave lies there too, and is kept with the other results when no step is left: a row of the page is never made
+    of two versions of the code. After a step of ours that failed no other is tried, and the folder stays for another
+    run; after one of a peer's, none of that peer's.
     """
-    todo = steps(people, spark=spark)
-    wanted = [step for step in todo if step.name != "spark" or bench_linking.has_spark()]
+    wanted = [step for step in todo if step.whose != "spark" or bench_linking.has_spark()]
     known = {step.name: results.known(step.case) for step in todo}
     if all(known[step.name] is not None for step in wanted):
         return {name: result or bench_linking.NO_SPARK for name, result in known.items()}
+    people = todo[0].case.size
     folder = BUILD / f"linking-{people}-{surroundings()}"
     if not folder.exists():
-        _begin(folder, todo, results)
+        _begin(folder, people)
     require_room(people * LINKING_BYTES - _bytes_in(folder))
+    begun = Results(folder / "bench.json")
     found: dict[str, Result] = {}
-    failed = ""
+    failed: dict[str, str] = {}
     for step in todo:
+        culprit = failed.get(OURS) or failed.get(step.whose)
         found[step.name] = (
-            {"left_out": f"it needs '{failed}', which failed"}
-            if failed
-            else measured(step.case, results, folder=folder)
+            {"left_out": f"it needs '{culprit}', which failed"}
+            if culprit
+            else measured(step.case, begun, folder=folder)
         )
-        if "failed" in found[step.name] and step.name != "spark":
-            failed = step.name
-        for name in () if failed else step.spent:
+        if "failed" in found[step.name]:
+            failed[step.whose] = step.name
+        for name in () if OURS in failed else step.spent:
             (folder / name).unlink(missing_ok=True)
-    if not failed:
+    if OURS not in failed:
+        results.keep({step.case: found[step.name] for step in todo if bench_page.is_there(found[step.name])})
         shutil.rmtree(folder)
     return found
 
 
-def _begin(folder: Path, todo: Sequence[Step], results: Results) -> None:
-    """A new folder; what was begun under other code is of no use, nor are steps whose files are gone."""
-    size = todo[0].case.size
-    for old in BUILD.glob(f"linking-{size}-*"):
+def linkage_before(todo: Sequence[Step], last: Give) -> bench_page.Linkage:
+    """What the steps gave last, under whatever code and on whatever machine, but ours under one and on one."""
+    found = {step.name: last(step.case) for step in todo}
+    ours = [step.name for step in todo if step.whose == OURS and bench_page.is_there(found[step.name])]
+    if len({found[name]["surroundings"] for name in ours}) > 1:
+        found |= dict.fromkeys(ours, NOT_TOGETHER)
+    return bench_page.Linkage(found)
+
+
+def _begin(folder: Path, people: int) -> None:
+    """A new folder; what was begun under other code is of no use."""
+    for old in BUILD.glob(f"linking-{people}-*"):
         shutil.rmtree(old)
-    results.forget([step.case for step in todo])
     folder.mkdir(parents=True)
 
 
@@ -333,15 +353,15 @@ def _new_folder(name: str, wanted: int) -> Iterator[Path]:
 # What the page tells.
 
 
-def parts(sizes: Sizes, results: Results) -> bench_page.Parts:
+def parts(sizes: Sizes, give: Give) -> bench_page.Parts:
     """One part at a time, each held to one core."""
 
     def by(peer: str, name: str, size: int) -> Result:
-        return measured(Case(name, size, ("--peer", peer)), results)
+        return give(Case(name, size, ("--peer", peer)))
 
     return bench_page.Parts(
-        clks={peer: by(peer, "clks", sizes.encoded) for peer in ("numbered", "ours", "clkhash")},
-        filters={peer: by(peer, "filters", sizes.encoded) for peer in ("numbered", "raw")},
+        clks={size: {peer: by(peer, "clks", size) for peer in ("ours", "clkhash")} for size in sizes.encoded},
+        filters={peer: by(peer, "filters", max(sizes.encoded)) for peer in ("standardised", "raw")},
         dice={peer: by(peer, "compare", sizes.compared) for peer in ("ours", "limit", "anonlink")},
         clusters=[
             bench_page.Solved(peer, pairs, by(peer, "clusters", pairs))
@@ -354,20 +374,9 @@ def parts(sizes: Sizes, results: Results) -> bench_page.Parts:
     )
 
 
-def linkages(sizes: Sizes, results: Results, *, large: bool) -> dict[int, bench_page.Linkage]:
-    """Our linking and Splink's, for each number of records a side; ten million if asked for, or measured before."""
-    found = {}
-    for people in sizes.linked:
-        splink = measured(Case("splink", people), results) if people <= SPLINK_UP_TO else None
-        ours = linkage(people, results, spark=people == sizes.on_spark)
-        found[people] = bench_page.Linkage(ours, splink)
-    before = {step.name: results.last_known(step.case) for step in steps(LARGE)}
-    if large:
-        found[LARGE] = bench_page.Linkage(linkage(LARGE, results), None)
-    elif sizes == WHOLE and all(before.values()):
-        told = {name: result for name, result in before.items() if result is not None}
-        found[LARGE] = bench_page.Linkage(told, None)
-    return found
+def steps_of_each(sizes: Sizes) -> dict[int, list[Step]]:
+    """The steps of linking tables of each number of records a side, with the peers that are put beside us there."""
+    return {people: steps(people, spark=people == sizes.on_spark, splink=True) for people in sizes.linked}
 
 
 def demonstration(people: int, results: Results) -> Result:
@@ -380,16 +389,48 @@ def demonstration(people: int, results: Results) -> Result:
         return measured(case, results, folder=folder)
 
 
-def page_of(sizes: Sizes, results: Results, *, large: bool) -> bench_page.Page:
-    """What the page tells; what isn't known yet is measured. Of what is large, the last known unless it is wanted."""
-    linked = linkages(sizes, results, large=large)
-    is_wanted = large or sizes == SMALL
-    demo = (
-        demonstration(sizes.demonstrated, results)
-        if is_wanted
-        else results.last_known(Case("demo", sizes.demonstrated))
+def measure(sizes: Sizes, results: Results, *, large: bool) -> dict[Case, Result]:
+    """Measure what isn't known yet; of what is large only if it is wanted. Gives what every case gave, or why not."""
+    found: dict[Case, Result] = {}
+    each = steps_of_each(sizes)
+    for todo in [*each.values(), *([steps(LARGE)] if large else [])]:
+        gave = linkage(todo, results)
+        found |= {step.case: gave[step.name] for step in todo}
+    if large or sizes == SMALL:
+        found[Case("demo", sizes.demonstrated)] = demonstration(sizes.demonstrated, results)
+
+    def give(case: Case) -> Result:
+        found[case] = measured(case, results)
+        return found[case]
+
+    parts(sizes, give)
+    return found
+
+
+def page_of(sizes: Sizes, results: Results, gave: Mapping[Case, Result]) -> bench_page.Page:
+    """What the page tells: of each case what it gave last, whatever the code was.
+
+    Args:
+        sizes: how much was measured.
+        results: what is kept.
+        gave: what cases gave this time; for those of which nothing is kept.
+    """
+
+    def last(case: Case) -> Result:
+        return results.last_known(case) or gave.get(case, NEVER)
+
+    each = steps_of_each(sizes)
+    large = {LARGE: steps(LARGE)} if sizes == WHOLE and NEVER not in map(last, _cases(steps(LARGE))) else {}
+    linked = {people: linkage_before(todo, last) for people, todo in (each | large).items()}
+    demo = last(Case("demo", sizes.demonstrated))
+    failed = {str(case): result["left_out"] for case, result in gave.items() if "failed" in result}
+    return bench_page.Page(
+        parts(sizes, last), linked, None if demo is NEVER else demo, surroundings(), failed
     )
-    return bench_page.Page(parts(sizes, results), linked, demo, surroundings())
+
+
+def _cases(todo: Sequence[Step]) -> list[Case]:
+    return [step.case for step in todo]
 
 
 def main() -> None:
@@ -402,28 +443,30 @@ def main() -> None:
     size.add_argument(
         "--small", action="store_true", help="every case on small data, and no page among the documents"
     )
+    size.add_argument("--page", action="store_true", help="the page from what is kept; nothing is measured")
     parser.add_argument(
         "--only", choices=("linking", "demo"), help="of what is large this alone, and no page"
     )
     options = parser.parse_args()
     small = Results(BUILD / "small" / "bench.json")
     results = small if options.small else Results(MEASURED)
+    if options.page:
+        bench_page.write(page_of(WHOLE, results, {}), bench_page.DOCUMENTS)
+        return
     if options.only != "demo":
-        linkage(FIRST_LINKED, small)
+        linkage(steps(FIRST_LINKED), small)
     if options.only == "linking":
-        linkage(LARGE, results)
+        linkage(steps(LARGE), results)
     elif options.only == "demo":
         demonstration(WHOLE.demonstrated, results)
     else:
         sizes, out = (SMALL, BUILD / "small") if options.small else (WHOLE, bench_page.DOCUMENTS)
-        _write_page(page_of(sizes, results, large=options.large), out)
-
-
-def _write_page(page: bench_page.Page, folder: Path) -> None:
-    bench_page.write(page, folder)
-    failed = [each["left_out"] for each in page.results() if "failed" in each]
-    if failed:
-        raise SystemExit(f"{len(failed)} cases failed, as the page says; run again to try them once more.")
+        page = page_of(sizes, results, measure(sizes, results, large=options.large))
+        bench_page.write(page, out)
+        if page.failed:
+            raise SystemExit(
+                f"{len(page.failed)} cases failed, as the page says; run again to try them once more."
+            )
 
 
 if __name__ == "__main__":

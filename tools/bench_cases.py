@@ -15,8 +15,9 @@ import json
 import secrets
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -31,51 +32,52 @@ from pprl.encode import encoder
 from pprl.encode.clk import ClkEncoder, linkage_schema
 from pprl.encode.encoder import Rows, Survey
 from pprl.encode.linkage_secret import LinkageSecret
-from pprl.encode.outgoing import Outgoing, Written
-from pprl.encode.passes import coded
+from pprl.encode.outgoing import RECORDS_AT_ONCE, Outgoing, Written
+from pprl.encode.passes import CodedColumns, coded
 from pprl.encode.payloads import FieldFilterPayloads, untold
 from pprl.encode.row_commitments import RowSalts
 from pprl.protocol.agreement import AgreementFile
 from pprl.protocol.submission import Copies, reference_pieces
 from tools import bench_linking
-from tools.bench_clocks import clocked, on_one_core
-from tools.bench_people import BATCH, SIDES, Columns, agreement_for, batches, standardised
+from tools.bench_clocks import Stopwatch, clocked, on_one_core
+from tools.bench_people import BATCH, SIDES, Columns, agreement_for, batches, joined, standardised
 
 KEY = bench_linking.KEY
 FLOOR = 0.8
-# The peer's rate doesn't depend on how many records there are.
-CLKHASH_RECORDS = 20_000
 # Of the accepted pairs of two tables, the share that are of one person; the others compete with them.
 RIGHT = 0.8
 
 
 def clks(people: int, options: argparse.Namespace) -> dict[str, Any]:
-    """CLKs of standardised records: clkhash's, ours from the same lists of values, ours from numbered values.
-
-    `pprl encode` numbers a table's values while it reads them. `first` is a digest of some CLKs, to be compared.
-    """
+    """CLKs of a table's standardised values, by clkhash or by us; all of them are digested, to be compared."""
     on_one_core()
     agreement = agreement_for(people, "clk")
-    records = CLKHASH_RECORDS if options.peer == "clkhash" else None
-    columns = standardised(people, 0, agreement, records=records)
-    encode = {"clkhash": _by_clkhash, "ours": _by_us, "numbered": _by_us_numbered}[options.peer]
-    first = encode({name: values[:100] for name, values in columns.items()}, agreement)()
-    clocks, made = clocked(encode(columns, agreement))
-    digest = hashlib.sha256(b"".join(first)).hexdigest()
-    return {**clocks, "records": len(made), "first": digest, "peak_bytes": peak_bytes()}
+    encode = {"clkhash": _by_clkhash, "ours": _by_us}[options.peer]
+    table = standardised(batches(people, 0), 0, agreement)
+    batch = next(table)
+    encode([{name: values[:100] for name, values in batch.items()}], agreement, Stopwatch())
+    watch = Stopwatch()
+    made = encode(chain([batch], table), agreement, watch)
+    digest = hashlib.sha256(b"".join(made)).hexdigest()
+    return {**watch.told(), "records": people, "clks": digest, "peak_bytes": peak_bytes()}
 
 
-Encode = Callable[[], Sequence[bytes]]
-
-
-def _by_us(columns: Columns, agreement: AgreementFile) -> Encode:
-    return lambda: _rows_of(ClkEncoder(agreement.content, KEY).encode(columns))
-
-
-def _by_us_numbered(columns: Columns, agreement: AgreementFile) -> Encode:
-    numbered = {name: coded(values) for name, values in columns.items()}
-    rows = np.arange(len(next(iter(columns.values()))))
-    return lambda: _rows_of(ClkEncoder(agreement.content, KEY).encode_coded(numbered, rows))
+def _by_us(table: Iterable[Columns], agreement: AgreementFile, watch: Stopwatch) -> Sequence[bytes]:
+    """As `pprl encode` does it: each batch's values are numbered, then pieces are encoded in a random order."""
+    numbered = CodedColumns(agreement.content.kinds())
+    for batch in table:
+        with watch.runs():
+            numbered.add(batch)
+    with watch.runs():
+        columns = numbered.coded()
+        records = len(next(iter(columns.values())).codes)
+        order = np.random.default_rng(records).permutation(records)
+        clk_encoder = ClkEncoder(agreement.content, KEY)
+        pieces = [
+            clk_encoder.encode_coded(columns, order[start : start + RECORDS_AT_ONCE])
+            for start in range(0, records, RECORDS_AT_ONCE)
+        ]
+    return _rows_of(np.concatenate(pieces)[np.argsort(order)])
 
 
 def _rows_of(made: NDArray[np.uint8]) -> Sequence[bytes]:
@@ -83,25 +85,26 @@ def _rows_of(made: NDArray[np.uint8]) -> Sequence[bytes]:
     return found
 
 
-def _by_clkhash(columns: Columns, agreement: AgreementFile) -> Encode:
+def _by_clkhash(table: Iterable[Columns], agreement: AgreementFile, watch: Stopwatch) -> Sequence[bytes]:
     from clkhash.clk import generate_clks  # noqa: PLC0415 - only where it is measured
     from clkhash.schema import from_json_dict  # noqa: PLC0415
 
+    columns = joined(table)
     order = [feature.identifier for feature in agreement.content.encoding.clk_parameters.features]
     records = [list(row) for row in zip(*(columns[name] for name in order), strict=True)]
     schema = from_json_dict(linkage_schema(agreement.content))
-    return lambda: [
-        bytes(each) for each in generate_clks(records, schema, KEY, validate=False, max_workers=1)
-    ]
+    with watch.runs():
+        made = list(generate_clks(records, schema, KEY, validate=False, max_workers=1))
+    return list(map(bytes, made))
 
 
 def filters(people: int, options: argparse.Namespace) -> dict[str, Any]:
-    """Field filters, and everything else that is sent: from raw columns, or from standardised and numbered records.
+    """Field filters, and everything else that is sent: from raw columns, or from standardised values.
 
-    Standardising, numbering and the commitment to rows are in the clock of the one and not of the other.
+    Standardising and the commitment to rows are in the clock of the one and not of the other.
     """
     on_one_core()
-    begin = {"raw": _from_raw, "numbered": _from_numbered}[options.peer]
+    begin = {"raw": _from_raw, "standardised": _from_standardised}[options.peer]
     agreement, small = agreement_for(people, "field-filters"), agreement_for(BATCH, "field-filters")
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
@@ -125,13 +128,13 @@ def _from_raw(table: Rows, agreement: AgreementFile) -> Begin:
     )
 
 
-def _from_numbered(table: Rows, agreement: AgreementFile) -> Begin:
+def _from_standardised(table: Rows, agreement: AgreementFile) -> Begin:
     dataset = agreement.content.dataset[0]
     found, columns = encoder.encodable_records(table, dataset, agreement, seen=lambda _rows: None)
-    numbered = {name: coded(values) for name, values in columns.items()}
     written = _written(found, agreement, bench_linking.secret_for(agreement))
 
     def begin() -> Outgoing:
+        numbered = {name: coded(values) for name, values in columns.items()}
         key = written.secret.encoding_key("field-filters")
         payloads = FieldFilterPayloads(numbered, dataset, agreement, key, secrets.token_bytes, untold)
         return Outgoing(payloads, written, secrets.token_bytes)
@@ -163,7 +166,10 @@ def compare(people: int, options: argparse.Namespace) -> dict[str, Any]:
     on_one_core()
     agreement = agreement_for(people, "clk")
     left, right = (
-        ClkEncoder(agreement.content, KEY).encode(standardised(people, side, agreement)) for side in (0, 1)
+        ClkEncoder(agreement.content, KEY).encode(
+            joined(standardised(batches(people, side), side, agreement))
+        )
+        for side in (0, 1)
     )
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -289,7 +295,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("case", choices=CASES)
     parser.add_argument("size", type=int, help="people, or pairs")
-    parser.add_argument("--peer", choices=("ours", "raw", "numbered", "clkhash", "anonlink", "limit"))
+    parser.add_argument("--peer", choices=("ours", "raw", "standardised", "clkhash", "anonlink", "limit"))
     parser.add_argument("--side", choices=SIDES)
     parser.add_argument("--engine", choices=("local", "spark"), default="local")
     parser.add_argument("--folder", type=Path)

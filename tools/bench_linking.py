@@ -5,7 +5,11 @@
     match     the matcher's document, from both tables' encodings
     issue     linkage keys, from references and the matcher's document; scored
 
-and beside them Splink on the same people, and the whole demonstration.
+and beside them Splink on the same people, and the whole demonstration:
+
+    plain     both tables' standardised records, as Parquet files
+    splink    clusters from these; scored
+    demo      every party's own commands, from keys to the audit
 """
 
 from __future__ import annotations
@@ -37,7 +41,7 @@ from pprl.protocol.submission import EncodingsReader, parse_references, referenc
 from pprl.scoring import score
 from pprl.synthetic import TRUTH_COLUMN
 from tools.bench_clocks import MostMemory, Told, clocked
-from tools.bench_people import SIDES, Columns, agreement_for, lots, standardised, truth_of
+from tools.bench_people import SIDES, Columns, agreement_for, joined, lots, standardised, truth_of
 
 KEY = bytes(range(32))
 # Two cores, as the machine's own engine has here, and heap enough for 100,000 records a side several times over.
@@ -232,17 +236,44 @@ def _numbers(ids: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return np.ascontiguousarray(ids).view(np.uint64).reshape(len(ids), 2)[:, 0]
 
 
-def splink(count: int, _options: argparse.Namespace) -> dict[str, Any]:
-    """Splink on the standardised records themselves, from its input tables to clusters."""
-    from tools.peers import SPLINK_THRESHOLD, Records, Splink, weight_of  # noqa: PLC0415
+def plain(count: int, options: argparse.Namespace) -> dict[str, Any]:
+    """Both tables as files of standardised plain records, for Splink: its process is to hold no more than it needs."""
+    import pyarrow.parquet as pq  # noqa: PLC0415 - only the environment of the peers has it
 
-    agreement = agreement_for(count, "field-filters")
-    columns = {side: standardised(count, place, agreement) for place, side in enumerate(SIDES)}
-    known = [[truth_of(table) for table in lot] for lot in lots(count)]
-    truths = [np.concatenate(each) for each in zip(*known, strict=True)]
-    records = Records(agreement.content, columns)
-    clocks, labels = clocked(lambda: Splink(records).clusters(weight_of(SPLINK_THRESHOLD)))
-    return {**clocks, "records": count, "peak_bytes": peak_bytes(), **_scored(labels, truths)}
+    from tools.peers import plain_table  # noqa: PLC0415
+
+    folder: Path = options.folder
+    agreement = _agreement(folder)
+
+    def write() -> None:
+        for place, side in enumerate(SIDES):
+            columns = joined(standardised(_rows(folder / f"{side}.csv"), place, agreement))
+            table = plain_table(columns, agreement.content, start=place * count)
+            pq.write_table(table, folder / f"{side}.parquet")
+
+    clocks, _ = clocked(write)
+    return {**clocks, "records": count, "peak_bytes": peak_bytes()}
+
+
+def splink(count: int, options: argparse.Namespace) -> dict[str, Any]:
+    """Splink on plain records in files, from its input tables to clusters."""
+    import pyarrow.parquet as pq  # noqa: PLC0415 - only the environment of the peers has it
+
+    from tools.peers import SPLINK_THRESHOLD, PlainTables, Splink, weight_of  # noqa: PLC0415
+
+    folder: Path = options.folder
+    agreement = _agreement(folder).content
+
+    def cluster() -> tuple[Sequence[Labels], str]:
+        tables = {side: pq.read_table(folder / f"{side}.parquet") for side in SIDES}
+        model = Splink(PlainTables(agreement, tables))
+        return model.clusters(weight_of(SPLINK_THRESHOLD)), model.memory_limit
+
+    clocks, (labels, limit) = clocked(cluster)
+    peak = peak_bytes()
+    truths = [np.load(folder / f"{side}.rows.npy", allow_pickle=False) for side in SIDES]
+    found = {**clocks, "records": count, "peak_bytes": peak, "memory_limit": limit}
+    return {**found, **_scored(labels, truths)}
 
 
 def _scored(labels: Sequence[Labels], truths: Sequence[Labels]) -> dict[str, float]:
@@ -274,4 +305,4 @@ def demo(count: int, options: argparse.Namespace) -> dict[str, Any]:
 
 
 Case = Callable[[int, argparse.Namespace], dict[str, Any]]
-CASES: tuple[Case, ...] = (people, encode, match, issue, splink, demo)
+CASES: tuple[Case, ...] = (people, encode, match, issue, plain, splink, demo)

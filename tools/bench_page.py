@@ -7,7 +7,8 @@ import os
 import platform
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
@@ -24,8 +25,11 @@ Rows = list[tuple[str, ...]]
 
 LINKED_IN_SECONDS, LINKED_IN_BYTES, LINKED_PEOPLE = 120, 8e9, 1_000_000
 FILTERS_A_SECOND = 50_000
+CLKS_TARGET = "100 x"
 # Marks what was measured on code before.
 OLDER = " †"
+# Steps without which there is a linkage of ours all the same.
+OF_PEERS = ("spark", "plain", "splink")
 
 
 def is_there(result: Result | None) -> bool:
@@ -53,13 +57,13 @@ class Parts:
     """What was measured on one core, by who did it.
 
     Attributes:
-        clks: CLKs of standardised records.
+        clks: CLKs of standardised records, by how many there are.
         filters: field filters, from what.
         dice: all pairs of CLKs.
         clusters: clusters of accepted pairs, in the order of the page.
     """
 
-    clks: Mapping[str, Result]
+    clks: Mapping[int, Mapping[str, Result]]
     filters: Mapping[str, Result]
     dice: Mapping[str, Result]
     clusters: Sequence[Solved]
@@ -70,17 +74,27 @@ class Linkage:
     """Two tables of one size, linked.
 
     Attributes:
-        steps: what each of our steps took: `people`, `encode a`, `encode b`, `match`, `issue`; maybe `spark`.
-        splink: what Splink took; None where it wasn't asked.
+        steps: what each of our steps took: `people`, `encode a`, `encode b`, `match`, `issue`; maybe the peers', which
+            are `spark`, `plain` and `splink`.
     """
 
     steps: Mapping[str, Result]
-    splink: Result | None
+
+    @property
+    def ours(self) -> list[Result]:
+        """What our own steps took."""
+        return [each for name, each in self.steps.items() if name not in OF_PEERS]
+
+    @property
+    def splink(self) -> Result | None:
+        """What Splink took; None where it wasn't asked, or failed."""
+        found = self.steps.get("splink")
+        return found if is_there(found) else None
 
     @property
     def is_whole(self) -> bool:
-        """Whether no step but Spark's failed."""
-        return all(is_there(each) for name, each in self.steps.items() if name != "spark")
+        """Whether no step of ours failed."""
+        return all(map(is_there, self.ours))
 
     @property
     def seconds(self) -> float:
@@ -100,7 +114,21 @@ class Linkage:
     @property
     def encoding(self) -> Result:
         """What the slower of the departments took."""
-        return max((self.steps["encode a"], self.steps["encode b"]), key=lambda each: float(each["seconds"]))
+        return max(self._encodings, key=lambda each: float(each["seconds"]))
+
+    @property
+    def seconds_from_tables(self) -> float:
+        """From two CSV files to linkage keys, if one table is encoded after the other."""
+        return self.seconds + sum(float(each["seconds"]) for each in self._encodings)
+
+    @property
+    def peak_bytes_from_tables(self) -> int:
+        """The most memory of any of these steps."""
+        return max(self.peak_bytes, *(int(each["peak_bytes"]) for each in self._encodings))
+
+    @property
+    def _encodings(self) -> tuple[Result, Result]:
+        return self.steps["encode a"], self.steps["encode b"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +140,14 @@ class Page:
         linked: by records a side.
         demo: the demonstration; None if it was never measured.
         surroundings: what the code and the machine are known by now.
+        failed: cases that were tried this time and gave nothing, and why.
     """
 
     parts: Parts
     linked: Mapping[int, Linkage]
     demo: Result | None
     surroundings: str
+    failed: Mapping[str, str]
 
     @property
     def whole(self) -> dict[int, Linkage]:
@@ -128,18 +158,9 @@ class Page:
         """Whether one of them is of code before."""
         return any(each.get("surroundings", self.surroundings) != self.surroundings for each in results)
 
-    def results(self) -> Iterator[Result]:
-        """Everything that was measured, or failed."""
-        yield from self.parts.clks.values()
-        yield from self.parts.filters.values()
-        yield from self.parts.dice.values()
-        yield from (each.result for each in self.parts.clusters)
-        for linkage in self.linked.values():
-            yield from linkage.steps.values()
-            if linkage.splink is not None:
-                yield linkage.splink
-        if self.demo is not None:
-            yield self.demo
+    def mark(self, *results: Result) -> str:
+        """What a figure of them is marked with."""
+        return OLDER if self.is_older(*results) else ""
 
 
 def write(page: Page, folder: Path) -> None:
@@ -157,26 +178,37 @@ def text_of(page: Page) -> str:
     Raises:
         SystemExit: what should be equal whoever does it is not.
     """
-    _require_equal("CLKs", [each["first"] for each in page.parts.clks.values() if is_there(each)])
-    solved = [each for each in page.parts.clusters if is_there(each.result)]
+    for clks in page.parts.clks.values():
+        _require_equal("clks", "CLKs", clks.values())
+    solved = page.parts.clusters
     for size in {each.pairs for each in solved}:
-        _require_equal("clusters", [each.result["groups"] for each in solved if each.pairs == size])
+        _require_equal("groups", "clusters", [each.result for each in solved if each.pairs == size])
     sections = [
-        _heading(),
-        _on_one_core(page.parts),
-        _solving(page.parts),
+        _heading(page),
+        _on_one_core(page),
+        _solving(page),
         _linking(page),
         *_spark(page),
         *_demo(page),
+        *_of_earlier_code(page),
         *_absent(page),
         _NOTES,
     ]
     return "\n\n".join(sections) + "\n"
 
 
-def _require_equal(what: str, found: Sequence[Any]) -> None:
-    if len(set(found)) > 1:
+def _require_equal(name: str, what: str, results: Iterable[Result]) -> None:
+    """What code before gave need not equal what today's gives, as the people may be others."""
+    found = defaultdict(set)
+    for each in filter(is_there, results):
+        found[each["surroundings"]].add(each[name])
+    if any(len(values) > 1 for values in found.values()):
         raise SystemExit(f"Ours and the peers' {what} differ.")
+
+
+def _are_compared(results: Iterable[Result]) -> bool:
+    """Whether all of them are there, and of one code and machine."""
+    return len({each.get("surroundings") if is_there(each) else each["left_out"] for each in results}) == 1
 
 
 def machine() -> str:
@@ -192,25 +224,30 @@ def _processor() -> str:
     return named[0] if named else platform.machine()
 
 
-def _heading() -> str:
+def _heading(page: Page) -> str:
     return (
         "# Benchmarks\n\n"
-        + _wrapped(f"Written by `make bench` on {date.today().isoformat()}: {machine()}.")
+        + _wrapped(
+            f"Written by `make bench` on {date.today().isoformat()}: {machine()}. This machine with this code is "
+            f"`{page.surroundings}` among the results."
+        )
         + "\n\n"
         + _wrapped(
             "Quote ratios, not absolute times: machines differ, and this one may have been busy. Every case runs in a "
             "process of its own, on generated people with households, moves, mistakes, and names as frequent as they "
             "are. The whole page is the program's, from [measured/bench.json](measured/bench.json); a row that is "
-            "marked † was measured on code before, on a day that is told."
+            "marked † was measured on code before, of which more is told below."
         )
     )
 
 
-def _on_one_core(parts: Parts) -> str:
-    rows = [*_encoding_rows(parts), *_dice_rows(parts.dice)]
+def _on_one_core(page: Page) -> str:
+    parts = page.parts
+    rows = [*_clk_rows(page), *_filter_rows(page), *_dice_rows(page)]
     found = [f"{_NAMES[peer]} {each['pairs']:,}" for peer, each in parts.dice.items() if "pairs" in each]
+    are_compared = all(_are_compared(each.values()) for each in parts.clks.values())
     told = [
-        "The encoders' bytes are compared, and equal." if all(map(is_there, parts.clks.values())) else "",
+        "The encoders' bytes are compared, all of them, and equal." if are_compared else "",
         f"Pairs that reach the floor: {', '.join(found)};" if found else "",
         "anonlink may drop some that lie exactly at its threshold."
         if "pairs" in parts.dice["anonlink"]
@@ -221,7 +258,7 @@ def _on_one_core(parts: Parts) -> str:
         + _table(("what", "figure", "beside", "target"), rows)
         + "\n\n"
         + _wrapped(" ".join(filter(None, told)))
-        + _missed_by_filters(parts.filters["numbered"])
+        + _missed_by_filters(parts.filters["standardised"])
     )
 
 
@@ -229,45 +266,60 @@ def _missed_by_filters(result: Result) -> str:
     if not is_there(result) or _rate(result) >= FILTERS_A_SECOND:
         return ""
     return "\n\n" + _wrapped(
-        "Field filters don't reach their target: what is left is Python for each distinct value (phonetic codes, "
-        "digests of postcodes) and the filters themselves. Codes and digests of distinct values made in one compiled "
-        "step would bring most of it."
+        f"Field filters reach {_rate(result) / FILTERS_A_SECOND:.0%} of their target; "
+        "[decision 9](decisions/0009-speed-and-size.md) says what their time goes into."
     )
 
 
 _NAMES = {"ours": "ours", "limit": "C++", "anonlink": "anonlink"}
 
 
-def _encoding_rows(parts: Parts) -> Rows:
-    clkhash = _rate(parts.clks["clkhash"]) if is_there(parts.clks["clkhash"]) else 0.0
+def _clk_rows(page: Page) -> Rows:
+    """The largest number first, which is what the target is for; a peer below us."""
     rows: Rows = []
-    for what, peer, target in (
-        ("CLKs from numbered values, as `pprl encode` has them", "numbered", "100 x"),
-        ("CLKs from lists of values", "ours", ""),
-        ("CLKs by clkhash, one worker", "clkhash", ""),
-    ):
-        if not is_there(parts.clks[peer]):
-            continue
-        rate = _rate(parts.clks[peer])
-        times = f"{rate / clkhash:,.0f} x clkhash" if clkhash else ""
-        rows.append((what, f"{rate:,.0f} records/s", "1" if peer == "clkhash" else times, target))
-    for what, peer, target in (
-        ("from standardised and numbered records", "numbered", f"{FILTERS_A_SECOND:,}"),
-        ("from raw columns, standardising included", "raw", ""),
-    ):
-        if not is_there(parts.filters[peer]):
-            continue
-        passes = parts.filters[peer]["passes"]
-        rate = _rate(parts.filters[peer])
-        rows.append((f"field filters of {passes} passes, {what}", f"{rate:,.0f} records/s", "", target))
+    for records, clks in sorted(page.parts.clks.items(), reverse=True):
+        rates = {peer: _rate(each) for peer, each in clks.items() if is_there(each)}
+        beside = {"clkhash": "1"}
+        if {"ours", "clkhash"} <= rates.keys():
+            beside["ours"] = f"{rates['ours'] / rates['clkhash']:,.0f} x clkhash"
+        names = {"ours": "ours, numbering of values included", "clkhash": "clkhash, one worker"}
+        target = CLKS_TARGET if records == max(page.parts.clks) else ""
+        rows += [
+            (
+                f"CLKs of {records:,} standardised records, {names[peer]}{page.mark(clks[peer])}",
+                f"{rate:,.0f} records/s",
+                beside.get(peer, ""),
+                target if peer == "ours" else "",
+            )
+            for peer, rate in rates.items()
+        ]
     return rows
+
+
+def _filter_rows(page: Page) -> Rows:
+    targets = {"standardised": f"{FILTERS_A_SECOND:,}", "raw": ""}
+    names = {
+        "standardised": "from standardised records, numbering of values included",
+        "raw": "from raw columns, standardising included",
+    }
+    return [
+        (
+            f"field filters of {each['passes']} passes, {names[peer]}{page.mark(each)}",
+            f"{_rate(each):,.0f} records/s",
+            "",
+            targets[peer],
+        )
+        for peer, each in page.parts.filters.items()
+        if is_there(each)
+    ]
 
 
 def _rate(result: Result) -> float:
     return float(result["records"]) / float(result["cpu_seconds"])
 
 
-def _dice_rows(dice: Mapping[str, Result]) -> Rows:
+def _dice_rows(page: Page) -> Rows:
+    dice = page.parts.dice
     rates = {peer: each["million_a_second"] for peer, each in dice.items() if "million_a_second" in each}
     beside = []
     if {"ours", "anonlink"} <= rates.keys():
@@ -277,7 +329,7 @@ def _dice_rows(dice: Mapping[str, Result]) -> Rows:
     names = {"ours": "ours", "limit": "C++ with AVX-512 and the same bound", "anonlink": "anonlink"}
     return [
         (
-            f"all-pairs Dice, 1,024 bits, floor 0.8, {names[peer]}",
+            f"all-pairs Dice, 1,024 bits, floor 0.8, {names[peer]}{page.mark(dice[peer])}",
             f"{rate:,.0f} million pairs/s",
             ", ".join(beside) if peer == "ours" else "1" if peer == "anonlink" else "",
             "8 x, 75 %" if peer == "ours" else "",
@@ -286,15 +338,15 @@ def _dice_rows(dice: Mapping[str, Result]) -> Rows:
     ]
 
 
-def _solving(parts: Parts) -> str:
+def _solving(page: Page) -> str:
     rows = [
         (
-            f"{each.pairs:,}",
+            f"{each.pairs:,}{page.mark(each.result)}",
             "ours: clusters, keys, crosswalk" if each.peer == "ours" else "anonlink: clusters",
             f"{each.result['seconds']:,.1f}",
             _gigabytes(each.result["peak_bytes"]),
         )
-        for each in parts.clusters
+        for each in page.parts.clusters
         if is_there(each.result)
     ]
     return (
@@ -314,84 +366,120 @@ def _linking(page: Page) -> str:
     return (
         "## Linking two tables\n\n"
         + _wrapped(
-            "From opened submissions to linkage keys, and for Splink from standardised plain records to clusters, both "
-            "on all cores; half of the people are in both tables. Target: a million a side in 120 seconds and 8 GB."
+            "From opened submissions to linkage keys, and for Splink from files of standardised plain records to "
+            "clusters, both on all cores; half of the people are in both tables. Target: a million a side in "
+            "120 seconds and 8 GB."
         )
         + "\n\n"
         + _table(header, rows)
         + "\n\n"
         + "\n\n".join(
             [
-                *_target(page.whole),
-                *_growth(page.whole),
-                *_of_earlier_code(page),
+                *_target(page),
+                *_growth(page),
                 f"![Seconds against records a side]({NAME}.svg)",
             ]
         )
     )
 
 
-def _target(linked: Mapping[int, Linkage]) -> list[str]:
+def _target(page: Page) -> list[str]:
     """Whether a million a side keep to their time and memory, and how they stand beside Splink."""
-    linkage = linked.get(LINKED_PEOPLE)
+    linkage = page.whole.get(LINKED_PEOPLE)
     if linkage is None:
         return []
     is_met = linkage.seconds <= LINKED_IN_SECONDS and linkage.peak_bytes <= LINKED_IN_BYTES
-    beside = ""
-    if linkage.splink is not None and is_there(linkage.splink):
-        seconds = linkage.splink["seconds"] / linkage.seconds
-        memory = linkage.splink["peak_bytes"] / linkage.peak_bytes
-        beside = f" Splink took {seconds:,.1f} times as long and {memory:,.1f} times the memory."
-    return [f"The target is {'met' if is_met else 'not met'}.{beside}"]
-
-
-def _growth(linked: Mapping[int, Linkage]) -> list[str]:
-    """Of the processors' time, as a machine that does something else as well lengthens the other."""
-    return [
-        _wrapped(
-            f"From {small:,} to {large:,} records a side ({large / small:,.0f} times as many) linking takes "
-            f"{linked[large].cpu_seconds / linked[small].cpu_seconds:,.1f} times the processors' time, "
-            "and encoding a table "
-            f"{linked[large].encoding['cpu_seconds'] / linked[small].encoding['cpu_seconds']:,.1f} times."
+    told = [f"The target is {'met' if is_met else 'not met'}{page.mark(*linkage.ours)}."]
+    splink = linkage.splink
+    if splink is not None:
+        told.append(
+            f"Splink took {splink['seconds'] / linkage.seconds:,.1f} times as long as our linking, and "
+            f"{splink['peak_bytes'] / linkage.peak_bytes:,.1f} times the memory{page.mark(splink)}. Plain records "
+            "need no encoding: with both tables encoded before, one after the other, ours takes "
+            f"{linkage.seconds_from_tables:,.0f} seconds, and Splink took "
+            f"{splink['seconds'] / linkage.seconds_from_tables:,.1f} times as long and "
+            f"{splink['peak_bytes'] / linkage.peak_bytes_from_tables:,.1f} times the memory of the largest step."
         )
-        for small, large in pairwise(sorted(linked))
-    ]
+    return [_wrapped(" ".join(told))]
+
+
+def _growth(page: Page) -> list[str]:
+    """Of the processors' time, as a machine that does something else as well lengthens the other."""
+    return [_growth_between(page, small, large) for small, large in pairwise(sorted(page.whole))]
+
+
+def _growth_between(page: Page, small: int, large: int) -> str:
+    one, other = page.whole[small], page.whole[large]
+    linking = other.cpu_seconds / one.cpu_seconds
+    encoding = other.encoding["cpu_seconds"] / one.encoding["cpu_seconds"]
+    is_of_one_code = len({each.get("surroundings") for each in (*one.ours, *other.ours)}) == 1
+    return _wrapped(
+        f"From {small:,}{page.mark(*one.ours)} to {large:,}{page.mark(*other.ours)} records a side "
+        f"({large / small:,.0f} times as many) linking takes {linking:,.1f} times the processors' time, and encoding "
+        f"a table {encoding:,.1f} times"
+        + ("." if is_of_one_code else "; but not by the same code, so that it is no measure of growth.")
+    )
 
 
 def _of_earlier_code(page: Page) -> list[str]:
     """Of when the rows are that are marked, and whence."""
-    told = []
+    origins: dict[tuple[str, str, bool], dict[str, None]] = {}
+    for label, result in _labelled_rows(page):
+        if is_there(result) and page.is_older(result):
+            origin = result["day"], result["surroundings"], bool(result.get("recovered"))
+            origins.setdefault(origin, {})[label] = None
+    if not origins:
+        return []
+    told = [
+        _item(
+            f"on {day} (`{surroundings}` among the results): {'; '.join(labels)}."
+            + (" The figures are those of an earlier page, rounded." if recovered else "")
+        )
+        for (day, surroundings, recovered), labels in sorted(origins.items())
+    ]
+    heading = (
+        "† Measured on code that has changed since, or on another machine, and maybe beside other work: seconds of "
+        "processors tell more than the others."
+    )
+    return ["## Of code before\n\n" + _wrapped(heading) + "\n\n" + "\n".join(told)]
+
+
+def _labelled_rows(page: Page) -> Iterator[tuple[str, Result]]:
+    """Whatever has a row of its own that may be marked, steps of ours under one name."""
+    yield from _labelled_parts(page.parts)
     for people, linkage in page.linked.items():
-        old = [each for each in linkage.steps.values() if page.is_older(each)]
-        if old:
-            recovered = any(each.get("recovered") for each in old)
-            told.append(
-                _wrapped(
-                    f"† {people:,} records a side were measured on {old[0]['day']}, on code that has changed since "
-                    f"(`{old[0]['surroundings']}` among the results) or on another machine, and maybe beside other "
-                    "work: seconds of processors tell more than the others."
-                    + (" The figures are those of an earlier page, rounded." if recovered else "")
-                )
-            )
-    return told
+        yield from ((f"{people:,} records a side", each) for each in linkage.ours)
+        for name in ("spark", "splink"):
+            if name in linkage.steps:
+                yield f"{name.capitalize()}, {people:,} records a side", linkage.steps[name]
+
+
+def _labelled_parts(parts: Parts) -> Iterator[tuple[str, Result]]:
+    for records, clks in parts.clks.items():
+        yield from ((f"CLKs of {records:,} records ({peer})", each) for peer, each in clks.items())
+    yield from ((f"field filters ({peer})", each) for peer, each in parts.filters.items())
+    yield from ((f"all-pairs Dice ({_NAMES[peer]})", each) for peer, each in parts.dice.items())
+    yield from ((f"{each.pairs:,} pairs ({each.peer})", each.result) for each in parts.clusters)
 
 
 def _absent(page: Page) -> list[str]:
     """What is not there, and why."""
     labels = [
-        *((f"CLKs ({peer})", each) for peer, each in page.parts.clks.items()),
-        *((f"field filters ({peer})", each) for peer, each in page.parts.filters.items()),
-        *((_NAMES[peer], each) for peer, each in page.parts.dice.items()),
-        *((f"{each.pairs:,} pairs ({each.peer})", each.result) for each in page.parts.clusters),
-        *((f"Splink, {people:,} a side", each.splink) for people, each in page.linked.items() if each.splink),
+        *_labelled_parts(page.parts),
         *(
             (f"'{name}', {people:,} a side", step)
             for people, each in page.linked.items()
             for name, step in each.steps.items()
+            if name != "plain" or each.splink is None
         ),
         *([("The demonstration", page.demo)] if page.demo is not None else []),
     ]
-    told = [f"- {label} is left out: {each['left_out']}." for label, each in labels if not is_there(each)]
+    told = [
+        _item(f"{label} is left out: {each['left_out']}.") for label, each in labels if not is_there(each)
+    ]
+    told += [
+        _item(f"`{case}` failed when it was measured anew: {reason}.") for case, reason in page.failed.items()
+    ]
     return ["## What is missing\n\n" + "\n".join(told)] if told else []
 
 
@@ -400,18 +488,8 @@ def _rows_of(page: Page, people: int) -> Rows:
     rows = []
     if linkage.is_whole:
         rows.append(_row_of_ours(page, people, linkage))
-    if linkage.splink is not None and is_there(linkage.splink):
-        splink = linkage.splink
-        rows.append(
-            (
-                f"{people:,}{OLDER if page.is_older(splink) else ''}",
-                "Splink",
-                f"{splink['seconds']:,.0f}",
-                _gigabytes(splink["peak_bytes"]),
-                f"{splink['f1']:.4f}",
-                "plain records, DuckDB",
-            )
-        )
+    if linkage.splink is not None:
+        rows.append(_row_of_splink(page, people, linkage.splink))
     if linkage.is_whole:
         rows.append(_row_of_encoding(page, people, linkage.encoding))
     return rows
@@ -426,7 +504,7 @@ def _row_of_ours(page: Page, people: int, linkage: Linkage) -> tuple[str, ...]:
         f"precision {issue['precision']:.4f}, estimated {_interval(issue['estimated_precision'])}",
     ]
     return (
-        f"{people:,}{OLDER if page.is_older(match, issue) else ''}",
+        f"{people:,}{page.mark(match, issue)}",
         "ours",
         f"{linkage.seconds:,.0f}",
         _gigabytes(linkage.peak_bytes),
@@ -435,9 +513,23 @@ def _row_of_ours(page: Page, people: int, linkage: Linkage) -> tuple[str, ...]:
     )
 
 
+def _row_of_splink(page: Page, people: int, splink: Result) -> tuple[str, ...]:
+    told = ["plain records, DuckDB"]
+    told += [f"which may take {splink['memory_limit']}"] if "memory_limit" in splink else []
+    told += [str(splink["told"])] if "told" in splink else []
+    return (
+        f"{people:,}{page.mark(splink)}",
+        "Splink",
+        f"{splink['seconds']:,.0f}",
+        _gigabytes(splink["peak_bytes"]),
+        f"{splink['f1']:.4f}",
+        ", ".join(told),
+    )
+
+
 def _row_of_encoding(page: Page, people: int, encode: Result) -> tuple[str, ...]:
     return (
-        f"{people:,}{OLDER if page.is_older(encode) else ''}",
+        f"{people:,}{page.mark(encode)}",
         "ours, encoding a table",
         f"{encode['seconds']:,.0f}",
         _gigabytes(encode["peak_bytes"]),
@@ -450,7 +542,12 @@ def _row_of_encoding(page: Page, people: int, encode: Result) -> tuple[str, ...]
 def _spark(page: Page) -> list[str]:
     """Spark beside the local engine, wherever both were measured."""
     rows = [
-        (f"{people:,}", what, f"{steps[step]['seconds']:,.0f}", _gigabytes(steps[step]["family_bytes"]))
+        (
+            f"{people:,}{page.mark(steps[step])}",
+            what,
+            f"{steps[step]['seconds']:,.0f}",
+            _gigabytes(steps[step]["family_bytes"]),
+        )
         for people, steps in ((people, each.steps) for people, each in page.whole.items())
         if is_there(steps.get("spark"))
         for what, step in (("this machine's own engine", "match"), ("Spark, `local[2]`", "spark"))
@@ -506,6 +603,10 @@ def _wrapped(text: str) -> str:
     return textwrap.fill(text, 118, break_on_hyphens=False)
 
 
+def _item(text: str) -> str:
+    return textwrap.fill(text, 118, break_on_hyphens=False, initial_indent="- ", subsequent_indent="  ")
+
+
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -515,9 +616,12 @@ _NOTES = """## How it is measured
 
 `make bench` repeats all of it but ten million a side and the demonstration, which `make bench-large` adds. Rates on
 one core count the processor's seconds of a process that is held to one core; what is compiled is compiled before.
-clkhash encodes the first records of the same table, as its rate doesn't depend on their number. The C++ kernel
-(`tools/limit_kernel.cpp`) is built with the machine's own compiler, for this comparison alone; without a compiler, or
-without AVX-512 VPOPCNTDQ, its row is left out.
+The C++ kernel (`tools/limit_kernel.cpp`) is built with the machine's own compiler, for this comparison alone; without
+a compiler, or without AVX-512 VPOPCNTDQ, its row is left out.
+
+CLKs are made from standardised values, with which clkhash begins too. Ours number distinct values batch by batch and
+encode the records in a random order, as `pprl encode` does, and the clock holds both. The more records there are, the
+more of them have a value in common, which ours encode once.
 
 Match and issue are processes of their own, as they are two parties' steps, and their peak is the larger of the two.
 Pairs a second of all-pairs Dice are pairs decided, at a floor of 0.8: bits are counted only as far as a pair may
@@ -525,7 +629,10 @@ still reach it. What was measured is measured anew when the code, a package or t
 takes encodings in ranges that keep to its `--memory`; the key issuer has references and pairs in memory as a whole,
 and refuses before it begins where that is more than it may use.
 
-Splink has the settings of `tools/peers.py`, its documentation's for people, and its threshold of 0.95."""
+Splink has the settings of `tools/peers.py`, its documentation's for people, and its threshold of 0.95. It reads its
+tables from Parquet files that another process has written, so that its peak is its own. Neither it nor ours is held to
+less memory than this machine has: DuckDB may take 80 % of it, its own default, and the matcher's default is three
+quarters of what is free."""
 
 
 def _plot(linked: Mapping[int, Linkage], path: Path) -> None:
@@ -540,7 +647,7 @@ def _plot(linked: Mapping[int, Linkage], path: Path) -> None:
         "ours, linking": ("o-", {people: each.seconds for people, each in linked.items()}),
         "Splink, linking": (
             "s--",
-            {people: each.splink["seconds"] for people, each in linked.items() if is_there(each.splink)},
+            {people: each.splink["seconds"] for people, each in linked.items() if each.splink is not None},
         ),
         "ours, encoding a table": (
             "^:",

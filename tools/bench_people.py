@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from datetime import date
-from itertools import islice
 
 import numpy as np
 
 from pprl.agreements.draft import DatasetSketch, draft
-from pprl.encode.encoder import Survey, prepared_batches
+from pprl.encode.encoder import Rows, Survey, prepared_batches
 from pprl.protocol.agreement import AgreementFile, Scheme, parse
 from pprl.synthetic import TRUTH_COLUMN, linkage_pair
 from tools.bench_clocks import say
@@ -64,12 +64,17 @@ def agreement_for(people: int, scheme: Scheme) -> AgreementFile:
     return parse(text.encode(), where="draft")
 
 
-def standardised(people: int, side: int, agreement: AgreementFile, *, records: int | None = None) -> Columns:
-    """A table's standardised columns; of its first records alone if a number is given."""
-    found: Columns = {name: [] for name in agreement.content.kinds()}
+def standardised(rows: Rows, side: int, agreement: AgreementFile) -> Iterator[Columns]:
+    """Standardised columns of a table's batches, a batch at a time."""
     dataset = agreement.content.dataset[side]
-    rows = islice(batches(people, side), None if records is None else -(-records // BATCH))
     for columns, _enough in prepared_batches(rows, dataset, agreement, Survey(), lambda _rows: None):
+        yield columns
+
+
+def joined(parts: Iterable[Columns]) -> Columns:
+    """Columns of all batches."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for columns in parts:
         for name, values in columns.items():
             found[name] += values
-    return {name: values[:records] for name, values in found.items()}
+    return dict(found)

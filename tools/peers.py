@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import splink.comparison_library as cl
 from anonlink.candidate_generation import find_candidate_pairs
 from anonlink.similarities import dice_coefficient_accelerated
@@ -32,6 +33,9 @@ SPLINK_THRESHOLD = 0.95
 LEAST_WEIGHT = -4.0
 RANDOM_PAIRS = 1e7
 ASSUMED_RECALL = 0.7
+
+MOST = 0.5
+_MEMORY_LIMIT = "SELECT current_setting('memory_limit')"
 
 ANONLINK_THRESHOLD = 0.8
 ANONLINK_FLOOR = 0.65
@@ -78,6 +82,30 @@ class Predicted:
     scores: NDArray[np.float64]
 
 
+@dataclass(frozen=True, slots=True)
+class PlainTables:
+    """The records as Splink takes them.
+
+    Attributes:
+        agreement: drafted from the headers; says which identifiers there are, and of what kind.
+        tables: for each dataset, in the agreement's order, `unique_id` numbered through all of them, and its
+            identifiers; null for missing, a space in UK postcodes.
+    """
+
+    agreement: Agreement
+    tables: Mapping[str, pa.Table]
+
+    @staticmethod
+    def of(records: Records) -> PlainTables:
+        """The tables of records that are in memory."""
+        starts = np.concatenate([[0], np.cumsum(records.rows())])
+        tables = {
+            name: plain_table(columns, records.agreement, start=int(start))
+            for (name, columns), start in zip(records.columns.items(), starts, strict=False)
+        }
+        return PlainTables(records.agreement, tables)
+
+
 Labels = list[NDArray[np.int64]]
 
 
@@ -93,19 +121,21 @@ class Splink:
     distance with term frequencies for other postcodes, as in its FEBRL 4 example. u from random pairs; the prior from
     deterministic rules; m by EM over blocks of equal names and of equal dates of birth. Forename and surname in one
     comparison, and a third round of EM over equal postcodes, are documented too, and were worse on the data tried.
+
+    Attributes:
+        memory_limit: what DuckDB may take, by its own default; as it says it.
     """
 
-    def __init__(self, records: Records) -> None:
-        self._records = records
-        identifiers = set(records.agreement.kinds())
+    def __init__(self, given: PlainTables) -> None:
+        self._rows = [table.num_rows for table in given.tables.values()]
+        identifiers = set(given.agreement.kinds())
         database = DuckDBAPI()
-        tables = [
-            database.register(_arrow(records, name, columns), dataset_display_name=name)
-            for name, columns in records.columns.items()
-        ]
+        self.memory_limit = str(database.duckdb_con.execute(_MEMORY_LIMIT).fetchall()[0][0])
+        tables = [database.register(table, dataset_display_name=name) for name, table in given.tables.items()]
+        duplicates = any(dataset.may_have_duplicates for dataset in given.agreement.dataset)
         settings = SettingsCreator(
-            link_type="link_and_dedupe" if any(records.duplicates) else "link_only",
-            comparisons=comparisons(records),
+            link_type="link_and_dedupe" if duplicates else "link_only",
+            comparisons=comparisons(given),
             blocking_rules_to_generate_predictions=blocking_rules(identifiers),
             retain_matching_columns=False,
         )
@@ -140,18 +170,18 @@ class Splink:
         names = found.column("cluster_id").to_numpy(zero_copy_only=False).astype(str)
         labels = np.empty(len(ids), dtype=np.int64)
         labels[ids] = np.unique(names, return_inverse=True)[1]
-        return np.split(labels, np.cumsum(self._records.rows())[:-1])
+        return np.split(labels, np.cumsum(self._rows)[:-1])
 
 
-def comparisons(records: Records) -> list[Any]:
+def comparisons(given: PlainTables) -> list[Any]:
     """Splink's comparisons for the identifiers of an agreement."""
     found: list[Any] = []
-    for name, kind in records.agreement.kinds().items():
+    for name, kind in given.agreement.kinds().items():
         if kind in ("given-name", "middle-names", "surname"):
             found.append(cl.NameComparison(name))
         elif kind == "date-of-birth":
             found.append(cl.DateOfBirthComparison(name, input_is_string=True))
-        elif kind == "postcode" and _are_british(records, name):
+        elif kind == "postcode" and _are_british(given, name):
             found.append(cl.PostcodeComparison(name))
         elif kind == "postcode":
             edits = cl.DamerauLevenshteinAtThresholds(name, [1, 2])
@@ -164,10 +194,11 @@ def comparisons(records: Records) -> list[Any]:
     return found
 
 
-def _are_british(records: Records, postcode: str) -> bool:
+def _are_british(given: PlainTables, postcode: str) -> bool:
     """Whether most postcodes of the first dataset are such as Splink's comparison can take apart."""
-    values = [value for value in next(iter(records.columns.values()))[postcode] if value]
-    return 2 * sum(with_a_space(value) != value for value in values) > len(values)
+    values = next(iter(given.tables.values())).column(postcode)
+    share = pc.mean(pc.match_substring(values, " ")).as_py()
+    return share is not None and share > MOST
 
 
 def blocking_rules(identifiers: set[str]) -> list[Any]:
@@ -200,11 +231,15 @@ def _has(identifiers: set[str], part: str) -> bool:
     return part.removeprefix("substr(").split(",")[0] in identifiers
 
 
-def _arrow(records: Records, dataset: str, columns: Columns) -> pa.Table:
-    """A dataset as Splink takes it: absent for missing, a space in UK postcodes."""
-    before = list(records.columns).index(dataset)
-    start, rows = sum(records.rows()[:before]), records.rows()[before]
-    kinds = records.agreement.kinds()
+def plain_table(columns: Columns, agreement: Agreement, *, start: int) -> pa.Table:
+    """Standardised records as Splink takes them, in `PlainTables`.
+
+    Args:
+        columns: values by identifier; "" where missing.
+        agreement: says which identifiers there are, and of what kind.
+        start: the first record's `unique_id`.
+    """
+    rows, kinds = len(next(iter(columns.values()))), agreement.kinds()
     table: dict[str, Any] = {"unique_id": pa.array(range(start, start + rows), pa.int64())}
     for name in kinds:
         values = columns.get(name, [""] * rows)

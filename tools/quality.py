@@ -256,7 +256,7 @@ class Work:
     def splink(self) -> tuple[Any, float]:
         """A trained model with its scored pairs, and the seconds that it took."""
         started = time.perf_counter()
-        model = peers().Splink(self.records)
+        model = peers().Splink(peers().PlainTables.of(self.records))
         return model, time.perf_counter() - started
 
 
