@@ -12,12 +12,14 @@ docs/spark.md says how to run it, and what to ask of a cluster.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -76,11 +78,27 @@ def spark_engine(*, part_bytes: int = PART_BYTES) -> Iterator[Engine]:
     Raises:
         ConfigError: the extra `spark` or Java is missing, or Spark doesn't start.
     """
-    session = _session()
+    with _without_py4js_tracebacks():
+        session = _session()
+        try:
+            yield partial(_pass_pairs_on, session, part_bytes)
+        finally:
+            _stop(session)
+
+
+@contextmanager
+def _without_py4js_tracebacks() -> Iterator[None]:
+    """py4j raises what goes wrong, and logs it as well, as the program's own: only what is raised is told."""
+    root = logging.getLogger()
+    root.addFilter(_is_not_of_py4j)
     try:
-        yield partial(_pass_pairs_on, session, part_bytes)
+        yield
     finally:
-        _stop(session)
+        root.removeFilter(_is_not_of_py4j)
+
+
+def _is_not_of_py4j(record: logging.LogRecord) -> bool:
+    return Path(record.pathname).parent.name != "py4j"
 
 
 def _stop(session: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import shutil
@@ -11,6 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -228,6 +230,30 @@ def test_a_driver_that_dies_is_told_and_nobody_waits_for_it() -> None:
     told = done.stderr.splitlines()[-1]
     assert told.startswith("Spark's own process has ended")
     assert "goes on where it stopped" in told
+
+
+def test_what_py4j_raises_is_not_logged_too(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It logs to the root logger when Spark's process dies while it is asked; the refusal says what to do."""
+    pytest.importorskip("py4j")
+    from py4j.java_gateway import GatewayClient  # noqa: PLC0415 - an extra
+    from py4j.protocol import Py4JNetworkError  # noqa: PLC0415
+
+    class Broken(GatewayClient):  # type: ignore[misc]
+        def _get_connection(self) -> Mock:
+            return Mock(send_command=Mock(side_effect=Py4JNetworkError("gone")))
+
+    def ask() -> None:
+        Broken().send_command("anything", retry=False)
+
+    monkeypatch.setattr(spark, "_session", Mock())
+    with spark_engine():
+        ask()
+        logging.getLogger().warning("somebody else's")
+        assert [record.message for record in caplog.records] == ["somebody else's"]
+    ask()
+    assert caplog.records[-1].message == "Exception while sending command."
 
 
 def test_the_heap_is_ours_to_choose_only_where_nobody_says_how_spark_runs(
