@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tools import bench, bench_cases, bench_linking, bench_page
+from pprl.encode.clk import ClkEncoder
+from tools import bench, bench_cases, bench_linking, bench_page, bench_people
+from tools.bench_clocks import Stopwatch
 
 RESULT = {
     "seconds": 4.0,
@@ -409,6 +411,31 @@ def test_a_row_is_never_of_old_and_new_steps(results: bench.Results, monkeypatch
     assert mixed.steps == dict.fromkeys(OURS, bench.NOT_TOGETHER)
 
 
+@pytest.mark.usefixtures("sources")
+def test_what_fails_is_told_beside_what_was_measured_before(
+    results: bench.Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_words: list[str], _most_seconds: float) -> str:
+        raise bench.FailedError("it ended with code 1")
+
+    monkeypatch.setattr(bench, "output_of", fails)
+    sizes = bench.Sizes(linked=(100,))
+    before(results)
+    text = bench_page.text_of(bench.page_of(sizes, results, bench.measure(sizes, results, large=False)))
+    assert "| 100 † | ours |" in text
+    assert "- `people-100` failed when it was measured anew: it ended with code 1." in text
+    assert "- 'splink', 100 a side is left out: it needs 'people', which failed." in text
+
+
+def test_the_page_alone_measures_nothing(sources: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_page, "DOCUMENTS", sources / "docs")
+    monkeypatch.setattr(bench_page, "_plot", lambda _linked, _path: None)
+    monkeypatch.setattr(bench, "output_of", None)
+    monkeypatch.setattr(sys, "argv", ["bench", "--page"])
+    bench.main()
+    assert rows_of((sources / "docs" / "benchmarks.md").read_text(encoding="utf-8"))
+
+
 def test_small_data_leave_no_results_among_the_documents(
     sources: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -453,6 +480,18 @@ def test_what_is_left_out_is_asked_for_again(
 def test_a_full_disk_is_foreseen() -> None:
     with pytest.raises(SystemExit, match="GB of disk"):
         bench.require_room(10**18)
+
+
+def test_our_clks_are_put_back_into_the_order_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    agreement = bench_people.agreement_for(300, "clk")
+    monkeypatch.setattr(bench_people, "BATCH", 70)
+    monkeypatch.setattr(bench_cases, "RECORDS_AT_ONCE", 50)
+    table = list(bench_people.standardised(bench_people.batches(300, 0), 0, agreement))
+    assert len(table) == 5
+    whole = ClkEncoder(agreement.content, bench_cases.KEY).encode(bench_people.joined(table))
+    made = bench_cases._by_us(table, agreement, Stopwatch())
+    assert [bytes(each) for each in made] == [row.tobytes() for row in whole]
+    assert len(set(map(bytes, made))) > 100
 
 
 def test_accepted_pairs_are_as_many_as_asked_and_none_stands_twice() -> None:
