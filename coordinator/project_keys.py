@@ -52,9 +52,11 @@ def key_for_issue(
     Raises:
         ProtocolError: keys were issued before, and the project key is not here.
     """
-    if not agreement.content.release.keep_linkage_keys:
-        return None
     path = project_key_file(me, agreement)
+    if not agreement.content.release.keep_linkage_keys:
+        if path.exists():  # A later version may keep them again, and must follow this one.
+            _remember(me, agreement)
+        return None
     offered = any(len(each.previous.records) for each in references.values())
     if path.exists() or offered or _kept_before(me, agreement):
         return _held(me, agreement)

@@ -19,9 +19,14 @@ VERSION, PREVIOUS = ("project", "version"), ("project", "previous_sha256")
 
 
 def agreement(
-    project: Project, title: str, version: int = 1, previous: AgreementFile | None = None
+    project: Project,
+    title: str,
+    version: int = 1,
+    previous: AgreementFile | None = None,
+    *,
+    keep: bool = True,
 ) -> AgreementFile:
-    changes: dict[tuple[str, str], object] = {ID: "apart", KEEP: True, TITLE: title, VERSION: version}
+    changes: dict[tuple[str, str], object] = {ID: "apart", KEEP: keep, TITLE: title, VERSION: version}
     if previous is not None:
         changes[PREVIOUS] = previous.sha256
     text = with_values(project.agreement_path.read_text("utf-8"), changes)
@@ -41,6 +46,16 @@ def test_the_same_agreement_and_what_follows_it_have_the_same_key(
     assert made is not None
     for again in (first, agreement(project, "One", 2, first)):
         assert key_for_issue(store, again, {}) == made
+
+
+def test_after_a_version_that_keeps_none_the_key_is_still_the_projects(
+    project: Project, store: Coordinator
+) -> None:
+    first = agreement(project, "One")
+    second = agreement(project, "One", 2, first, keep=False)
+    made = key_for_issue(store, first, {})
+    assert key_for_issue(store, second, {}) is None
+    assert key_for_issue(store, agreement(project, "One", 3, second), {}) == made
 
 
 def test_another_project_with_the_same_id_is_refused(project: Project, store: Coordinator) -> None:
