@@ -65,21 +65,20 @@ def clks(people: int, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _by_us(table: Iterable[Columns], agreement: AgreementFile, watch: Stopwatch) -> Sequence[bytes]:
-    """As `pprl encode` does it: each batch's values are numbered, then pieces are encoded in a random order."""
+    """As `pprl encode` does it, but in the table's order, as clkhash: each batch is numbered, then pieces encoded."""
     numbered = CodedColumns(agreement.content.kinds())
     for batch in table:
         with watch.runs():
             numbered.add(batch)
     with watch.runs():
         columns = numbered.coded()
-        records = len(next(iter(columns.values())).codes)
-        order = np.random.default_rng(records).permutation(records)
+        rows = np.arange(len(next(iter(columns.values())).codes))
         clk_encoder = ClkEncoder(agreement.content, KEY)
         pieces = [
-            clk_encoder.encode_coded(columns, order[start : start + RECORDS_AT_ONCE])
-            for start in range(0, records, RECORDS_AT_ONCE)
+            clk_encoder.encode_coded(columns, rows[start : start + RECORDS_AT_ONCE])
+            for start in range(0, len(rows), RECORDS_AT_ONCE)
         ]
-    return _rows_of(np.concatenate(pieces)[np.argsort(order)])
+    return _rows_of(np.concatenate(pieces))
 
 
 def _rows_of(made: NDArray[np.uint8]) -> Sequence[bytes]:
