@@ -16,7 +16,7 @@ NOBODY_RECOGNISED = (
 )
 ONE_OFFICE = (
     "in our tests, one place that saw how the records of all passes hang together, and held two departments' very "
-    "files in plain text, named 18 % of 5,000 people and 20 % of 20,000 with one person a block; with whole blocks one "
+    "files in plain text, named 19 % of 5,000 people and 20 % of 20,000 with one person a block; with whole blocks one "
     "file was enough to name 98 % of 50,000"
 )
 SPLIT_ROLES = (

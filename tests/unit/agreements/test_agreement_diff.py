@@ -277,7 +277,7 @@ def test_both_roles_in_one_office_are_told_with_what_that_costs(justice, changed
         ('["key-issuer"]\n\n', '["auditor"]\n\n'),
     )
     told = {change.path: change.weakens for change in diff(old, new)}
-    assert "18 % of 5,000" in told["coordinator"]
+    assert "19 % of 5,000" in told["coordinator"]
     assert "coordinator" not in {change.path for change in diff(new, old)}
     assert "coordinator" not in {change.path for change in diff(new, new)}
 
