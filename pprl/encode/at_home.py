@@ -195,7 +195,7 @@ def _of_one_date(name: tuple[Coded, ...], birth: Coded) -> tuple[Codes, float]:
     year = _rewritten(dates, lambda date: date[:4]).codes
     day = _rewritten(dates, lambda date: date[5:]).codes
     pairs = float(len(firsts))
-    # Numerator and denominator apart, which are whole: at the limit nothing is rounded.
+    # Numerator and denominator apart, which are whole: rounding decides nothing at the limit.
     births = _count(names[firsts])
     of_date = np.maximum(YEARS * (_count(year) - 1), pairs) * np.maximum(DAYS * (_count(day) - 1), pairs)
     certain = YEARS * DAYS * pairs**2

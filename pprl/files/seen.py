@@ -130,7 +130,14 @@ class Seen:
 def _higher(
     mine: Mapping[str, tuple[int, str]], others: Mapping[str, tuple[int, str]]
 ) -> dict[str, tuple[int, str]]:
-    """Of each name, the entry with the higher number; of two with one number, mine."""
+    """Of each name, the entry with the higher number."""
+    for name in mine.keys() & others.keys():
+        if mine[name][0] == others[name][0] and mine[name] != others[name]:
+            raise VerificationError(
+                f"Two copies of what this party has seen contradict each other about '{name}': somebody has shown it "
+                "two histories.",
+                hint="Keep both copies, sign nothing, and compare with the other parties and witnesses.",
+            )
     further = {name: each for name, each in others.items() if name not in mine or each[0] > mine[name][0]}
     return {**mine, **further}
 
@@ -145,6 +152,7 @@ def read(path: Path) -> Seen:
 
     Raises:
         KeyFileError: damaged, open to others, or gone.
+        VerificationError: copies contradict each other.
     """
     copies = [kept.remembers for kept in _folders(path) if kept.remembers.exists()]
     if not path.exists() and copies:
@@ -156,18 +164,22 @@ def read(path: Path) -> Seen:
             "history.",
         )
     found = Seen()
-    for each in (path, *copies) if path.exists() else ():
-        found = found.with_all_of(_read_one(each))
+    if path.exists():
+        found = _read_one(path, "Restore it from your newest safe copy.")
+        for copy in copies:
+            found = found.with_all_of(
+                _read_one(copy, f"Move it away, if {path} is whole: it is written anew.")
+            )
     return found
 
 
-def _read_one(path: Path) -> Seen:
+def _read_one(path: Path, hint: str) -> Seen:
     raw = read_secret_file(path, what="memory of agreements", limit=None)
     try:
         return parse(raw)
     except FormatError as error:
         fault = error.message
-    raise KeyFileError(f"{path} is damaged: {fault}", hint="Restore it from your newest safe copy.")
+    raise KeyFileError(f"{path} is damaged: {fault}", hint=hint)
 
 
 def change(path: Path, how: Callable[[Seen], Seen]) -> Seen:
@@ -181,6 +193,7 @@ def change(path: Path, how: Callable[[Seen], Seen]) -> Seen:
 
     Raises:
         KeyFileError: the file is damaged, open to others, or gone.
+        VerificationError: copies contradict each other.
         UsageError: it can't be written, and nothing may go on that was to be remembered.
         PprlError: what `how` raises; the file is then as it was.
     """

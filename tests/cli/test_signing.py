@@ -181,9 +181,10 @@ def test_results_of_a_replaced_version_can_still_be_opened(project: Project) -> 
 def test_one_version_has_one_text(project: Project) -> None:
     own = ("-k", project.key(DEPARTMENTS[0]))
     memory = seen.path_beside(project.key(DEPARTMENTS[0]), DEPARTMENTS[0])
-    kept = memory.read_bytes()
+    copies = {path: path.read_bytes() for path in (memory, *memory.parent.rglob("remembers"))}
     other = project.amended("other.toml", {("linkage", "target_precision"): 0.9})
-    memory.write_bytes(kept)
+    for path in (memory, *memory.parent.rglob("remembers")):
+        path.write_bytes(copies[path]) if path in copies else path.unlink()
     words = ("pprl", "agreement", "verify", other, *own)
     refused(*words, status=7, says="seen before with other bytes", within=project.folder, reports=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,28 @@ def test_killed_at_any_write_it_has_said_nothing_or_forgets_nothing(
             kept.rename(memory)
         assert ask(project, request(project, 8, 3 if known else 0)).checkpoint.size == 8
         assert seen.parse(memory.read_bytes()) == seen.read(memory)
+
+
+def test_copies_that_contradict_each_other_are_told(project: Project) -> None:
+    ask(project, request(project, 3))
+    memory = seen.path_beside(project.key(WITNESS), WITNESS)
+    found = seen.read(memory)
+    others = {name: (size, "b" * 64) for name, (size, _) in found.checkpoints.items()}
+    memory.write_bytes(seen.write(replace(found, checkpoints=others)))
+    with pytest.raises(VerificationError, match="shown it two histories"):
+        ask(project, request(project, 3))
+
+
+def test_a_damaged_second_copy_can_be_moved_away(project: Project) -> None:
+    ask(project, request(project, 3))
+    copy = project.holdings(WITNESS).remembers
+    copy.write_bytes(copy.read_bytes()[:-1])
+    with pytest.raises(KeyFileError, match="is damaged") as refusal:
+        ask(project, request(project, 8, 3))
+    assert "it is written anew" in (refusal.value.hint or "")
+    copy.unlink()
+    ask(project, request(project, 8, 3))
+    assert seen.parse(copy.read_bytes()) == seen.read(seen.path_beside(project.key(WITNESS), WITNESS))
 
 
 def test_without_room_for_the_second_copy_nothing_is_signed(

@@ -306,6 +306,10 @@ JOINED = [
     (NAMES, at_the_limit(of_year=6), [*range(101)]),
     # By both names and the postcode, where neither is rare enough without the other.
     (NAMES, crowded(), [*range(79), 79, 79]),
+    # Words of one name alone are none.
+    among_strangers(
+        NAMES, [("ann", "", "1980-02-03", "ab12cd"), ("ann", "", "1980-02-03", "ef34gh")], [0, 1]
+    ),
     # By forename and postcode with two surnames, and with three: a hostel.
     among_strangers(NAMES, [("ali", family, "1980-02-03", "ab12cd") for family in ("khan", "moss")], [0, 0]),
     among_strangers(

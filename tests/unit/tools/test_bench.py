@@ -208,8 +208,8 @@ def test_growth_from_one_version_of_the_code_to_another_is_told_as_such() -> Non
     assert "encoding a table 1.0 times." in both
     older = page(steps=dict.fromkeys(OURS, then))
     text = " ".join(bench_page.text_of(older).split())
-    assert "From 1,000 † to 10,000 records a side" in text
-    assert "encoding a table 1.0 times; but not by the same code, so that it is no measure of growth." in text
+    assert "From 1,000 † to 10,000 records a side nothing is told of growth" in text
+    assert "encoding a table 1.0 times" not in text
 
 
 @pytest.fixture
