@@ -36,12 +36,7 @@ def test_one_joins_and_one_leaves_and_linkage_goes_on(first: Consortium) -> None
     for party in second.departments:
         second.compare(party)
     _the_old_secret_is_no_use(first, second)
-    second.open_store()
-    for party in second.departments:
-        second.share(party)
-    second.hand_in(*second.shares())
-    for party in second.departments:
-        second.accept(party, *second.handed_on(party))
+    second.made_a_secret()
     assert len({second.secret(party) for party in second.departments}) == 1
     assert first.secret(department_of(POLICE)) != second.secret(department_of(POLICE))
     _links(second)

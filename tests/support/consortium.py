@@ -243,6 +243,10 @@ class Consortium:
     def completed(self, *, earlier: Consortium | None = None, left: Collection[str] = ()) -> None:
         """The whole ceremony through the coordinator, with nothing going wrong."""
         self.prepared(earlier=earlier, left=left)
+        self.made_a_secret()
+
+    def made_a_secret(self) -> None:
+        """The ceremony's shares, from each department to all others through the coordinator."""
         self.open_store()
         for party in self.departments:
             self.share(party)
