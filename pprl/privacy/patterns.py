@@ -148,13 +148,14 @@ def mine(bits: Floats, records: Floats, tick: Tick) -> list[Pattern]:
         tick: called for each bit.
     """
     often, together = _correlations(bits, records)
+    set_in: Flags = np.ascontiguousarray(bits.T > 0)
     order = [int(bit) for bit in np.argsort(-often, kind="stable") if _LEAST_SUPPORT <= often[bit] < 1]
     found: dict[bytes, Pattern] = {}
     for bit in order:
         tick()
         near = np.argsort(-together[bit], kind="stable")[: max(_CORES) - 1]
         for core in _CORES:
-            pattern = _closed(np.append(near[: core - 1], bit), bits, records)
+            pattern = _closed(np.append(near[: core - 1], bit), bits, set_in, records)
             if pattern is not None:
                 found.setdefault(pattern.bits.tobytes(), pattern)
     return _apart(list(found.values()), records)
@@ -171,40 +172,41 @@ def _correlations(bits: Floats, records: Floats) -> tuple[Floats, Floats]:
     return often, together
 
 
-def _closed(core: Indices, bits: Floats, records: Floats) -> Pattern | None:
+def _closed(core: Indices, bits: Floats, set_in: Flags, records: Floats) -> Pattern | None:
     """The bits that filters with a core nearly always have; None if these are few, or have nothing but the core."""
-    inside = _having(bits, core)
+    inside = _having(set_in, core)
     for _ in range(3):
         rows = np.flatnonzero(inside)
         if len(rows) < _FEWEST_FILTERS or records[rows].sum() < _LEAST_SUPPORT * records.sum():
             return None
         share = records[rows] @ bits[rows] / records[rows].sum()
         always = np.flatnonzero(share > _NEARLY_ALWAYS)
-        further = _having(bits, always)
+        further = _having(set_in, always)
         if len(always) <= len(core) or (further == inside).all():
             break
         inside = further
     return Pattern(always, inside) if len(always) > len(core) and inside.any() else None
 
 
-def _having(bits: Floats, places: Indices) -> Flags:
-    """Mask of the filters that have all these bits."""
-    return np.asarray(bits[:, places].all(axis=1), dtype=np.bool_)
+def _having(set_in: Flags, places: Indices) -> Flags:
+    """Mask of the filters that have all these bits; `set_in` is of shape (bits, filters)."""
+    return np.asarray(np.logical_and.reduce(set_in[places], axis=0), dtype=np.bool_)
 
 
 def _apart(patterns: list[Pattern], records: Floats) -> list[Pattern]:
     """Those that are not of nearly the same filters as one before, most records first."""
-    kept: list[Pattern] = []
-    for pattern in sorted(
-        patterns, key=lambda each: -float(records[each.filters].sum()) * min(len(each.bits), 10)
-    ):
-        if all(
-            records[pattern.filters & each.filters].sum()
-            < _SAME_RECORDS * records[pattern.filters | each.filters].sum()
-            for each in kept
-        ):
-            kept.append(pattern)
-    return kept
+    if not patterns:
+        return []
+    ordered = sorted(patterns, key=lambda each: -float(records[each.filters].sum()) * min(len(each.bits), 10))
+    filters = np.stack([each.filters for each in ordered]).astype(np.float32)
+    in_both = (filters * records) @ filters.T
+    own = np.diagonal(in_both)
+    same = in_both >= _SAME_RECORDS * (own[:, None] + own - in_both)
+    kept: list[int] = []
+    for place in range(len(ordered)):
+        if not same[place, kept].any():
+            kept.append(place)
+    return [ordered[place] for place in kept]
 
 
 def _of_tokens(patterns: list[Pattern]) -> list[Pattern]:
