@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from pprl.agreements.draft import DatasetSketch, draft
 from pprl.encode.records import prepare
 from pprl.privacy import exposure
-from pprl.privacy.attempts import Attempt, attempts
+from pprl.privacy.attempts import MANY_KNOWN, Attempt, attempts
 from pprl.privacy.battery import made
 from pprl.privacy.ground import Encode, Ground
 from pprl.privacy.measure import OutOfTime
@@ -37,6 +37,7 @@ from pprl.privacy.sampling import Sample
 from pprl.privacy.views import Bytes, Tick
 from pprl.protocol.agreement import AgreementFile, parse
 from pprl.protocol.profiles import SCHEME_OF, Profile
+from pprl.protocol.risk_statement import EVERYBODY, VERY_FILE
 from pprl.scoring import score
 from pprl.synthetic import LinkagePair, linkage_pair
 from tools import calibration
@@ -75,6 +76,11 @@ class Encoding:
     profile: Profile
     transform: Callable[[AgreementFile], Encode] | None = None
     of_one_year: bool = False
+
+    @property
+    def is_profile(self) -> bool:
+        """Whether the product encodes like that."""
+        return self.transform is None and not self.of_one_year
 
 
 # Hardenings. Each is for the encoder of an agreement, and takes its place.
@@ -223,10 +229,35 @@ def cells(sizes: Sequence[int], seed: int = SEED) -> Iterator[tuple[Cell, Callab
 
 
 def attempts_on(encoding: Encoding, size: int) -> list[Attempt]:
-    """All that `pprl risk` tries on so many records, and what it does not try."""
+    """On the default profile all that `pprl risk` tries, and what it does not try; on others what tells most of them.
+
+    Attackers of whole filters set everybody against everybody: one attempt on 50,000 records takes minutes.
+    """
     scheme = SCHEME_OF[encoding.profile]
-    more = attempts_with_other_lists(KNOWN_PEOPLE) if scheme == "field-filters" else []
-    return [*attempts(scheme, records=size, known_people=KNOWN_PEOPLE), *more]
+    tried = attempts(scheme, records=size, known_people=KNOWN_PEOPLE)
+    if not encoding.is_profile:
+        return [each for each in tried if _tells_of_hardening(each, small=size <= SIZES[0])]
+    if scheme == "clk":
+        return [each for each in tried if size <= SIZES[0] or _tells_of_large_file(each)]
+    return [*tried, *attempts_with_other_lists(KNOWN_PEOPLE)]
+
+
+def _tells_of_hardening(attempt: Attempt, *, small: bool) -> bool:
+    """The very file, in the hands of attackers to whom plain filters fall; of large files, of the best of them."""
+    name, knows = attempt.attack.name, attempt.knowledge
+    if (knows.list, knows.overlap) != (VERY_FILE, EVERYBODY):
+        return False
+    if name == "propagation":
+        return knows.known in {KNOWN_PEOPLE, MANY_KNOWN}
+    return small and name in {"spectral", "embedding"} and knows.known in {0, KNOWN_PEOPLE}
+
+
+def _tells_of_large_file(attempt: Attempt) -> bool:
+    """Everybody on the list, or half or a fifth of the people for the attacker who does best."""
+    name, knows = attempt.attack.name, attempt.knowledge
+    if knows.list == VERY_FILE:
+        return name == "propagation" or (knows.overlap == EVERYBODY and knows.known in {0, KNOWN_PEOPLE})
+    return knows.overlap == EVERYBODY and name == "propagation" and knows.known == KNOWN_PEOPLE
 
 
 def _linked_cell(size: int, encoding: Encoding, errors: str, seed: int) -> Cell:

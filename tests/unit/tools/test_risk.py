@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pprl.privacy.attempts import Attempt
+from pprl.privacy.attempts import ATTACKS, Attempt
 from pprl.privacy.battery import made
 from pprl.privacy.ground import RandomGround
+from pprl.protocol.profiles import SCHEME_OF
 from pprl.protocol.risk_statement import upper_per_10000
 from tests.support.privacy import no_limit
 from tools import risk, risk_files
@@ -88,6 +89,23 @@ def test_every_cell_is_there_once_and_small_sizes_come_first() -> None:
     assert [cell.size for cell in found] == sorted(cell.size for cell in found)
     assert {cell.encoding for cell in found} == {each.name for each in ENCODINGS}
     assert not [cell for cell in found if (cell.encoding, cell.what) == (risk.NOTHING, "quality")]
+
+
+def test_profiles_are_attacked_in_every_way_and_hardenings_in_large_files_by_the_best_alone() -> None:
+    small, large = risk.SIZES[0], risk.SIZES[-1]
+
+    def tried(name: str, size: int) -> set[str]:
+        return {each.attack.name for each in risk.attempts_on(encoding(name), size)}
+
+    for profile in ("accuracy-first", "privacy-first", "clkhash-compatible"):
+        scheme = SCHEME_OF[profile]
+        assert tried(profile, large) >= {each.name for each in ATTACKS if each.scheme == scheme}
+    assert tried("rule 90", small) == {"spectral", "propagation", "embedding"}
+    assert tried("rule 90", large) == {"propagation"}
+    at_profile, at_hardening = (
+        len(risk.attempts_on(encoding(name), large)) for name in ("privacy-first", "rule 90")
+    )
+    assert at_hardening < at_profile < len(risk.attempts_on(encoding("privacy-first"), small))
 
 
 def _measure(path: Path, monkeypatch: pytest.MonkeyPatch, **options: Any) -> list[Cell]:
