@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from pprl.privacy.battery import Risk
 
 HOME_MAP_HEADER = ("handle", "record_id")
+JOINED_HEADER = ("record_id", "person")
 ROW_SALTS_KIND = "row-salts"
 KEYS_HEADER = ("record_id", KEY_COLUMN)
 CHANGES_HEADER = ("record_id", f"previous_{KEY_COLUMN}", KEY_COLUMN)
@@ -160,6 +161,20 @@ def columns_of(dataset: Dataset) -> tuple[str, ...]:
 def check_rows(table: Table, dataset: Dataset, agreement: AgreementFile, *, seen: Seen) -> Survey:
     """Look at every row: what is missing, and what breaks a rule."""
     return encoder.survey(_rows(table, dataset), dataset, agreement, seen=seen)
+
+
+def require_joining(dataset: Dataset, agreement: AgreementFile) -> None:
+    """Refuse to tell what is joined at home where nothing is.
+
+    Raises:
+        ConfigError: the agreement does not have records of the dataset joined.
+    """
+    encoding = agreement.content.encoding
+    if encoding.scheme != "field-filters" or not encoding.field_filter_parameters.joins(dataset):
+        raise ConfigError(
+            f"No records of '{dataset.name}' are joined at home.",
+            hint="They are in scheme field-filters, with join_at_home, in a dataset that may_have_duplicates.",
+        )
 
 
 def require_clean(found: Survey, dataset: Dataset) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,14 +43,22 @@ if TYPE_CHECKING:
 @click.command()
 @path_argument("data")
 @agreement_option
+@path_option(
+    "--joined",
+    "joined_path",
+    help="Write which records are joined at home: record id, and that of the person's first. It never leaves.",
+)
 @table_options
+@force_option
 @json_option
 def check(
     data: Path,
     agreement_path: Path,
+    joined_path: Path | None,
     dataset: str | None,
     encoding: str | None,
     delimiter: str | None,
+    force: bool,
     as_json: bool,
 ) -> None:
     """Look at every row of DATA: what is missing, and what breaks a rule. Nothing leaves.
@@ -63,18 +71,30 @@ def check(
     Problems are named by row (as a spreadsheet counts: the header is row 1), column and rule, never by value.
     The exit status is 4 if there are any.
 
+    Where records of a person are joined at home, --joined lists them for you to look at: a wrong join is a wrong link.
+
     Example: pprl check offences.csv -a agreement.toml --dataset offences
     """
     from pprl import department
     from pprl.errors import UsageError
+    from pprl.files.atomic import new_file, require_apart
+    from pprl.files.csv_writer import write_csv
 
     agreement = load_agreement(agreement_path)
     names = ", ".join(each.name for each in agreement.content.dataset)
     if dataset is None:
         raise UsageError("Which dataset is it?", hint=f"Say --dataset with one of: {names}.")
     agreed = agreement.content.dataset_named(dataset)
+    if joined_path is not None:
+        department.require_joining(agreed, agreement)
+        require_apart([joined_path], [data, agreement_path])
     source = department.open_dataset(data, agreed, encoding=encoding, delimiter=delimiter)
-    found = with_progress(source, lambda seen: department.check_rows(source, agreed, agreement, seen=seen))
+    with new_file(joined_path, force=force, mode=0o600) if joined_path else nullcontext() as file:
+        found = with_progress(
+            source, lambda seen: department.check_rows(source, agreed, agreement, seen=seen)
+        )
+        if file is not None:
+            write_csv(file, department.JOINED_HEADER, found.joined_records())
     weak = _weakness(found)
     show(_survey_data(found, agreed), as_json=as_json, text=lambda: _survey_text(found, agreed), red=weak)
     department.require_clean(found, agreed)
@@ -303,7 +323,8 @@ def _survey_text(found: Survey, dataset: Dataset) -> str:
             f"{found.largest:,} records: in each pass one of them is sent, and they share links. By name and birth "
             f"date {_at_least(found.namesakes)} to be expected to be joined with a stranger by chance alone. "
             "That is a floor: namesakes of one age, twins, people of one institution, and those who are joined by a "
-            "part of the date come on top. On made-up people 20 to 60 times as many were joined with another one."
+            "part of the date come on top. On made-up people 20 to 60 times as many were joined with another one. "
+            "--joined lists who is joined."
         )
     if found.broken_count:
         lines.append(f"{found.broken_count:,} values break a rule.")

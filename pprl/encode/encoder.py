@@ -68,6 +68,8 @@ class Survey:
         joined: records that are joined with another one at home, beside copies.
         namesakes: people to be expected to be joined with a stranger (`pprl.encode.at_home.Joined`).
         largest: records of the person who has most, as they are joined.
+        persons: where a survey was asked for and the department joins its records: for each, the place of the first
+            record of the same person, copies among them, shape (rows,).
         present: for each identifier, the records that have it.
         broken: findings about values, at most `MOST_FINDINGS` of them.
         broken_ids: findings about record ids, at most as many.
@@ -83,6 +85,7 @@ class Survey:
     joined: int = 0
     namesakes: float = 0.0
     largest: int = 0
+    persons: NDArray[np.int64] | None = field(default=None, repr=False)
     present: dict[str, int] = field(default_factory=dict)
     broken: list[Finding] = field(default_factory=list)
     broken_ids: list[Finding] = field(default_factory=list)
@@ -90,6 +93,14 @@ class Survey:
     record_ids: RecordIds = field(default_factory=RecordIds, repr=False)
     blocks: Blocks | None = None
     whole: Wholeness | None = None
+
+    def joined_records(self) -> Iterator[tuple[str, str]]:
+        """Record id, and that of the person's first record, of whoever has several; person by person. Never leaves."""
+        if self.persons is None:
+            return
+        of_several = np.flatnonzero(np.bincount(self.persons)[self.persons] > 1)
+        for row in of_several[np.argsort(self.persons[of_several], kind="stable")].tolist():
+            yield self.record_ids[row], self.record_ids[int(self.persons[row])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +146,8 @@ def survey(rows: Rows, dataset: Dataset, agreement: AgreementFile, *, seen: Call
         agreement: the agreement.
         seen: called with the rows read so far.
     """
-    found = Survey()
-    batches = _encodable(prepared_batches(rows, dataset, agreement, found, seen), [])
+    found, encodable = Survey(), list[NDArray[np.bool_]]()
+    batches = _encodable(prepared_batches(rows, dataset, agreement, found, seen), encodable)
     if agreement.content.encoding.scheme == "field-filters":
         columns, original_of_each = without_copies(
             _whole_columns(batches, agreement.content), dataset, agreement
@@ -145,6 +156,8 @@ def survey(rows: Rows, dataset: Dataset, agreement: AgreementFile, *, seen: Call
         at_home = without_joined(columns, dataset, agreement)
         found.joined = copies_among(at_home.first)
         found.namesakes, found.largest = at_home.namesakes, at_home.largest()
+        if agreement.content.encoding.field_filter_parameters.joins(dataset):
+            found.persons = _persons(np.concatenate(encodable), original_of_each, at_home.first)
         found.blocks = _blocks(columns, dataset, agreement.content)
     elif agreement.content.encoding.clk_parameters.xor_folds:
         found.whole = _wholeness(_whole_columns(batches, agreement.content), agreement)
@@ -152,6 +165,23 @@ def survey(rows: Rows, dataset: Dataset, agreement: AgreementFile, *, seen: Call
         for _ in batches:
             pass
     return found
+
+
+def _persons(
+    encodable: NDArray[np.bool_], original_of_each: NDArray[np.int64], first: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """For each row the place of its person's first one.
+
+    Args:
+        encodable: whether each row can be compared.
+        original_of_each: for each that can, the place among these of the record that it is a copy of.
+        first: for each original, the place among originals of the person's first.
+    """
+    originals = np.unique(original_of_each)
+    of_each = originals[first[np.searchsorted(originals, original_of_each)]]
+    rows, persons = np.flatnonzero(encodable), np.arange(len(encodable))
+    persons[rows] = rows[of_each]
+    return persons
 
 
 def _wholeness(columns: Mapping[str, Coded], agreement: AgreementFile) -> Wholeness:
