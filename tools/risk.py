@@ -239,7 +239,7 @@ def attempts_on(encoding: Encoding, size: int) -> list[Attempt]:
         return [each for each in tried if _tells_of_hardening(each, small=size <= SIZES[0])]
     if scheme == "clk":
         return [each for each in tried if size <= SIZES[0] or _tells_of_large_file(each)]
-    return [*tried, *attempts_with_other_lists(KNOWN_PEOPLE)]
+    return [*tried, *attempts_with_other_lists(KNOWN_PEOPLE, records=size)]
 
 
 def _tells_of_hardening(attempt: Attempt, *, small: bool) -> bool:

@@ -97,6 +97,7 @@ def test_profiles_are_attacked_in_every_way_and_hardenings_in_large_files_by_the
     def tried(name: str, size: int) -> set[str]:
         return {each.attack.name for each in risk.attempts_on(encoding(name), size)}
 
+    assert tried("accuracy-first", small) - tried("accuracy-first", large) == {"in_blocks, two lists"}
     for profile in ("accuracy-first", "privacy-first", "clkhash-compatible"):
         scheme = SCHEME_OF[profile]
         assert tried(profile, large) >= {each.name for each in ATTACKS if each.scheme == scheme}
@@ -277,7 +278,7 @@ def test_a_cell_of_another_draft_is_measured_anew_and_not_shown(
 
 
 @pytest.mark.parametrize(
-    "attempt", risk_files.attempts_with_other_lists(30)[1::4], ids=lambda each: each.attack.name
+    "attempt", risk_files.attempts_with_other_lists(30, records=SIZE)[1::4], ids=lambda each: each.attack.name
 )
 def test_attacks_with_other_lists_name_some_of_the_file_and_none_of_random_bits(attempt: Attempt) -> None:
     ground = ground_of(400, "accuracy-first")
