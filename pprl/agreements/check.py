@@ -399,6 +399,11 @@ def _wildcards(agreement: Agreement) -> Iterator[Finding]:
 def _risk(agreement: Agreement) -> Iterator[Finding]:
     risk = agreement.privacy.risk
     if risk is None:
+        yield Finding(
+            "no limits on attackers: encodings leave, and are taken in, whoever could name the people in them",
+            "add a section [privacy.risk], so that each department first attacks its own with 'pprl risk --sign'",
+            column="privacy",
+        )
         return
     for holder in agreement.holders():
         limit = risk.limit_of(holder)

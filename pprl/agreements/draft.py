@@ -20,6 +20,7 @@ from pprl.protocol.agreement import DateOrder, Scheme, is_visible
 from pprl.protocol.blocking import BlockingPass, default_passes
 from pprl.protocol.kinds import NAME, Kind, can_be_joined
 from pprl.protocol.profiles import FOLDED_BITS, FOLDS, SCHEME_OF, Profile
+from pprl.protocol.risk_statement import PER
 
 TO_BE_COMPLETED = "To be completed"
 CLK_BITS = 1024
@@ -179,6 +180,7 @@ def draft(
             rows=max(sketch.rows for sketch in datasets),
         ),
         _linkage(),
+        _privacy(profile or PROFILE_OF[scheme]),
         _release({KNOWN[name].kind for name in shared}),
         _retention(),
         _log(tables),
@@ -605,16 +607,65 @@ def _linkage() -> str:
 [linkage]
 target_precision = 0.975
 threshold = "estimated"
-
 """
-        + _comment(
+    )
+
+
+def _privacy(profile: Profile) -> str:
+    return (
+        _comment(
             "A submission with an encoding that has more of its bits set is refused: it would match everybody."
         )
         + """
 [privacy]
 max_popcount_share = 0.6
+
 """
+        + _comment(
+            "Limits on attackers, for a real run: take out the # before each line, and weigh the numbers. Then a "
+            "department attacks its own encodings before they leave ('pprl risk --sign'), and nothing is encoded or "
+            "received if somebody could name more of 10,000 people than this. Files of a few hundred people can't "
+            f"show so little. {_LIMIT_COMMENTS[profile]}A rehearsal makes the attacks too, which takes minutes."
+        )
+        + "".join(f"# {line}\n" if line else "#\n" for line in _limits(profile))
     )
+
+
+_LIMIT_COMMENTS: Mapping[Profile, str] = {
+    "accuracy-first": "The attackers of the key issuer hold two departments' files. ",
+    "privacy-first": "",
+    "clkhash-compatible": "These encodings don't keep to any limit: an officer has to accept that by name. ",
+}
+_PEOPLE, _KNOWN_PEOPLE = 5_000, 30
+_LIMITS: Mapping[Profile, tuple[int, int, int]] = {
+    "accuracy-first": (250, 500, PER),
+    "privacy-first": (50, 50, 50),
+    "clkhash-compatible": (50, 50, PER),
+}
+"""For matcher, key issuer and both together, who are two parties in a draft; docs/privacy.md has what was measured."""
+
+
+def _limits(profile: Profile) -> list[str]:
+    matcher, key_issuer, together = _LIMITS[profile]
+    lines = [
+        "[privacy.risk]",
+        f"people = {_PEOPLE:_}",
+        f"known_people = {_KNOWN_PEOPLE}",
+        f"matcher_per_10000 = {matcher}",
+        f"key_issuer_per_10000 = {key_issuer}",
+        f"together_per_10000 = {together:_}",
+    ]
+    if profile == "clkhash-compatible":
+        lines += [
+            "",
+            "[[privacy.risk.exception]]",
+            'holder = "matcher"',
+            f"per_10000 = {PER:_}",
+            f'officer = "{TO_BE_COMPLETED}"',
+            f'post = "{TO_BE_COMPLETED}"',
+            f'reason = "{TO_BE_COMPLETED}: why plain encodings have to be, and what keeps the matcher from it"',
+        ]
+    return lines
 
 
 def _release(kinds: set[Kind]) -> str:

@@ -768,6 +768,11 @@ def _promises(agreement: Agreement) -> Iterator[str]:
     yield _item("That files hold what the agreement says, and nobody plants records in them.")
     yield _item("That departments guard the linkage secret, and give it to nobody outside the departments.")
     yield _item("That the matcher's staff and systems hold no list of the people concerned.")
+    if agreement.privacy.risk is None:
+        yield _item(
+            "That departments have looked whom somebody could name in their encodings ('pprl risk'). No limits are "
+            "agreed: nothing asks for it, and nothing is refused for it."
+        )
     yield _item("That everything is deleted on time, backups included.")
     watched = agreement.log
     yield _item(

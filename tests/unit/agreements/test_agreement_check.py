@@ -14,19 +14,24 @@ def levels(text: str, today: date) -> dict[str, list[str]]:
     return told
 
 
-def test_a_complete_example_has_no_problem_and_no_warning(complete, today):
+NO_LIMITS = "privacy"
+"""Where it is told that an agreement has no limits on attackers, as the examples here have not."""
+
+
+def test_a_complete_example_has_no_problem_and_is_warned_that_it_has_no_limits_on_attackers(complete, today):
     told = levels(complete, today)
     assert told["problem"] == []
     assert told["to do"] == [f"party[{place}].contact" for place in range(7)]
-    assert told["warning"] == []
+    assert told["warning"] == [NO_LIMITS]
+    assert levels(with_risk(complete, RISK.replace("= 500", "= 50")), today)["warning"] == []
 
 
 def test_scheme_clk_is_a_danger_and_folding_makes_it_a_warning(justice_as_clk, changed, today):
     plain = levels(justice_as_clk, today)
-    assert (plain["danger"], plain["warning"]) == (["encoding.scheme"], [])
+    assert (plain["danger"], plain["warning"]) == (["encoding.scheme"], [NO_LIMITS])
     for folds, words in ((1, "can be attacked"), (3, "several errors: on generated tables F1 was")):
         folded = changed(justice_as_clk, ("xor_folds = 0", f"xor_folds = {folds}"))
-        sparse, told = warnings(folded.content)
+        sparse, told, _ = warnings(folded.content)
         assert (sparse.column, "92 %" in sparse.rule) == ("encoding.clk.features", True)
         assert (told.column, words in told.rule) == ("encoding.clk.xor_folds", True)
         assert levels(folded.raw.decode(), today)["danger"] == []
@@ -130,7 +135,7 @@ def test_what_costs_scheme_clk_alone_is_warned_of_under_it_alone(justice, justic
     assert "would be refused" in told["privacy.max_popcount_share"]
     assert "79 %" in told["linkage.threshold"]
     told = {each.column: each.rule for each in warnings(changed(justice, full, fixed).content)}
-    assert list(told) == ["linkage.threshold"]
+    assert list(told) == ["linkage.threshold", NO_LIMITS]
     assert "79 %" not in told["linkage.threshold"]
 
 
@@ -149,10 +154,11 @@ def test_few_passes_and_one_that_every_pass_needs_are_warned_of(justice, changed
         "only 2 of them: a pair w",
         "every pass needs 'surnam",
         "every pass needs 'date_o",
+        "no limits on attackers: ",
     ]
     area = '  { name = "area", parts = ["postcode:whole"] },'
     more = [*dates, area, '  { name = "names", parts = ["given_name:whole", "surname:whole"] },']
-    assert list(warnings(changed(with_passes(justice, *more)).content)) == []
+    assert [each.column for each in warnings(changed(with_passes(justice, *more)).content)] == [NO_LIMITS]
 
 
 def test_one_officer_for_two_parties_is_warned_of(complete, changed):

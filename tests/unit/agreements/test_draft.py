@@ -1,19 +1,21 @@
 import unicodedata
 from datetime import date
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pprl.agreements.check import check, warnings
+from pprl.agreements.check import check, open_ends, warnings
 from pprl.agreements.columns import KNOWN
 from pprl.agreements.diff import diff_text
 from pprl.agreements.draft import DEFAULT_FEATURES, TARGET_BITS, DatasetSketch, draft
 from pprl.agreements.explain import explain
 from pprl.errors import ConfigError, UsageError
-from pprl.protocol.agreement import not_filled_in, out_of_time, parse
+from pprl.protocol.agreement import not_answered_for, not_filled_in, out_of_time, parse
 from pprl.protocol.blocking import default_passes
 from pprl.protocol.kinds import KINDS
+from pprl.protocol.profiles import Profile
 
 TODAY = date(2026, 11, 22)
 
@@ -174,6 +176,25 @@ def test_nobody_is_warned_of_what_drafts_choose_by_themselves(scheme, duplicates
     _, agreement = drafted(sketch("a", UK), sketch("b", FEBRL), duplicates=duplicates, scheme=scheme)
     chosen = [each.column for each in warnings(agreement) if each.column.startswith("encoding.field_filters")]
     assert chosen == []
+
+
+@pytest.mark.parametrize("profile", get_args(Profile))
+def test_a_drafts_limits_on_attackers_are_in_force_without_their_signs(profile):
+    text, agreement = drafted(sketch("a", UK), sketch("b", UK), profile=profile)
+    assert agreement.privacy.risk is None
+    assert "privacy" in [each.column for each in warnings(agreement)]
+    before, opening, after = text.partition("# [privacy.risk]")
+    limits, release, rest = after.partition("\n\n")
+    uncommented = before + (opening + limits).replace("# ", "").replace("#\n", "\n") + release + rest
+    limited = parse(uncommented.encode(), where="draft").content
+    assert limited.model_copy(update={"privacy": agreement.privacy}) == agreement
+    assert "privacy" not in [each.column for each in warnings(limited)]
+    assert list(not_answered_for(limited)) == []
+    plain = profile == "clkhash-compatible"
+    assert limited.privacy.risk.accepted_of("matcher") == (
+        10_000 if plain else limited.privacy.risk.limit_of("matcher")
+    )
+    assert any("exception" in each.column for each in open_ends(limited)) == plain
 
 
 @pytest.mark.parametrize("header", [FEBRL, UK, VOTERS, HISTORICAL, COURT, "surname,sex", "name,phone"])
