@@ -160,16 +160,15 @@ def attack(
     ]
     time = _Time(clock, clock() + budget)
     progress("controls", 0.0)
-    tick = time.share(_OF_CONTROLS)
-    controls, whole_blocks = (
-        _controls(sample, agreement, seed, tick),
-        _in_whole_blocks(sample, agreement, seed, tick),
-    )
+    had = time.left() * _OF_CONTROLS
+    controls, whole_blocks = _both_controls(sample, agreement, seed, time.share(_OF_CONTROLS))
     ground = Ground(sample, agreement, seed)
     tried: dict[Attempt, Tried] = {}
     for attempt, tick in _turns(wanted, tried, time):
         tried[attempt] = made(attempt, ground, tick, clock)
         progress(attempt.attack.name, sum(each.finished for each in tried.values()) / len(wanted))
+    if controls.random_bits == PER and time.left() > _MUCH_MORE * had:  # they had no end, and there is time
+        controls, whole_blocks = _both_controls(sample, agreement, seed, time.share(1))
     return Risk(
         records=sample.records,
         of=sample.of,
@@ -257,6 +256,12 @@ def _rng(attempt: Attempt, seed: int) -> np.random.Generator:
 
 
 # Controls.
+
+
+def _both_controls(
+    sample: Sample, agreement: Agreement, seed: int, tick: Tick
+) -> tuple[Controls, dict[str, int]]:
+    return _controls(sample, agreement, seed, tick), _in_whole_blocks(sample, agreement, seed, tick)
 
 
 def _controls(sample: Sample, agreement: Agreement, seed: int, tick: Tick) -> Controls:

@@ -17,6 +17,7 @@ from pprl.privacy.measure import Named, OutOfTime
 from pprl.privacy.sampling import Sample
 from pprl.privacy.views import NOBODY, NOBODY_KNOWN, Tick
 from pprl.protocol.agreement import ClkFeature, Scheme
+from pprl.protocol.risk_statement import Controls
 from tests.support.privacy import no_limit, population
 
 PEOPLE = 200
@@ -144,6 +145,23 @@ def test_without_time_nothing_is_known() -> None:
     assert "Nothing is known" in words.sentence(found)
     assert "did not come to their end" in words.control_words(found)
     assert "--budget" in words.sentence(found)
+
+
+@pytest.mark.parametrize(("budget", "times"), [(100_000.0, 2), (200.0, 1)])
+def test_controls_that_had_too_little_time_have_another_turn_if_there_is_much_more(
+    monkeypatch: pytest.MonkeyPatch, budget: float, times: int
+) -> None:
+    """On a slow machine their share was over, and the figures were worth nothing while minutes were left."""
+    made_so_far: list[Controls] = []
+
+    def slow(*_: object) -> Controls:
+        made_so_far.append(Controls(10_000, 0 if made_so_far else 10_000))
+        return made_so_far[-1]
+
+    monkeypatch.setattr(battery, "_controls", slow)
+    found = run(TRUTHFUL if times == 2 else ENDLESS, budget=budget)
+    assert len(made_so_far) == times
+    assert found.valid == (times == 2)
 
 
 def test_figures_depend_on_the_seed_alone_and_not_on_what_was_made_before() -> None:
