@@ -528,8 +528,10 @@ def main() -> None:
 def page(path: Path) -> str:
     """The page, with tables of what is measured and of today."""
     lines, order = of_today(read(path)), [each.name for each in ENCODINGS]
+    there = {key(line) for line in lines}
+    missing = [told for cell, _ in cells(SIZES) if key(told := asdict(cell)) not in there]
     text = calibration.with_section(PAGE.read_text(encoding="utf-8"), "target", report.target(lines))
-    return calibration.with_section(text, "risk", report.section(lines, order))
+    return calibration.with_section(text, "risk", report.section(lines, order, missing))
 
 
 def _sizes(text: str) -> tuple[int, ...]:

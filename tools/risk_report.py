@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 Line = Mapping[str, Any]
-Made = Mapping[str, Set[tuple[str, str]]]
 
 # Who has the secret is told in a row of its own.
 LEAKED_SECRET = "dictionary"  # noqa: S105 - the name of an attack
@@ -112,18 +111,19 @@ def _f1_by_size(lines: Sequence[Line], sizes: Sequence[int]) -> str:
 # All encodings.
 
 
-def section(lines: Sequence[Line], encodings: Sequence[str]) -> str:
+def section(lines: Sequence[Line], encodings: Sequence[str], missing: Sequence[Line] = ()) -> str:
     """All tables.
 
     Args:
         lines: what was measured.
         encodings: their names, in the order of the tables.
+        missing: cells that are yet to be measured, without what comes of them.
     """
-    parts, made = [], attacks_made(lines)
+    parts = []
     sizes = sorted({line["size"] for line in lines})
     for size in sizes:
-        some = [line for line in lines if line["size"] == size]
-        parts += [f"### Every encoding, {size:,} records", summary(some, encodings, made)]
+        some, yet = ([line for line in each if line["size"] == size] for each in (lines, missing))
+        parts += [f"### Every encoding, {size:,} records", summary(some, encodings, yet)]
     for size in sizes:
         some = [line for line in lines if line["size"] == size and line["what"] == "attack"]
         parts.append(f"### Every attack, {size:,} records")
@@ -140,22 +140,13 @@ def _groups(encodings: Sequence[str]) -> list[tuple[str, list[str]]]:
     return [*groups, ("hardenings and random bits", [name for name in encodings if name not in PROFILES])]
 
 
-def attacks_made(lines: Iterable[Line]) -> Made:
-    """Of each encoding, at any size, the attacks by people who recognise somebody: a figure is the worst of these."""
-    made: dict[str, set[tuple[str, str]]] = {}
-    for line in lines:
-        if line["what"] == "attack" and line["known"] and line["attack"] not in WITH_OTHER_LISTS:
-            made.setdefault(line["encoding"], set()).add((line["holder"], line["attack"]))
-    return made
-
-
-def summary(lines: Sequence[Line], encodings: Sequence[str], made: Made | None = None) -> str:
+def summary(lines: Sequence[Line], encodings: Sequence[str], missing: Sequence[Line] = ()) -> str:
     """A row an encoding: quality, and the worst that each holder can do with everybody on its list.
 
     Args:
         lines: what was measured.
         encodings: their names, in order.
-        made: the attacks that each figure must be of, or it says that not all were measured.
+        missing: cells that are yet to be measured; a figure that should be of one says so.
     """
     header = [
         "encoding", "F1, own threshold", "F1, best Dice", *HOLDERS.values(), "errors in the list",
@@ -163,36 +154,38 @@ def summary(lines: Sequence[Line], encodings: Sequence[str], made: Made | None =
     ]  # fmt: skip
     rows = []
     for name in encodings:
-        some = [line for line in lines if line["encoding"] == name]
-        attacks = [line for line in some if line["what"] == "attack" and line["overlap"] == EVERYBODY]
+        some, yet = ([line for line in each if line["encoding"] == name] for each in (lines, missing))
         if some:
-            worst = _worst_cells(attacks, (made or {}).get(name, set()))
+            worst = [
+                _told(of_all, of_missing)
+                for of_all, of_missing in zip(_columns(some), _columns(yet), strict=True)
+            ]
+            worst.append(_worst((line for line in some if line["attack"] == LEAKED_SECRET), what="named"))
             rows.append([name, _f1(some, "f1"), _f1(some, "best_f1"), *worst])
     return _without_empty(header, rows)
 
 
-def _worst_cells(attacks: Sequence[Line], made: Set[tuple[str, str]]) -> list[str]:
-    judged = [line for line in attacks if line["attack"] not in {LEAKED_SECRET, *WITH_OTHER_LISTS}]
+def _columns(lines: Sequence[Line]) -> list[list[Line]]:
+    """The attacks that each column is of, by people who have everybody on their list and do not have the secret."""
+    apart = {LEAKED_SECRET, *WITH_OTHER_LISTS}
+    judged = [
+        line
+        for line in lines
+        if line["what"] == "attack" and line["overlap"] == EVERYBODY and line["attack"] not in apart
+    ]
     counting = [line for line in judged if line["known"] <= RECOGNISED]
+    exact = [line for line in counting if line["list"] == VERY_FILE]
     return [
-        *(
-            _of_holder([line for line in counting if line["list"] == VERY_FILE], holder, made)
-            for holder in HOLDERS
-        ),
-        _of_holder([line for line in counting if line["list"] != VERY_FILE], "together", made),
-        _of_holder([line for line in judged if line["known"] == MOST_RECOGNISED], "together", made),
-        _worst((line for line in attacks if line["attack"] == LEAKED_SECRET), what="named"),
+        *([line for line in exact if _sees(holder, line)] for holder in HOLDERS),
+        [line for line in counting if line["list"] != VERY_FILE],
+        [line for line in judged if line["known"] == MOST_RECOGNISED],
     ]
 
 
-def _of_holder(lines: Iterable[Line], holder: str, made: Set[tuple[str, str]]) -> str:
-    """The worst that a holder can do, who sees no more than its part; the two together see all."""
-    found = [line for line in lines if _sees(holder, line)]
-    wanted = {each for each in made if holder in (each[0], "together")}
-    lacking = wanted - {(line["holder"], line["attack"]) for line in found}
-    worst = _worst(found)
+def _told(lines: Sequence[Line], missing: Sequence[Line]) -> str:
+    worst = _worst(lines)
     # More than everybody no other attack can name.
-    return f"{worst}, {NOT_ALL_MEASURED}" if found and lacking and worst != f"{_ALL:,}" else worst
+    return f"{worst}, {NOT_ALL_MEASURED}" if lines and missing and worst != f"{_ALL:,}" else worst
 
 
 def _worst(lines: Iterable[Line], *, what: str = "upper") -> str:
