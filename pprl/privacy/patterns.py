@@ -26,8 +26,9 @@ cryptanalysis of Bloom filters for privacy-preserving record linkage" (2018), fo
 "Fast approximate quadratic programming for graph matching" (2015), for the alignment, which they do by frequency alone.
 Learning by likelihood is our own addition.
 
-It fails where no bit is a token's own: in filters folded three times, and in filters salted by block. It needs some
-hundred different filters.
+It fails where no bit is a token's own: in filters folded three times, in filters salted by block, and in filters of
+whole records with as many tokens as a drafted plain CLK has, of which it names nobody. It is for filters of one
+attribute or of a few. It needs some hundred different filters.
 """
 
 from __future__ import annotations
