@@ -255,6 +255,8 @@ def _tells_of_hardening(attempt: Attempt, *, small: bool) -> bool:
 def _tells_of_large_file(attempt: Attempt) -> bool:
     """Everybody on the list, or half or a fifth of the people for the attacker who does best."""
     name, knows = attempt.attack.name, attempt.knowledge
+    if name == "patterns":
+        return False  # it names nobody in small files of plain filters: in large ones that would tell nothing
     if knows.list == VERY_FILE:
         return name == "propagation" or (knows.overlap == EVERYBODY and knows.known in {0, KNOWN_PEOPLE})
     return knows.overlap == EVERYBODY and name == "propagation" and knows.known == KNOWN_PEOPLE
