@@ -11,18 +11,18 @@ from tests.support.commands import refused, run
 from tests.support.people import tables, write_table
 from tests.support.project import Project
 
-COPIED, ELSEWHERE, UNNAMED = 5, 9, 12
+UNNAMED, COPIED, ELSEWHERE = 2, 5, 9
 
 
 def _with_more_records(here: Project) -> dict[str, list[str]]:
-    """The police's table with a copy of a record, another one at a new address, and one that tells too little."""
+    """The police's table with a copy of a record and another one at a new address; an early one tells too little."""
     police = {name: list(values) for name, values in tables()["police"].items()}
     for name, values in police.items():
-        values += [values[COPIED], values[ELSEWHERE], values[UNNAMED]]
+        values += [values[COPIED], values[ELSEWHERE]]
         if "post" in name:
-            values[-2] = "ZZ9 9ZZ"
-        elif "ref" not in name:
-            values[-1] = ""
+            values[-1] = "ZZ9 9ZZ"
+        else:
+            values[UNNAMED] = ""
     police["offence_ref"] = [f"OFF-{place}" for place in range(len(police["offence_ref"]))]
     write_table(here.data("police"), police)
     return police
@@ -40,9 +40,9 @@ def test_who_is_joined_is_listed_person_by_person(field_filter_project: Project,
     header, *rows = csv.reader(out.read_text("utf-8").splitlines())
     assert header == ["record_id", "person"]
     persons = dict(rows)
-    assert persons[f"OFF-{last - 2}"] == persons[f"OFF-{COPIED}"]
-    assert persons[f"OFF-{last - 1}"] == persons[f"OFF-{ELSEWHERE}"]
-    assert f"OFF-{last}" not in persons, "it has too few identifiers, and is compared with nobody"
+    assert persons[f"OFF-{last - 1}"] == persons[f"OFF-{COPIED}"]
+    assert persons[f"OFF-{last}"] == persons[f"OFF-{ELSEWHERE}"]
+    assert f"OFF-{UNNAMED}" not in persons, "it has too few identifiers, and is compared with nobody"
     assert len(rows) - len({*persons.values()}) == told["copies"] + told["joined"]
     assert [person for _, person in rows] == sorted(persons.values(), key=lambda each: int(each[4:]))
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
